@@ -1,0 +1,46 @@
+# Everything runs from .venv; `make demo` and `make test` start from nothing.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+MEV_FIXTURES ?= $(abspath ../shared/fixtures)
+export MEV_FIXTURES
+
+.PHONY: setup demo test lint up down parity bench lock devnet-record ui-test clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements-dev.lock package-lock.json pyproject.toml docker/setup.sh
+	@bash docker/setup.sh $(VENV)
+
+demo: setup
+	@$(BIN)/mev demo
+
+test: lint
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+up: setup
+	@$(BIN)/mev up
+
+down:
+	@$(BIN)/mev down
+
+parity: setup
+	@$(BIN)/mev parity $(MEV_FIXTURES)/blocks_prestate
+
+bench: setup
+	@$(BIN)/mev bench --check-budget
+
+devnet-record: setup
+	@$(BIN)/mev demo record
+
+lock:
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock -q
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock -q
+
+clean:
+	@rm -rf $(VENV) node_modules .mev build dist

@@ -1,0 +1,80 @@
+"""The `mev` command: a table of contents. Each command lives in its own file under `commands/`.
+
+A command module is imported only when its command runs, so `mev decode` never loads Dagster or chDB.
+Exit status: 0 holds, 1 the check or job failed, 2 bad usage or bad input.
+"""
+
+import sys
+from importlib import import_module, metadata
+from importlib.util import find_spec
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mev_dagster.errors import MevError
+
+# command name -> (module under mev_dagster.commands, one-line help). The module's `app` is a Typer app.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "backtest": ("backtest", "score ex-ante candidates against what landed"),
+    "bench": ("bench", "measure against peers and limits in the same run"),
+    "capture": ("capture", "record, import and verify self-contained windows of chain and mempool"),
+    "coverage": ("coverage", "compare lanes: first seen, delay, exclusive, included"),
+    "decode": ("decode", "decode raw transactions, one hex a line"),
+    "demo": ("demo", "the whole loop, offline, on the shipped capture"),
+    "doctor": ("doctor", "say what is installed, reachable, missing, and how to mend it"),
+    "down": ("down", "stop every process of the platform"),
+    "events": ("events", "verify and inspect an event log"),
+    "ingest": ("ingest", "run the ingest daemon in the foreground"),
+    "label": ("label", "label the MEV that landed in blocks"),
+    "p2p": ("p2p", "talk devp2p: probe a peer, serve as one"),
+    "parity": ("parity", "execute blocks and compare with their receipts"),
+    "relay": ("relay", "sandbox relay, submission checks, dry-run submit"),
+    "replay": ("replay", "replay an event log and compare digests"),
+    "search": ("search", "ranked ex-ante candidates of a capture"),
+    "simulate": ("simulate", "execute a block or transaction on its captured prestate"),
+    "status": ("status", "show every process and the block-to-opportunity lag"),
+    "store": ("store", "schema, backfill, retention and integrity of the store"),
+    "up": ("up", "start every process of the platform"),
+}
+
+
+def available() -> dict[str, tuple[str, str]]:
+    """Return the commands whose module is installed."""
+    return {
+        name: entry
+        for name, entry in sorted(COMMANDS.items())
+        if find_spec(f"mev_dagster.commands.{entry[0]}") is not None
+    }
+
+
+def print_help(console: Console) -> None:
+    """Print the table of contents."""
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name, (_, help_line) in available().items():
+        table.add_row(f"[bold cyan]{name}[/]", help_line)
+    console.print("Usage: [bold]mev[/] COMMAND [ARGS]...   (mev COMMAND --help for each)\n")
+    console.print("Ethereum mempool and MEV research, and dry-run block building.\n")
+    console.print(table)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command; turn every expected failure into one clear line and an exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print_help(Console())
+        sys.exit(0 if arguments else 2)
+    if arguments[0] == "--version":
+        print(f"mev, version {metadata.version('mev_dagster')}")
+        sys.exit(0)
+    name, rest = arguments[0], arguments[1:]
+    commands = available()
+    if name not in commands:
+        Console(stderr=True).print(f"mev: no command '{name}'; `mev --help` lists them", highlight=False)
+        sys.exit(2)
+    module = import_module(f"mev_dagster.commands.{commands[name][0]}")
+    try:
+        typer.main.get_command(module.app)(args=rest, prog_name=f"mev {name}")
+    except MevError as error:
+        print(f"mev: {error.code}: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -1,0 +1,103 @@
+"""The one error hierarchy.
+
+Every failure that a user or a peer can cause is a `MevError` with a stable `code`; its message says
+what was expected, what was found and where. Anything else that escapes is a fault of this program.
+`exit_status` is what the `mev` command ends with: 1 a check or job failed, 2 bad usage or bad input.
+"""
+
+from typing import ClassVar
+
+
+class MevError(Exception):
+    """Base of every expected failure."""
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 1
+
+
+class InputError(MevError):
+    """Something handed in from outside (file, flag, setting) cannot be used."""
+
+    code = "bad_input"
+    exit_status = 2
+
+
+class DecodeError(InputError):
+    """Bytes that are not what the protocol says they should be; `reason` is a stable short code."""
+
+    code = "undecodable"
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class CaptureError(InputError):
+    """A capture is truncated, altered, or of an unknown format version."""
+
+    code = "bad_capture"
+
+
+class LogCorrupt(InputError):
+    """An event log's bytes disagree with its digests."""
+
+    code = "log_corrupt"
+
+
+class UnsupportedFork(MevError):
+    """The block belongs to a fork that no engine here implements."""
+
+    code = "unsupported_fork"
+    exit_status = 2
+
+
+class MissingState(MevError):
+    """Execution needed an account, slot, code or block hash that the prestate does not hold.
+
+    Never answered with zero: `what` is one of account, storage, code, block_hash, and `key` names it.
+    """
+
+    code = "missing_state"
+
+    def __init__(self, what: str, key: str) -> None:
+        super().__init__(f"prestate holds no {what} {key}")
+        self.what = what
+        self.key = key
+
+
+class NodeUnreachable(MevError):
+    """A node, store, relay or other service did not answer."""
+
+    code = "unreachable"
+
+
+class NodeAnswerError(MevError):
+    """A node answered with an error or with something that is not what was asked."""
+
+    code = "bad_answer"
+
+
+class QueueFull(MevError):
+    """A bounded queue refused an item; the refusal has been counted."""
+
+    code = "queue_full"
+
+
+class PortInUse(MevError):
+    """Another process listens on the port a service was told to use."""
+
+    code = "port_in_use"
+    exit_status = 2
+
+
+class StoreError(MevError):
+    """The store refused a statement; the message carries ClickHouse's own code and text."""
+
+    code = "store_error"
+
+
+class RelayRefused(MevError):
+    """A transport or signing guard refused to talk to, or sign for, something that is not the sandbox."""
+
+    code = "relay_refused"

@@ -1,0 +1,1 @@
+"""Exact EVM execution: one `SimulationEngine` protocol, several engines, prestates, diffs and parity."""

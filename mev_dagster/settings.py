@@ -1,0 +1,72 @@
+"""One typed settings object for every process: environment (`MEV_*`), `.env`, flags.
+
+Unknown keyword arguments are refused. Paths are relative to the working directory until resolved.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything a process may be told from outside; each field names its unit."""
+
+    model_config = SettingsConfigDict(env_prefix="MEV_", env_file=".env", extra="forbid", frozen=True)
+
+    home: Path = Field(Path(".mev"), description="where logs, the embedded store and Dagster's files live")
+    host: str = Field("127.0.0.1", description="address every service binds; loopback by default")
+
+    rpc_url: str | None = Field(None, description="execution node, ws:// or http://")
+    chain_id: int | None = Field(None, description="expected chain id; asked of the node when absent")
+
+    store_url: str | None = Field(None, description="ClickHouse server; absent = embedded chDB")
+    store_user: str = "default"
+    store_password: str = Field("", repr=False)
+    store_database: str = "mev"
+    store_port: int = Field(18123, description="port of the embedded store's HTTP interface")
+
+    ingest_port: int = Field(19464, description="port of the daemon's /metrics, /healthz and /readyz")
+    ingest_queue_events: int = Field(
+        65_536, description="bound of the ingest queue; more is dropped and counted"
+    )
+    segment_bytes: int = Field(64 * 1024 * 1024, description="an event-log segment is sealed past this size")
+    segment_seconds: int = Field(3600, description="an event-log segment is sealed past this age")
+    fsync_interval_ms: int = Field(10, description="group-commit interval of the event log")
+
+    webserver_port: int = Field(13000, description="port of Dagster's web server")
+    relay_port: int = Field(18550, description="port of the sandbox relay")
+    relay_url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
+
+    blocks_kept: int = Field(50_400, description="per-block partitions kept (7 days of 12 s blocks)")
+    search_budget: int = Field(64, description="candidates per block that are verified by execution")
+    retention_days_sightings: int = 30
+    retention_days_transactions: int = 90
+    retention_days_results: int = 365
+
+    @property
+    def events_dir(self) -> Path:
+        """Folder of the event log."""
+        return self.home / "events"
+
+    @property
+    def store_dir(self) -> Path:
+        """Folder of the embedded store."""
+        return self.home / "store"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.home / "dagster"
+
+    @property
+    def prestate_dir(self) -> Path:
+        """Content-addressed prestates and codes."""
+        return self.home / "prestate"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""Dagster resources: store, event log, node, engine, relay."""

@@ -1,0 +1,1 @@
+"""Dagster sensors and schedules: new blocks, gaps, failures, alerts."""

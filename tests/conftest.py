@@ -1,0 +1,26 @@
+"""Where the real data and the peers are, and why a test that needs them may skip."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FIXTURES = Path(os.environ.get("MEV_FIXTURES", ROOT.parent / "shared" / "fixtures")).resolve()
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    if not (FIXTURES / "manifest.json").exists():
+        pytest.skip(f"MEV_FIXTURES: no mainnet fixtures at {FIXTURES}")
+    return FIXTURES
+
+
+@pytest.fixture(scope="session")
+def anvil_binary() -> str:
+    packaged = sorted((ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
+    found = str(packaged[0]) if packaged else shutil.which("anvil")
+    if not found:
+        pytest.skip("anvil is absent: run `make setup` with Node.js installed")
+    return found
