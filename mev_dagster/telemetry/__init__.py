@@ -1,0 +1,1 @@
+"""How the house is watched: clocks, structured logs without secrets, and Prometheus metrics."""
