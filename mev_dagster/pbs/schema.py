@@ -1,0 +1,242 @@
+"""Which container each fork uses, as SSZ types: the one table both codecs (SSZ and JSON) read.
+
+Sources: consensus-specs (bellatrix to fulu), builder-specs, relay-specs. Limits are mainnet's preset.
+"""
+
+from typing import Any
+
+from mev_dagster.chain.blocks import Withdrawal
+from mev_dagster.pbs.ssz import ByteList, ByteVector, Container, Field, List, SszType, Uint
+from mev_dagster.pbs.types import (
+    BidTrace,
+    BlobsBundle,
+    BuilderBid,
+    ConsensusFork,
+    ConsolidationRequest,
+    DepositRequest,
+    ExecutionPayload,
+    ExecutionPayloadHeader,
+    ExecutionRequests,
+    SignedBuilderBid,
+    SignedValidatorRegistration,
+    SubmitBlockRequest,
+    ValidatorRegistration,
+    WithdrawalRequest,
+)
+
+UINT64 = Uint(8)
+UINT256 = Uint(32)
+ADDRESS = ByteVector(20)
+HASH = ByteVector(32)
+PUBKEY = ByteVector(48)
+SIGNATURE = ByteVector(96)
+KZG = ByteVector(48)
+
+BLOB_BYTES = 131_072
+MAX_EXTRA_DATA_BYTES = 32
+MAX_BLOB_COMMITMENTS = 4096
+CELLS_PER_BLOB = 128
+FIELD_ELEMENTS_PER_EXT_BLOB = 8192
+MAX_VALIDATOR_REGISTRATIONS = 2**40
+
+TRANSACTIONS = List(ByteList(2**30), 2**20)
+WITHDRAWALS = List(
+    Container(
+        Withdrawal,
+        (
+            Field("index", UINT64),
+            Field("validator_index", UINT64),
+            Field("address", ADDRESS),
+            Field("amount", UINT64, "amount_gwei"),
+        ),
+    ),
+    16,
+)
+COMMITMENTS = List(KZG, MAX_BLOB_COMMITMENTS)
+
+BID_TRACE = Container(
+    BidTrace,
+    (
+        Field("slot", UINT64),
+        Field("parent_hash", HASH),
+        Field("block_hash", HASH),
+        Field("builder_pubkey", PUBKEY),
+        Field("proposer_pubkey", PUBKEY),
+        Field("proposer_fee_recipient", ADDRESS),
+        Field("gas_limit", UINT64),
+        Field("gas_used", UINT64),
+        Field("value", UINT256),
+    ),
+)
+
+EXECUTION_REQUESTS = Container(
+    ExecutionRequests,
+    (
+        Field(
+            "deposits",
+            List(
+                Container(
+                    DepositRequest,
+                    (
+                        Field("pubkey", PUBKEY),
+                        Field("withdrawal_credentials", HASH),
+                        Field("amount", UINT64),
+                        Field("signature", SIGNATURE),
+                        Field("index", UINT64),
+                    ),
+                ),
+                8192,
+            ),
+        ),
+        Field(
+            "withdrawals",
+            List(
+                Container(
+                    WithdrawalRequest,
+                    (
+                        Field("source_address", ADDRESS),
+                        Field("validator_pubkey", PUBKEY),
+                        Field("amount", UINT64),
+                    ),
+                ),
+                16,
+            ),
+        ),
+        Field(
+            "consolidations",
+            List(
+                Container(
+                    ConsolidationRequest,
+                    (
+                        Field("source_address", ADDRESS),
+                        Field("source_pubkey", PUBKEY),
+                        Field("target_pubkey", PUBKEY),
+                    ),
+                ),
+                2,
+            ),
+        ),
+    ),
+)
+
+VALIDATOR_REGISTRATION = Container(
+    ValidatorRegistration,
+    (
+        Field("fee_recipient", ADDRESS),
+        Field("gas_limit", UINT64),
+        Field("timestamp", UINT64),
+        Field("pubkey", PUBKEY),
+    ),
+)
+SIGNED_VALIDATOR_REGISTRATION = Container(
+    SignedValidatorRegistration,
+    (Field("message", VALIDATOR_REGISTRATION), Field("signature", SIGNATURE)),
+)
+SIGNED_VALIDATOR_REGISTRATIONS = List(SIGNED_VALIDATOR_REGISTRATION, MAX_VALIDATOR_REGISTRATIONS)
+
+
+def _payload_fields(fork: ConsensusFork, *lists: Field) -> tuple[Field, ...]:
+    fields = (
+        Field("parent_hash", HASH),
+        Field("fee_recipient", ADDRESS),
+        Field("state_root", HASH),
+        Field("receipts_root", HASH),
+        Field("logs_bloom", ByteVector(256)),
+        Field("prev_randao", HASH),
+        Field("block_number", UINT64),
+        Field("gas_limit", UINT64),
+        Field("gas_used", UINT64),
+        Field("timestamp", UINT64),
+        Field("extra_data", ByteList(MAX_EXTRA_DATA_BYTES)),
+        Field("base_fee_per_gas", UINT256),
+        Field("block_hash", HASH),
+        *lists[: 1 if fork == ConsensusFork.BELLATRIX else 2],
+    )
+    if fork >= ConsensusFork.DENEB:
+        fields += (Field("blob_gas_used", UINT64), Field("excess_blob_gas", UINT64))
+    return fields
+
+
+def _payload(fork: ConsensusFork) -> Container:
+    lists = (Field("transactions", TRANSACTIONS), Field("withdrawals", WITHDRAWALS))
+    return Container(ExecutionPayload, _payload_fields(fork, *lists))
+
+
+def _payload_header(fork: ConsensusFork) -> Container:
+    roots = (Field("transactions_root", HASH), Field("withdrawals_root", HASH))
+    return Container(ExecutionPayloadHeader, _payload_fields(fork, *roots))
+
+
+def _blobs_bundle(fork: ConsensusFork) -> Container:
+    proofs_per_blob = FIELD_ELEMENTS_PER_EXT_BLOB if fork >= ConsensusFork.FULU else 1
+    return Container(
+        BlobsBundle,
+        (
+            Field("commitments", COMMITMENTS),
+            Field("proofs", List(KZG, proofs_per_blob * MAX_BLOB_COMMITMENTS)),
+            Field("blobs", List(ByteVector(BLOB_BYTES), MAX_BLOB_COMMITMENTS)),
+        ),
+    )
+
+
+def _from_fork(fork: ConsensusFork, first: ConsensusFork, name: str, kind: SszType) -> tuple[Field, ...]:
+    return (Field(name, kind),) if fork >= first else ()
+
+
+def _submission(fork: ConsensusFork) -> Container:
+    return Container(
+        SubmitBlockRequest,
+        (
+            Field("message", BID_TRACE),
+            Field("execution_payload", EXECUTION_PAYLOAD[fork]),
+            *_from_fork(fork, ConsensusFork.DENEB, "blobs_bundle", BLOBS_BUNDLE[fork]),
+            *_from_fork(fork, ConsensusFork.ELECTRA, "execution_requests", EXECUTION_REQUESTS),
+            Field("signature", SIGNATURE),
+        ),
+        {"fork": fork},
+    )
+
+
+def _bid(fork: ConsensusFork) -> Container:
+    return Container(
+        BuilderBid,
+        (
+            Field("header", EXECUTION_PAYLOAD_HEADER[fork]),
+            *_from_fork(fork, ConsensusFork.DENEB, "blob_kzg_commitments", COMMITMENTS),
+            *_from_fork(fork, ConsensusFork.ELECTRA, "execution_requests", EXECUTION_REQUESTS),
+            Field("value", UINT256),
+            Field("pubkey", PUBKEY),
+        ),
+        {"fork": fork},
+    )
+
+
+def _signed_bid(fork: ConsensusFork) -> Container:
+    return Container(
+        SignedBuilderBid,
+        (Field("message", BUILDER_BID[fork]), Field("signature", SIGNATURE)),
+        {"fork": fork},
+    )
+
+
+EXECUTION_PAYLOAD = {fork: _payload(fork) for fork in ConsensusFork}
+EXECUTION_PAYLOAD_HEADER = {fork: _payload_header(fork) for fork in ConsensusFork}
+BLOBS_BUNDLE = {fork: _blobs_bundle(fork) for fork in ConsensusFork}
+SUBMIT_BLOCK_REQUEST = {fork: _submission(fork) for fork in ConsensusFork}
+BUILDER_BID = {fork: _bid(fork) for fork in ConsensusFork}
+SIGNED_BUILDER_BID = {fork: _signed_bid(fork) for fork in ConsensusFork}
+
+
+def payload_header(fork: ConsensusFork, payload: ExecutionPayload) -> ExecutionPayloadHeader:
+    """Return the header whose tree root equals the payload's."""
+    values: dict[str, Any] = {
+        name: getattr(payload, name)
+        for name in ExecutionPayloadHeader.__dataclass_fields__
+        if hasattr(payload, name)
+    }
+    values["transactions_root"] = TRANSACTIONS.hash_tree_root(payload.transactions)
+    if payload.withdrawals is not None:
+        values["withdrawals_root"] = WITHDRAWALS.hash_tree_root(payload.withdrawals)
+    header = ExecutionPayloadHeader(**values)
+    EXECUTION_PAYLOAD_HEADER[fork].check(header)
+    return header
