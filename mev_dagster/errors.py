@@ -45,6 +45,18 @@ class LogCorrupt(InputError):
     code = "log_corrupt"
 
 
+class LogLocked(MevError):
+    """Another process is writing this event log."""
+
+    code = "log_locked"
+
+
+class LogWriteFailed(MevError):
+    """The disk refused a write or a sync. Nothing after the last acknowledged event counts as written."""
+
+    code = "log_write_failed"
+
+
 class UnsupportedFork(MevError):
     """The block belongs to a fork that no engine here implements."""
 

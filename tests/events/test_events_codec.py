@@ -1,0 +1,115 @@
+"""The binary form of events: every value comes back, nothing else gets in, noise is refused by type."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mev_dagster.errors import InputError, LogCorrupt
+from mev_dagster.events.codec import PREFIX, decode, encode, length_at, raw_at
+from mev_dagster.events.types import (
+    BlockReverted,
+    BlockSeen,
+    Event,
+    Lane,
+    LaneState,
+    LaneStatus,
+    TxBody,
+    TxIncluded,
+    TxRejected,
+    TxReplaced,
+    TxSeen,
+)
+
+hashes = st.binary(min_size=32, max_size=32)
+times = st.integers(-(2**63), 2**63 - 1)
+numbers = st.integers(0, 2**64 - 1)
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+head = {
+    "seq": st.just(-1),
+    "wall_ns": times,
+    "mono_ns": times,
+    "lane": st.sampled_from(Lane),
+    "source": texts,
+}
+EVENTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(
+        TxSeen,
+        **head,
+        tx_hash=hashes,
+        peer=texts,
+        announced_type=st.none() | st.integers(0, 255),
+        announced_size=st.none() | st.integers(0, 2**32 - 1),
+        synthetic=st.booleans(),
+    ),
+    st.builds(TxBody, **head, tx_hash=hashes, raw=st.binary(max_size=300), synthetic=st.booleans()),
+    st.builds(TxRejected, **head, digest=hashes, reason=texts, detail=texts, raw=st.binary(max_size=300)),
+    st.builds(
+        BlockSeen,
+        **head,
+        number=numbers,
+        block_hash=hashes,
+        parent_hash=hashes,
+        header_rlp=st.binary(max_size=300),
+        tx_hashes=st.lists(hashes, max_size=5).map(tuple),
+    ),
+    st.builds(BlockReverted, **head, number=numbers, block_hash=hashes),
+    st.builds(
+        TxIncluded,
+        **head,
+        tx_hash=hashes,
+        number=numbers,
+        block_hash=hashes,
+        index=st.integers(0, 2**32 - 1),
+    ),
+    st.builds(TxReplaced, **head, old_hash=hashes, new_hash=hashes),
+    st.builds(LaneStatus, **head, state=st.sampled_from(LaneState), reason=texts, count=numbers),
+)
+SEEN = TxSeen(-1, 1, 2, Lane.RPC, "node", bytes(32))
+
+
+@given(EVENTS, numbers)
+def test_every_event_comes_back_as_it_was_with_its_number(event: Event, seq: int):
+    record = encode(event, seq)
+    assert length_at(record, 0, len(record)) == len(record)
+    assert decode(raw_at(record, 0)) == replace(event, seq=seq)
+
+
+@given(EVENTS, st.data())
+def test_a_flipped_bit_anywhere_in_a_record_fails_its_checksum(event: Event, data: st.DataObject):
+    record = bytearray(encode(event, 7))
+    position = data.draw(st.integers(0, 8 * len(record) - 1))
+    record[position // 8] ^= 1 << position % 8
+    assert length_at(bytes(record), 0, len(record)) == 0
+
+
+@given(EVENTS, st.data())
+def test_a_record_whose_fields_make_no_event_is_refused_by_type(event: Event, data: st.DataObject):
+    """A checksum can be right over nonsense: decoding still gives an event or `LogCorrupt`."""
+    body = bytearray(encode(event, 7)[PREFIX.size :])
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    body = body[: data.draw(st.integers(60, len(body)))]
+    record = PREFIX.pack(len(body), 0) + bytes(body)
+    with suppress(LogCorrupt):
+        decode(raw_at(record, 0))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        replace(SEEN, tx_hash=bytes(31)),
+        replace(SEEN, source="s" * 256),
+        replace(SEEN, source="\ud800"),
+        replace(SEEN, announced_size=2**32),
+        replace(SEEN, wall_ns=2**63),
+        TxReplaced(-1, 1, 2, Lane.RPC, "node", bytes(33), bytes(32)),
+        TxBody(-1, 1, 2, Lane.RPC, "node", bytes(32), bytes(17 * 1024 * 1024)),
+        "no event",
+    ],
+)
+def test_what_does_not_fit_a_record_is_refused_before_it_is_written(event):
+    with pytest.raises(InputError):
+        encode(event, 0)
