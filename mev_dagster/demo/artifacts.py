@@ -17,7 +17,10 @@ BLUEPRINT_PREAMBLE = bytes.fromhex("fe7100")
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One compiled contract. `runtime` lacks the immutables that its constructor appends, in `immutables` order."""
+    """One compiled contract.
+
+    `runtime` lacks the words its constructor appends to the deployed code, one for each of `immutables`.
+    """
 
     name: str
     abi: tuple[Mapping[str, Any], ...]

@@ -1,11 +1,11 @@
 """A devnet under a test's thumb: deploy, call and send as an unlocked account, one block per transaction."""
 
+import json
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import Any
 
 from mev_dagster.demo.anvil import AnvilNode
-from mev_dagster.demo.artifacts import Contract
-from mev_dagster.evm.rpc import JsonRpc
 
 GENESIS = 1_700_000_000
 SLOT_SECONDS = 12
@@ -19,6 +19,18 @@ class Outcome:
     data: str
     logs: tuple[tuple[str, tuple[str, ...], str], ...]
     gas_used: int
+
+
+class JsonRpc:
+    def __init__(self, url: str) -> None:
+        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=20)
+
+    def call(self, method: str, params: list[Any]) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        self._connection.request("POST", "/", body, {"content-type": "application/json"})
+        answer = json.loads(self._connection.getresponse().read())
+        assert "error" not in answer, answer["error"]
+        return answer["result"]
 
 
 class ChainAtHand:
