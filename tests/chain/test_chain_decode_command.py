@@ -26,6 +26,7 @@ def run(text, *arguments):
         [sys.executable, "-m", "mev_dagster", "decode", "-", *arguments],
         input=text.encode(),
         capture_output=True,
+        check=False,
         timeout=60,
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
@@ -67,7 +68,10 @@ def test_another_chain_or_an_older_fork_refuses():
 def test_a_file_that_is_not_there_and_a_fork_that_is_none_end_with_2():
     assert run("", "--fork", "nosuch")[0] == 2
     done = subprocess.run(
-        [sys.executable, "-m", "mev_dagster", "decode", "/nonexistent/file"], capture_output=True, timeout=60
+        [sys.executable, "-m", "mev_dagster", "decode", "/nonexistent/file"],
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 2
     assert b"/nonexistent/file" in done.stderr
@@ -83,6 +87,7 @@ def test_a_reader_that_stops_early_causes_no_traceback():
         f"(yes {TRANSACTION.raw.hex()} | head -20000) | {sys.executable} -m mev_dagster decode - | head -1",
         shell=True,
         capture_output=True,
+        check=False,
         timeout=120,
     )
     assert b"Traceback" not in done.stderr
