@@ -4,6 +4,7 @@ Source: consensus-specs `phase0/beacon-chain.md` BLS section, draft-irtf-cfrg-bl
 """
 
 from functools import lru_cache
+from typing import TypeVar
 
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 
@@ -13,6 +14,8 @@ CIPHERSUITE = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 CURVE_ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 PUBKEY_BYTES = 48
 SIGNATURE_BYTES = 96
+
+Point = TypeVar("Point", G1Point, G2Point)
 
 _GENERATOR = G1Point()
 _NEGATED_GENERATOR = -_GENERATOR
@@ -48,21 +51,24 @@ def _hash_to_curve(message: bytes) -> G2Point:
 @lru_cache(maxsize=1024)
 def _public_point(pubkey: bytes) -> G1Point:
     """Decompress a key and check it as KeyValidate does: on the curve, in the subgroup, not the identity."""
-    if len(pubkey) != PUBKEY_BYTES:
-        raise DecodeError("bls_pubkey", f"{PUBKEY_BYTES} bytes, got {len(pubkey)}")
-    try:
-        point = G1Point.from_compressed_bytes(pubkey)
-    except ValueError as error:
-        raise DecodeError("bls_pubkey", "not a point of the subgroup") from error
+    point = _decompress(G1Point, pubkey, PUBKEY_BYTES, "bls_pubkey")
     if point == G1Point.identity():
         raise DecodeError("bls_pubkey", "the identity")
     return point
 
 
 def _signature_point(signature: bytes) -> G2Point:
-    if len(signature) != SIGNATURE_BYTES:
-        raise DecodeError("bls_signature", f"{SIGNATURE_BYTES} bytes, got {len(signature)}")
+    return _decompress(G2Point, signature, SIGNATURE_BYTES, "bls_signature")
+
+
+def _decompress(kind: type[Point], data: bytes, size: int, reason: str) -> Point:
+    if len(data) != size:
+        raise DecodeError(reason, f"{size} bytes, got {len(data)}")
     try:
-        return G2Point.from_compressed_bytes(signature)
+        point = kind.from_compressed_bytes(data)
     except ValueError as error:
-        raise DecodeError("bls_signature", "not a point of the subgroup") from error
+        raise DecodeError(reason, "not a point of the subgroup") from error
+    # The backend reads several spellings of the identity; only one is canonical.
+    if bytes(point.to_compressed_bytes()) != data:
+        raise DecodeError(reason, "not the canonical encoding of its point")
+    return point

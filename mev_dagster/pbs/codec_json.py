@@ -25,14 +25,38 @@ from mev_dagster.pbs.ssz import (
 
 DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,77})\Z")
 SHOWN_CHARACTERS = 40
+MAX_DEPTH = 500
+BRACKET_OR_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 
 
 def loads(document: bytes) -> Any:
-    """Parse a JSON document."""
+    """Parse a JSON document of bounded depth."""
+    _limit_depth(document)
     try:
         return msgspec.json.decode(document)
     except (msgspec.DecodeError, RecursionError) as error:
         raise DecodeError("json_syntax", str(error)) from error
+
+
+def _limit_depth(document: bytes) -> None:
+    """Refuse deep nesting before the parser recurses into it.
+
+    The parser relies on the interpreter's recursion limit, which importing py-evm raises past what the C
+    stack holds: 100,000 brackets would end the process. Few documents have enough brackets to look closer.
+    """
+    if document.count(b"[") + document.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in BRACKET_OR_STRING.finditer(document):
+        first = document[token.start()]
+        depth += (first in b"[{") - (first in b"]}")
+        if depth > MAX_DEPTH:
+            raise DecodeError("json_syntax", f"nested deeper than {MAX_DEPTH}")
+
+
+def dumps(document: Any) -> bytes:
+    """Write a JSON document made by `to_json`."""
+    return msgspec.json.encode(document)
 
 
 def from_json(kind: SszType, value: Any, path: str = "") -> Any:

@@ -25,9 +25,14 @@ class ConsensusNetwork:
     genesis_time: int | None
     seconds_per_slot: int = 12
 
+    def slot_time(self, slot: int) -> int | None:
+        """Return when a slot starts (Unix seconds), None where the genesis time is not known."""
+        return None if self.genesis_time is None else self.genesis_time + slot * self.seconds_per_slot
 
+
+MAINNET_CONSENSUS = ConsensusNetwork("mainnet", 1, bytes.fromhex("00000000"), 1606824023)
 NETWORKS = (
-    ConsensusNetwork("mainnet", 1, bytes.fromhex("00000000"), 1606824023),
+    MAINNET_CONSENSUS,
     ConsensusNetwork("sepolia", 11155111, bytes.fromhex("90000069"), 1655733600),
     ConsensusNetwork("holesky", 17000, bytes.fromhex("01017000"), 1695902400),
     ConsensusNetwork("hoodi", 560048, bytes.fromhex("10000910"), 1742213400),
@@ -35,10 +40,16 @@ NETWORKS = (
     ConsensusNetwork("kiln", 1337802, bytes.fromhex("70000069"), None),
     ConsensusNetwork("kurtosis", 3151908, bytes.fromhex("10000038"), None),
 )
+SANDBOX = ConsensusNetwork("sandbox", 31337, SANDBOX_GENESIS_FORK_VERSION, None)
 PUBLIC_CHAIN_IDS = frozenset(network.chain_id for network in NETWORKS if network.name != "kurtosis")
 PUBLIC_FORK_VERSIONS = frozenset(
     network.genesis_fork_version for network in NETWORKS if network.name != "kurtosis"
 )
+
+
+def unnamed_network(genesis_fork_version: bytes) -> ConsensusNetwork:
+    """Return a network of which nothing but its genesis fork version is known."""
+    return ConsensusNetwork(f"0x{genesis_fork_version.hex()}", 0, genesis_fork_version, None)
 
 
 def compute_domain(

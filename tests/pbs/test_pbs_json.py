@@ -1,6 +1,7 @@
 """JSON input that is nearly right is refused, and the message names the field."""
 
 import copy
+import sys
 
 import pytest
 
@@ -64,6 +65,24 @@ def test_a_missing_field_is_named(document):
 def test_text_that_is_no_json_is_a_typed_error(text):
     with pytest.raises(DecodeError, match="json_syntax"):
         codec_json.loads(text)
+
+
+def test_brackets_inside_strings_are_not_nesting():
+    text = b'["' + b"[" * 5_000 + b'\\"[", [{"a": []}]]'
+    assert codec_json.loads(text) == ["[" * 5_000 + '"[', [{"a": []}]]
+    assert codec_json.loads(b"[" + b"[],{}," * 5_000 + b"1]")[-1] == 1
+
+
+def test_deep_nesting_is_refused_even_where_the_interpreter_would_recurse():
+    """py-evm raises the recursion limit to a depth at which a parser overruns the C stack."""
+    before = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(200_000)
+        for text in (b"[" * 150_000, b'{"a":' * 150_000, b'["x' + b"]" * 9 + b'",' + b"[" * 150_000):
+            with pytest.raises(DecodeError, match="nested deeper"):
+                codec_json.loads(text)
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def test_schema_placeholders_of_relay_specs_are_refused_by_name(relay_file):
