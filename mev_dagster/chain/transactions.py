@@ -95,7 +95,20 @@ class Transaction:
         return (base_fee_per_gas_wei or 0) + self.effective_priority_fee_wei(base_fee_per_gas_wei)
 
 
-def recover_authority(fields: AuthorizationFields) -> bytes | None:
+def recover_authorization(fields: AuthorizationFields) -> Authorization:
+    """Complete an authorization with its signer."""
+    return Authorization(
+        fields.chain_id,
+        fields.address,
+        fields.nonce,
+        fields.y_parity,
+        fields.r,
+        fields.s,
+        _recover_authority(fields),
+    )
+
+
+def _recover_authority(fields: AuthorizationFields) -> bytes | None:
     """Return who signed an authorization, or None: an invalid one is skipped, it spoils no transaction."""
     if fields.y_parity > 1 or not 0 < fields.r < SECP256K1_N or not 0 < fields.s <= SECP256K1_HALF_N:
         return None
@@ -133,9 +146,7 @@ def decode_transaction(raw: bytes, *, allow_high_s: bool = False) -> Transaction
         data=envelope.data,
         access_list=tuple([AccessListEntry(*pair) for pair in envelope.access_list]),
         blob_versioned_hashes=envelope.blob_versioned_hashes,
-        authorization_list=tuple(
-            [Authorization(*fields[:6], recover_authority(fields)) for fields in envelope.authorizations]
-        ),
+        authorization_list=tuple([recover_authorization(fields) for fields in envelope.authorizations]),
         v=envelope.v,
         r=envelope.r,
         s=envelope.s,

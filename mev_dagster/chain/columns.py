@@ -1,0 +1,292 @@
+"""Raw transactions straight into columns: no object per transaction, one Arrow record batch per call.
+
+Names and types are those of the store's `transactions` table. 256-bit integers travel as 32 little-endian
+bytes, which is what ClickHouse's UInt256 is. A batch crosses process borders as Arrow IPC bytes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from mev_dagster.chain.ecdsa import recover_address
+from mev_dagster.chain.envelope import AccessPairs, Envelope, split_transaction
+from mev_dagster.chain.transactions import Authorization, Transaction, recover_authorization, strip_sidecar
+from mev_dagster.errors import DecodeError
+
+_UINT256 = pa.binary(32)
+_ADDRESS = pa.binary(20)
+_HASH = pa.binary(32)
+
+
+def _list_of(item: pa.DataType, *, nullable: bool = False) -> pa.DataType:
+    return pa.list_(pa.field("item", item, nullable=nullable))
+
+
+SCHEMA = pa.schema(
+    [
+        pa.field("tx_hash", _HASH, nullable=False),
+        pa.field("tx_type", pa.uint8(), nullable=False),
+        pa.field("chain_id", _UINT256),
+        pa.field("nonce", pa.uint64(), nullable=False),
+        pa.field("sender", _ADDRESS, nullable=False),
+        pa.field("to", _ADDRESS),
+        pa.field("value_wei", _UINT256, nullable=False),
+        pa.field("gas_limit", pa.uint64(), nullable=False),
+        pa.field("gas_price_wei", _UINT256),
+        pa.field("max_fee_per_gas_wei", _UINT256),
+        pa.field("max_priority_fee_per_gas_wei", _UINT256),
+        pa.field("max_fee_per_blob_gas_wei", _UINT256),
+        pa.field("access_list_addresses", _list_of(_ADDRESS), nullable=False),
+        pa.field("access_list_storage_keys", _list_of(_list_of(_HASH)), nullable=False),
+        pa.field("blob_versioned_hashes", _list_of(_HASH), nullable=False),
+        pa.field("authorization_chain_ids", _list_of(_UINT256), nullable=False),
+        pa.field("authorization_addresses", _list_of(_ADDRESS), nullable=False),
+        pa.field("authorization_nonces", _list_of(pa.uint64()), nullable=False),
+        pa.field("authorization_y_parities", _list_of(_UINT256), nullable=False),
+        pa.field("authorization_r", _list_of(_UINT256), nullable=False),
+        pa.field("authorization_s", _list_of(_UINT256), nullable=False),
+        pa.field("authorization_authorities", _list_of(_ADDRESS, nullable=True), nullable=False),
+        pa.field("input", pa.binary(), nullable=False),
+        pa.field("input_len", pa.uint32(), nullable=False),
+        pa.field("selector", pa.binary(4)),
+        pa.field("v", _UINT256, nullable=False),
+        pa.field("r", _UINT256, nullable=False),
+        pa.field("s", _UINT256, nullable=False),
+        pa.field("raw_len", pa.uint32(), nullable=False),
+    ]
+)
+"""The columns of the store's `transactions` table that a signed transaction alone determines."""
+
+
+class Reject(NamedTuple):
+    """An input that is no transaction: its place in the batch, and why."""
+
+    position: int
+    reason: str
+    detail: str
+
+
+class DecodedBatch(NamedTuple):
+    """Rows in input order without the rejected inputs; `positions[row]` is the input it came from."""
+
+    rows: pa.RecordBatch
+    positions: list[int]
+    rejects: list[Reject]
+
+
+class _Columns(NamedTuple):
+    """One sequence per field, all of one length."""
+
+    hash: Sequence[bytes]
+    type: Sequence[int]
+    chain_id: Sequence[int | None]
+    nonce: Sequence[int]
+    sender: Sequence[bytes]
+    to: Sequence[bytes | None]
+    value_wei: Sequence[int]
+    gas_limit: Sequence[int]
+    gas_price_wei: Sequence[int | None]
+    max_fee_per_gas_wei: Sequence[int | None]
+    max_priority_fee_per_gas_wei: Sequence[int | None]
+    max_fee_per_blob_gas_wei: Sequence[int | None]
+    data: Sequence[bytes]
+    access_list: Sequence[AccessPairs]
+    blob_versioned_hashes: Sequence[tuple[bytes, ...]]
+    authorizations: Sequence[Sequence[Authorization]]
+    v: Sequence[int]
+    r: Sequence[int]
+    s: Sequence[int]
+    raw_len: Sequence[int]
+
+
+def decode_columns(
+    raws: Iterable[bytes], *, network_form: bool = False, allow_high_s: bool = False
+) -> DecodedBatch:
+    """Decode raw transactions, recover their senders and pack the fields into columns.
+
+    One bad input never spoils the others. With `network_form` blob sidecars are dropped first.
+    """
+    envelopes: list[Envelope] = []
+    senders: list[bytes] = []
+    lengths: list[int] = []
+    positions: list[int] = []
+    rejects: list[Reject] = []
+    for position, received in enumerate(raws):
+        try:
+            raw = strip_sidecar(received)[0] if network_form else received
+            envelope = split_transaction(raw, allow_high_s=allow_high_s)
+            sender = recover_address(envelope.signing_hash, envelope.signature, envelope.y_parity)
+        except DecodeError as error:
+            rejects.append(Reject(position, error.reason, error.detail))
+            continue
+        envelopes.append(envelope)
+        senders.append(sender)
+        lengths.append(len(raw))
+        positions.append(position)
+    if not envelopes:
+        return DecodedBatch(pa.RecordBatch.from_pylist([], schema=SCHEMA), positions, rejects)
+    fields = Envelope(*zip(*envelopes, strict=True))  # type: ignore[arg-type]  # a column where a value stood
+    columns: Any = fields
+    rows = _pack(
+        _Columns(
+            columns.hash,
+            columns.type,
+            columns.chain_id,
+            columns.nonce,
+            senders,
+            [to or None for to in columns.to],
+            columns.value_wei,
+            columns.gas_limit,
+            columns.gas_price_wei,
+            columns.max_fee_per_gas_wei,
+            columns.max_priority_fee_per_gas_wei,
+            columns.max_fee_per_blob_gas_wei,
+            columns.data,
+            columns.access_list,
+            columns.blob_versioned_hashes,
+            [[recover_authorization(signed) for signed in entries] for entries in columns.authorizations],
+            columns.v,
+            columns.r,
+            columns.s,
+            lengths,
+        )
+    )
+    return DecodedBatch(rows, positions, rejects)
+
+
+def transaction_columns(transactions: Sequence[Transaction]) -> pa.RecordBatch:
+    """Return the same columns for transactions that were decoded one by one."""
+    return _pack(
+        _Columns(
+            [tx.hash for tx in transactions],
+            [tx.type for tx in transactions],
+            [tx.chain_id for tx in transactions],
+            [tx.nonce for tx in transactions],
+            [tx.sender for tx in transactions],
+            [tx.to for tx in transactions],
+            [tx.value_wei for tx in transactions],
+            [tx.gas_limit for tx in transactions],
+            [tx.gas_price_wei for tx in transactions],
+            [tx.max_fee_per_gas_wei for tx in transactions],
+            [tx.max_priority_fee_per_gas_wei for tx in transactions],
+            [tx.max_fee_per_blob_gas_wei for tx in transactions],
+            [tx.data for tx in transactions],
+            [tuple((entry.address, entry.storage_keys) for entry in tx.access_list) for tx in transactions],
+            [tx.blob_versioned_hashes for tx in transactions],
+            [tx.authorization_list for tx in transactions],
+            [tx.v for tx in transactions],
+            [tx.r for tx in transactions],
+            [tx.s for tx in transactions],
+            [tx.raw_len for tx in transactions],
+        )
+    )
+
+
+def to_ipc(rows: pa.RecordBatch) -> pa.Buffer:
+    """Return a batch as an Arrow IPC stream, for another process to read without copying."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue()
+
+
+def from_ipc(stream: bytes | pa.Buffer) -> pa.RecordBatch:
+    """Read what `to_ipc` wrote; the columns point into `stream`."""
+    with pa.ipc.open_stream(stream) as reader:
+        return reader.read_next_batch()
+
+
+def _fixed(values: Sequence[bytes], kind: pa.DataType) -> pa.Array:
+    return pa.FixedSizeBinaryArray.from_buffers(kind, len(values), [None, pa.py_buffer(b"".join(values))])
+
+
+def _uint256(values: Sequence[int]) -> pa.Array:
+    return _fixed([value.to_bytes(32, "little") for value in values], _UINT256)
+
+
+def _optional_uint256(values: Sequence[int | None]) -> pa.Array:
+    return pa.array([None if value is None else value.to_bytes(32, "little") for value in values], _UINT256)
+
+
+def _lists(values: Sequence[Sequence[Any]], flatten: Any, kind: pa.DataType) -> pa.Array:
+    """Build a list column; most transactions have none, so an all-empty column costs almost nothing."""
+    offsets = [0]
+    items: list[Any] = []
+    for value in values:
+        if value:
+            items.extend(value)
+        offsets.append(len(items))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flatten(items), type=kind)
+
+
+def _pack(columns: _Columns) -> pa.RecordBatch:
+    access_addresses = [[address for address, _ in pairs] if pairs else () for pairs in columns.access_list]
+    access_keys = [[keys for _, keys in pairs] if pairs else () for pairs in columns.access_list]
+    keys_type = SCHEMA.field("access_list_storage_keys").type
+
+    def hashes(values: Sequence[bytes]) -> pa.Array:
+        return _fixed(values, _HASH)
+
+    def addresses(values: Sequence[bytes]) -> pa.Array:
+        return _fixed(values, _ADDRESS)
+
+    def authorization(name: str, flatten: Any) -> pa.Array:
+        return _lists(
+            [
+                [getattr(entry, name) for entry in entries] if entries else ()
+                for entries in columns.authorizations
+            ],
+            flatten,
+            SCHEMA.field(_AUTHORIZATION_COLUMNS[name]).type,
+        )
+
+    arrays = [
+        hashes(columns.hash),
+        pa.array(columns.type, pa.uint8()),
+        _optional_uint256(columns.chain_id),
+        pa.array(columns.nonce, pa.uint64()),
+        addresses(columns.sender),
+        pa.array(columns.to, _ADDRESS),
+        _uint256(columns.value_wei),
+        pa.array(columns.gas_limit, pa.uint64()),
+        _optional_uint256(columns.gas_price_wei),
+        _optional_uint256(columns.max_fee_per_gas_wei),
+        _optional_uint256(columns.max_priority_fee_per_gas_wei),
+        _optional_uint256(columns.max_fee_per_blob_gas_wei),
+        _lists(access_addresses, addresses, SCHEMA.field("access_list_addresses").type),
+        _lists(access_keys, lambda keys: _lists(keys, hashes, keys_type.value_type), keys_type),
+        _lists(columns.blob_versioned_hashes, hashes, SCHEMA.field("blob_versioned_hashes").type),
+        authorization("chain_id", _uint256),
+        authorization("address", addresses),
+        authorization("nonce", lambda nonces: pa.array(nonces, pa.uint64())),
+        authorization("y_parity", _uint256),
+        authorization("r", _uint256),
+        authorization("s", _uint256),
+        authorization("authority", lambda found: pa.array(found, _ADDRESS)),
+        pa.array(columns.data, pa.binary()),
+        pa.array([len(data) for data in columns.data], pa.uint32()),
+        pa.array(
+            [
+                data[:4] if to and len(data) >= 4 else None
+                for data, to in zip(columns.data, columns.to, strict=True)
+            ],
+            pa.binary(4),
+        ),
+        _uint256(columns.v),
+        _uint256(columns.r),
+        _uint256(columns.s),
+        pa.array(columns.raw_len, pa.uint32()),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+_AUTHORIZATION_COLUMNS = {
+    "chain_id": "authorization_chain_ids",
+    "address": "authorization_addresses",
+    "nonce": "authorization_nonces",
+    "y_parity": "authorization_y_parities",
+    "r": "authorization_r",
+    "s": "authorization_s",
+    "authority": "authorization_authorities",
+}
