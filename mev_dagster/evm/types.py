@@ -3,29 +3,40 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.keccak import EMPTY_CODE_HASH
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account before execution. Storage keys and values are 256-bit integers; absent != zero."""
+    """One account before execution. Storage keys and values are 256-bit integers; absent != zero.
+
+    `exists` tells an account that is not in the state trie from one that is there and empty, which only
+    states from before EIP-161 hold.
+    """
 
     balance_wei: int
     nonce: int
     code_hash: bytes
     storage: Mapping[int, int] = field(default_factory=dict)
+    exists: bool = True
+
+
+NO_REWARDS: Mapping[bytes, int] = MappingProxyType({})
+ABSENT_ACCOUNT = Account(0, 0, EMPTY_CODE_HASH, exists=False)
 
 
 class StateSource(Protocol):
     """Where an engine finds state it has not been given: a captured prestate, or a node at a pinned block.
 
     Every method raises `MissingState` when it does not know; none ever invents an empty value.
-    An account that is known not to exist is `Account(0, 0, EMPTY_CODE_HASH)`.
+    An account that is known not to exist is `ABSENT_ACCOUNT`.
     """
 
     def account(self, address: bytes) -> Account:
@@ -63,6 +74,14 @@ class BlockEnv:
     parent_beacon_block_root: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long one transaction may run, beyond what its gas allows; None is no limit."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+
 class TxStatus(StrEnum):
     """How a transaction ended."""
 
@@ -74,7 +93,12 @@ class TxStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TxResult:
-    """What executing one transaction gave; an INVALID one changed nothing and says why in `detail`."""
+    """What executing one transaction gave.
+
+    An INVALID one changed nothing: `error` is a stable code (`evm/validate.py`), `detail` says what was
+    expected and found. `detail` of a REVERTED one is its decoded reason. `coinbase_payment_wei` is the
+    change of the coinbase's balance: tips and direct transfers.
+    """
 
     tx_hash: bytes
     status: TxStatus
@@ -87,17 +111,22 @@ class TxResult:
     accounts_read: tuple[bytes, ...] = ()
     slots_read: tuple[tuple[bytes, int], ...] = ()
     contract_address: bytes | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountDiff:
-    """Changed fields of one account, `None` where unchanged; `deleted` when it no longer exists."""
+    """Changed fields of one account, `None` where unchanged; `deleted` when it no longer exists.
+
+    `storage_cleared` says that the account was deleted and made again, so `storage` holds all its slots.
+    """
 
     balance_wei: int | None
     nonce: int | None
     code: bytes | None
     storage: Mapping[int, int]
     deleted: bool = False
+    storage_cleared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +139,15 @@ class SimResult:
     gas_used: int
     state_diff: Mapping[bytes, AccountDiff]
     state_diff_hash: bytes
+    requests: tuple[bytes, ...] = ()
+
+
+class StateSession(Protocol):
+    """Many candidates on one state, block and prefix of transactions."""
+
+    def run(self, txs: Sequence[Transaction]) -> SimResult:
+        """Execute on top of the prefix, report, take every change back; the diff is against the prefix."""
+        ...
 
 
 class SimulationEngine(Protocol):
@@ -129,6 +167,24 @@ class SimulationEngine(Protocol):
         *,
         begin_block: bool = True,
         withdrawals: Sequence[Withdrawal] = (),
+        end_block: bool = False,
+        rewards: Mapping[bytes, int] = NO_REWARDS,
     ) -> SimResult:
-        """Execute `txs` in order. `begin_block` makes the system calls of EIP-4788 and EIP-2935 first."""
+        """Execute `txs` in order.
+
+        `begin_block` makes the system calls of EIP-4788 and EIP-2935 first. After the transactions come
+        `withdrawals`, `rewards` (address -> wei, proof of work) and, with `end_block`, the request system
+        calls of Prague (EIP-7002, 7251), whose answers are in `requests`.
+        """
+        ...
+
+    def session(
+        self,
+        state: StateSource,
+        env: BlockEnv,
+        prefix: Sequence[Transaction] = (),
+        *,
+        begin_block: bool = True,
+    ) -> StateSession:
+        """Execute `prefix` once and return a session for trying many candidates on top of it."""
         ...

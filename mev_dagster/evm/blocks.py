@@ -1,0 +1,138 @@
+"""Whole blocks: the environment a header describes, execution, receipts and miners' rewards."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mev_dagster.chain.blocks import Block, Header
+from mev_dagster.chain.forks import Fork, ForkSchedule, schedule_for
+from mev_dagster.chain.receipts import Receipt, receipts_root
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.errors import InputError, MissingState
+from mev_dagster.evm.types import (
+    AccountDiff,
+    BlockEnv,
+    SimResult,
+    SimulationEngine,
+    StateSource,
+    TxResult,
+    TxStatus,
+)
+from mev_dagster.evm.validate import Invalid
+
+_ETHER = 10**18
+_UNCLE_DENOMINATOR = 8
+_NEPHEW_DENOMINATOR = 32
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """A block executed from its parent's state. Before Byzantium receipts hold roots, so theirs is None."""
+
+    receipts: tuple[Receipt, ...]
+    receipts_root: bytes | None
+    gas_used: int
+    state_diff: Mapping[bytes, AccountDiff]
+    state_diff_hash: bytes
+    sim: SimResult
+
+
+def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
+    """Return the environment of a header; `chain` is a known chain's id or a schedule."""
+    schedule = schedule_for(chain) if isinstance(chain, int) else chain
+    return BlockEnv(
+        chain_id=schedule.chain_id,
+        fork=schedule.fork_at(header.number, header.timestamp),
+        number=header.number,
+        timestamp=header.timestamp,
+        coinbase=header.coinbase,
+        gas_limit=header.gas_limit,
+        base_fee_per_gas_wei=header.base_fee_per_gas_wei,
+        difficulty=header.difficulty,
+        prev_randao=header.mix_hash,
+        parent_hash=header.parent_hash,
+        excess_blob_gas=header.excess_blob_gas,
+        parent_beacon_block_root=header.parent_beacon_block_root,
+    )
+
+
+def execute_block(
+    engine: SimulationEngine,
+    state: StateSource,
+    block: Block,
+    chain: int | ForkSchedule | None = None,
+) -> BlockResult:
+    """Execute a block as its network did, system calls, withdrawals and rewards included.
+
+    `chain` defaults to the chain id of the first protected transaction, else to mainnet. Raises
+    `MissingState` or `InputError` when a transaction cannot be executed: a mined block holds none such.
+    """
+    env = block_env(block.header, _chain_of(block) if chain is None else chain)
+    sim = engine.simulate(
+        state,
+        env,
+        block.transactions,
+        begin_block=True,
+        withdrawals=block.withdrawals or (),
+        end_block=True,
+        rewards=mining_rewards(block, env.fork),
+    )
+    for index, result in enumerate(sim.txs):
+        if result.status is TxStatus.INVALID:
+            _refuse(block, index, result)
+    receipts = receipts_of(block.transactions, sim.txs, env.fork)
+    return BlockResult(
+        receipts=receipts,
+        receipts_root=receipts_root(receipts) if env.fork >= Fork.BYZANTIUM else None,
+        gas_used=sim.gas_used,
+        state_diff=sim.state_diff,
+        state_diff_hash=sim.state_diff_hash,
+        sim=sim,
+    )
+
+
+def receipts_of(
+    txs: tuple[Transaction, ...], results: tuple[TxResult, ...], fork: Fork
+) -> tuple[Receipt, ...]:
+    """Return the receipts of executed transactions."""
+    receipts, cumulative = [], 0
+    for tx, result in zip(txs, results, strict=True):
+        cumulative += result.gas_used
+        receipts.append(
+            Receipt(
+                type=tx.type,
+                status=int(result.status is TxStatus.SUCCESS) if fork >= Fork.BYZANTIUM else None,
+                post_state=None,
+                cumulative_gas_used=cumulative,
+                gas_used=result.gas_used,
+                logs=result.logs,
+            )
+        )
+    return tuple(receipts)
+
+
+def mining_rewards(block: Block, fork: Fork) -> dict[bytes, int]:
+    """Return what proof of work pays the miner and the uncles' miners (EIP-649, 1234)."""
+    if fork >= Fork.PARIS:
+        return {}
+    base = 5 if fork < Fork.BYZANTIUM else 3 if fork < Fork.CONSTANTINOPLE else 2
+    base *= _ETHER
+    rewards = {block.header.coinbase: base + base // _NEPHEW_DENOMINATOR * len(block.uncles)}
+    for uncle in block.uncles:
+        distance = block.header.number - uncle.number
+        share = base * (_UNCLE_DENOMINATOR - distance) // _UNCLE_DENOMINATOR
+        rewards[uncle.coinbase] = rewards.get(uncle.coinbase, 0) + share
+    return rewards
+
+
+def _chain_of(block: Block) -> int:
+    return next((tx.chain_id for tx in block.transactions if tx.chain_id is not None), 1)
+
+
+def _refuse(block: Block, index: int, result: TxResult) -> None:
+    if result.error == Invalid.MISSING_STATE:
+        what, _, key = result.detail.partition(" ")
+        raise MissingState(what, key)
+    raise InputError(
+        f"block {block.header.number}: transaction {index} (0x{result.tx_hash.hex()}) cannot be executed: "
+        f"{result.error}: {result.detail}"
+    )

@@ -1,0 +1,221 @@
+"""A captured state: every account, slot, code and ancestor hash that execution may ask for.
+
+A `Prestate` is frozen, and what it does not hold is `MissingState`, unless it says how it was made: where
+it `lists_every_account`, an address that is not listed does not exist; where it `lists_every_slot`, a slot
+of a listed account that is not listed is zero; where it is `complete`, both (a devnet's whole state).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Self
+
+from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
+from mev_dagster.errors import InputError, MissingState
+from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
+
+Json = dict[str, Any]
+_FLAGS = ("complete", "lists_every_account", "lists_every_slot")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverride:
+    """Fields of one account to be declared different; None leaves a field as it is."""
+
+    balance_wei: int | None = None
+    nonce: int | None = None
+    code: bytes | None = None
+    storage: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prestate:
+    """A frozen `StateSource` held in memory."""
+
+    accounts: Mapping[bytes, Account]
+    codes: Mapping[bytes, bytes]
+    block_hashes: Mapping[int, bytes] = field(default_factory=dict)
+    complete: bool = False
+    lists_every_account: bool = False
+    lists_every_slot: bool = False
+
+    def account(self, address: bytes) -> Account:
+        """Return the account, or raise `MissingState`."""
+        found = self.accounts.get(address)
+        if found is not None:
+            return found
+        if self.complete or self.lists_every_account:
+            return ABSENT_ACCOUNT
+        raise MissingState("account", "0x" + address.hex())
+
+    def storage(self, address: bytes, slot: int) -> int:
+        """Return one storage value, or raise `MissingState`."""
+        account = self.account(address)
+        value = account.storage.get(slot)
+        if value is not None:
+            return value
+        if (
+            self.complete
+            or self.lists_every_slot
+            or (account.nonce == 0 and account.code_hash == EMPTY_CODE_HASH)
+        ):
+            return 0  # nothing has ever run there, so nothing has been stored there
+        raise MissingState("storage", f"0x{address.hex()}/{slot:#066x}")
+
+    def code(self, code_hash: bytes) -> bytes:
+        """Return the code with this keccak, or raise `MissingState`."""
+        if code_hash == EMPTY_CODE_HASH:
+            return b""
+        found = self.codes.get(code_hash)
+        if found is None:
+            raise MissingState("code", "0x" + code_hash.hex())
+        return found
+
+    def block_hash(self, number: int) -> bytes:
+        """Return an ancestor's hash, or raise `MissingState`."""
+        found = self.block_hashes.get(number)
+        if found is None:
+            raise MissingState("block_hash", str(number))
+        return found
+
+    def with_overrides(self, overrides: Mapping[bytes, AccountOverride]) -> "Prestate":
+        """Return this state with some accounts declared different."""
+        accounts, codes = dict(self.accounts), dict(self.codes)
+        for address, override in overrides.items():
+            before = accounts.get(address, ABSENT_ACCOUNT)
+            code_hash = before.code_hash
+            if override.code is not None:
+                code_hash = keccak(override.code)
+                codes[code_hash] = override.code
+            accounts[address] = Account(
+                balance_wei=before.balance_wei if override.balance_wei is None else override.balance_wei,
+                nonce=before.nonce if override.nonce is None else override.nonce,
+                code_hash=code_hash,
+                storage={**before.storage, **override.storage},
+            )
+        return replace(self, accounts=accounts, codes=codes)
+
+    def apply(self, state_diff: Mapping[bytes, AccountDiff]) -> "Prestate":
+        """Return the state after these changes. Ancestor hashes stay; add the new block's with `replace`."""
+        accounts, codes = dict(self.accounts), dict(self.codes)
+        for address, diff in state_diff.items():
+            if diff.deleted:
+                accounts[address] = ABSENT_ACCOUNT
+                continue
+            before = accounts.get(address, ABSENT_ACCOUNT)
+            code_hash = before.code_hash
+            if diff.code is not None:
+                code_hash = keccak(diff.code)
+                codes[code_hash] = diff.code
+            # A cleared account forgot every slot, also those this prestate has never held.
+            kept = dict.fromkeys(before.storage, 0) if diff.storage_cleared else before.storage
+            accounts[address] = Account(
+                balance_wei=before.balance_wei if diff.balance_wei is None else diff.balance_wei,
+                nonce=before.nonce if diff.nonce is None else diff.nonce,
+                code_hash=code_hash,
+                storage={**kept, **diff.storage},
+            )
+        return replace(self, accounts=accounts, codes=codes)
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the canonical JSON: the name of this prestate."""
+        return hashlib.sha256(self.canonical()).digest()
+
+    def canonical(self) -> bytes:
+        """Return the canonical JSON: sorted, compact, codes by hash only."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":")).encode()
+
+    def to_json(self) -> Json:
+        """Return a JSON document without the codes, which are stored once by their keccak."""
+        return {
+            "accounts": {
+                "0x" + address.hex(): _account_to_json(account)
+                for address, account in sorted(self.accounts.items())
+            },
+            "block_hashes": {
+                str(number): "0x" + found.hex() for number, found in sorted(self.block_hashes.items())
+            },
+            **{name: getattr(self, name) for name in _FLAGS},
+        }
+
+    @classmethod
+    def from_json(cls, document: Json, codes: Mapping[bytes, bytes]) -> Self:
+        """Read what `to_json` wrote; `codes` are by keccak and may hold more than is needed."""
+        try:
+            accounts = {
+                bytes.fromhex(address[2:]): _account_from_json(fields)
+                for address, fields in document["accounts"].items()
+            }
+            hashes = {int(number): bytes.fromhex(h[2:]) for number, h in document["block_hashes"].items()}
+            flags = {name: bool(document[name]) for name in _FLAGS}
+            return cls(accounts, _needed(codes, accounts), hashes, **flags)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"prestate: {type(error).__name__}: {error}") from error
+
+    @classmethod
+    def from_fixture(cls, document: Json, codes: Mapping[bytes, bytes]) -> Self:
+        """Read the `pre_state` and `block_hashes` of a block file (fixtures/README).
+
+        Such a file leaves out the accounts that were touched but did not exist; one that lists no zero slot
+        at all leaves those out too.
+        """
+        try:
+            accounts = {
+                _bytes_of(address, 20): _account_from_json(fields)
+                for address, fields in document["pre_state"].items()
+            }
+            hashes = {int(number): _bytes_of(h, 32) for number, h in document["block_hashes"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"pre_state: {type(error).__name__}: {error}") from error
+        holds_zeros = any(value == 0 for account in accounts.values() for value in account.storage.values())
+        return cls(
+            accounts,
+            _needed(codes, accounts),
+            hashes,
+            lists_every_account=True,
+            lists_every_slot=not holds_zeros,
+        )
+
+
+def _needed(codes: Mapping[bytes, bytes], accounts: Mapping[bytes, Account]) -> Mapping[bytes, bytes]:
+    wanted: Iterable[bytes] = {account.code_hash for account in accounts.values()} - {EMPTY_CODE_HASH}
+    return MappingProxyType({code_hash: codes[code_hash] for code_hash in wanted if code_hash in codes})
+
+
+def _account_to_json(account: Account) -> Json | None:
+    if not account.exists:
+        return None
+    return {
+        "balance": hex(account.balance_wei),
+        "nonce": account.nonce,
+        "code_hash": None if account.code_hash == EMPTY_CODE_HASH else "0x" + account.code_hash.hex(),
+        "storage": {f"{slot:#066x}": hex(value) for slot, value in sorted(account.storage.items())},
+    }
+
+
+def _account_from_json(fields: Json | None) -> Account:
+    if fields is None:
+        return ABSENT_ACCOUNT
+    code_hash = fields["code_hash"]
+    return Account(
+        balance_wei=_integer(fields["balance"]),
+        nonce=_integer(fields["nonce"]),
+        code_hash=EMPTY_CODE_HASH if code_hash is None else _bytes_of(code_hash, 32),
+        storage={_integer(slot): _integer(value) for slot, value in fields["storage"].items()},
+    )
+
+
+def _integer(value: str | int) -> int:
+    number = value if isinstance(value, int) else int(value, 16)
+    if not 0 <= number < 1 << 256:
+        raise ValueError(f"{value} is not an unsigned 256-bit number")
+    return number
+
+
+def _bytes_of(text: str, size: int) -> bytes:
+    found = bytes.fromhex(text.removeprefix("0x"))
+    if len(found) != size:
+        raise ValueError(f"{text} is not {size} bytes")
+    return found

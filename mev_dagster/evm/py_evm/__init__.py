@@ -1,0 +1,5 @@
+"""The reference engine: py-evm's opcodes and fork rules on our own state, with our own Osaka and BPO layers.
+
+`journal` is the state (dictionaries and an undo log), `forks` the table of fork rules, `engine` the
+`SimulationEngine`.
+"""

@@ -1,0 +1,64 @@
+"""The reference `SimulationEngine`: exact on every fork from Frontier to BPO2."""
+
+from collections.abc import Mapping, Sequence
+
+from mev_dagster.chain.blocks import Withdrawal
+from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.evm.py_evm import forks
+from mev_dagster.evm.py_evm.session import PyEvmSession
+from mev_dagster.evm.py_evm.system import begin_block as make_begin_calls
+from mev_dagster.evm.py_evm.system import credit, end_block_requests
+from mev_dagster.evm.types import NO_REWARDS, BlockEnv, Limits, SimResult, StateSource
+
+_NO_LIMITS = Limits()
+
+
+class PyEvmEngine:
+    """py-evm on a dictionary state with an undo log."""
+
+    name = "py_evm"
+
+    def __init__(self, limits: Limits = _NO_LIMITS) -> None:
+        self._limits = limits
+
+    def supports(self, fork: Fork) -> bool:
+        """Say whether this engine implements the fork's rules exactly."""
+        return forks.supports(fork)
+
+    def simulate(
+        self,
+        state: StateSource,
+        env: BlockEnv,
+        txs: Sequence[Transaction],
+        *,
+        begin_block: bool = True,
+        withdrawals: Sequence[Withdrawal] = (),
+        end_block: bool = False,
+        rewards: Mapping[bytes, int] = NO_REWARDS,
+    ) -> SimResult:
+        """Execute `txs` in order, between the system calls and credits of the block."""
+        session = self._open(state, env, begin_block)
+        results = session.commit(txs)
+        credit(session.state, withdrawals, rewards)
+        requests = end_block_requests(session.state, results) if end_block else ()
+        return session.result(results, requests=requests)
+
+    def session(
+        self,
+        state: StateSource,
+        env: BlockEnv,
+        prefix: Sequence[Transaction] = (),
+        *,
+        begin_block: bool = True,
+    ) -> PyEvmSession:
+        """Execute `prefix` once and return a session for trying many candidates on top of it."""
+        session = self._open(state, env, begin_block)
+        session.commit(prefix)
+        return session
+
+    def _open(self, state: StateSource, env: BlockEnv, begin_block: bool) -> PyEvmSession:
+        session = PyEvmSession(self.name, state, env, self._limits)
+        if begin_block:
+            make_begin_calls(session.state)
+        return session

@@ -1,0 +1,130 @@
+"""Many candidate bundles on one state, block and prefix: run, read the result, take it back."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from eth.exceptions import Revert
+
+from mev_dagster.chain.receipts import Log
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.errors import MissingState
+from mev_dagster.evm.diff import diff_hash
+from mev_dagster.evm.gas import blob_gas
+from mev_dagster.evm.py_evm.forks import state_class
+from mev_dagster.evm.py_evm.interpreter import Budget, LimitReached
+from mev_dagster.evm.py_evm.state import JournalState
+from mev_dagster.evm.py_evm.transition import Outcome, apply_transaction
+from mev_dagster.evm.revert import revert_reason
+from mev_dagster.evm.types import BlockEnv, Limits, SimResult, StateSource, TxResult, TxStatus
+from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, validate_tx, whole_block
+
+
+class PyEvmSession:
+    """A block being built: committed transactions so far, and trials on top of them.
+
+    What a trial reads from the state source stays loaded, so later trials do not ask again.
+    """
+
+    def __init__(self, engine: str, source: StateSource, env: BlockEnv, limits: Limits) -> None:
+        self.state: JournalState = state_class(env.fork)(source, env)
+        self.room = whole_block(env)
+        self._engine = engine
+        self._env = env
+        self._limits = limits
+
+    def commit(self, txs: Iterable[Transaction]) -> tuple[TxResult, ...]:
+        """Execute transactions and keep their changes."""
+        return tuple(self._execute(tx) for tx in txs)
+
+    def run(self, txs: Sequence[Transaction]) -> SimResult:
+        """Execute transactions on top of what is committed, report, and take every change back.
+
+        The state diff is against the committed state.
+        """
+        mark, room = self.state.journal.snapshot(), self.room
+        try:
+            return self.result(self.commit(txs), since=mark)
+        finally:
+            self.state.journal.revert(mark)
+            self.room = room
+
+    def result(
+        self, txs: tuple[TxResult, ...], *, since: int = 0, requests: tuple[bytes, ...] = ()
+    ) -> SimResult:
+        """Return the outcome of these transactions with the state diff since a mark."""
+        state_diff = self.state.journal.state_diff(since)
+        return SimResult(
+            engine=self._engine,
+            fork=self._env.fork,
+            txs=txs,
+            gas_used=sum(tx.gas_used for tx in txs),
+            state_diff=state_diff,
+            state_diff_hash=diff_hash(state_diff),
+            requests=requests,
+        )
+
+    def _execute(self, tx: Transaction) -> TxResult:
+        journal = self.state.journal
+        journal.begin_transaction()
+        mark = journal.snapshot()
+        try:
+            rejection = validate_tx(tx, self._env, self._sender(tx), self.room)
+            if rejection is not None:
+                return _invalid(tx, rejection)
+            outcome = apply_transaction(self.state, tx, Budget(self._limits.steps, self._limits.seconds))
+        except MissingState as missing:
+            journal.revert(mark)
+            return _invalid(tx, Rejection(Invalid.MISSING_STATE, f"{missing.what} {missing.key}"))
+        except LimitReached as reached:
+            journal.revert(mark)
+            return _invalid(tx, Rejection(Invalid(reached.what), f"stopped by {self._limits}"))
+        self.room = Room(self.room.gas - outcome.gas_used, self.room.blob_gas - blob_gas(tx))
+        return self._report(tx, outcome, mark)
+
+    def _sender(self, tx: Transaction) -> Sender:
+        state = self.state
+        return Sender(state.get_balance(tx.sender), state.get_nonce(tx.sender), state.get_code(tx.sender))
+
+    def _report(self, tx: Transaction, outcome: Outcome, mark: int) -> TxResult:
+        computation, journal = outcome.computation, self.state.journal
+        status, detail = _status_of(computation)
+        balance_changes = journal.balance_changes(mark)
+        return TxResult(
+            tx_hash=tx.hash,
+            status=status,
+            gas_used=outcome.gas_used,
+            output=bytes(computation.output),
+            logs=tuple(_logs_of(computation)),
+            detail=detail,
+            coinbase_payment_wei=balance_changes.get(self._env.coinbase, 0),
+            balance_changes_wei=balance_changes,
+            accounts_read=tuple(sorted(journal.accounts_touched)),
+            slots_read=tuple(sorted(journal.slots_touched)),
+            contract_address=outcome.created,
+        )
+
+
+def _status_of(computation: Any) -> tuple[TxStatus, str]:
+    if computation.is_success:
+        return TxStatus.SUCCESS, ""
+    error = computation.error
+    if isinstance(error, Revert):
+        return TxStatus.REVERTED, revert_reason(bytes(computation.output))
+    return TxStatus.HALTED, type(error).__name__
+
+
+def _logs_of(computation: Any) -> Iterable[Log]:
+    for address, topics, data in computation.get_log_entries():
+        yield Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), bytes(data))
+
+
+def _invalid(tx: Transaction, rejection: Rejection) -> TxResult:
+    return TxResult(
+        tx_hash=tx.hash,
+        status=TxStatus.INVALID,
+        gas_used=0,
+        output=b"",
+        logs=(),
+        detail=rejection.detail,
+        error=rejection.code.value,
+    )

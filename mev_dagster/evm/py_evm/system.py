@@ -1,0 +1,96 @@
+"""What a block does to the state outside of its transactions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
+from eth.vm.message import Message
+
+from mev_dagster.chain.blocks import Withdrawal
+from mev_dagster.chain.forks import Fork
+from mev_dagster.evm.py_evm.interpreter import Budget
+from mev_dagster.evm.py_evm.state import JournalState
+from mev_dagster.evm.py_evm.transition import TransactionContext
+from mev_dagster.evm.types import TxResult
+
+SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
+_SYSTEM_GAS = 30_000_000
+_GWEI = 10**9
+
+_BEACON_ROOTS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")  # EIP-4788
+_HISTORY = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")  # EIP-2935
+_WITHDRAWAL_REQUESTS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")  # EIP-7002
+_CONSOLIDATION_REQUESTS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")  # EIP-7251
+_DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")  # EIP-6110
+_DEPOSIT_TOPIC = bytes.fromhex("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5")
+
+_DAO_BLOCK = (1, 1_920_000)  # chain id and number: the one irregular state change
+
+
+def begin_block(state: JournalState) -> None:
+    """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block."""
+    env = state.env
+    if env.fork >= Fork.CANCUN and env.parent_beacon_block_root is not None:
+        _system_call(state, _BEACON_ROOTS, env.parent_beacon_block_root)
+    if env.fork >= Fork.PRAGUE and env.number > 0:
+        _system_call(state, _HISTORY, env.parent_hash)
+    if (env.chain_id, env.number) == _DAO_BLOCK:
+        _move_dao_funds(state)
+
+
+def _move_dao_funds(state: JournalState) -> None:
+    for text in dao_drain_list:
+        address = bytes.fromhex(text.removeprefix("0x"))
+        state.delta_balance(bytes(dao_refund_contract), state.get_balance(address))
+        state.set_balance(address, 0)
+
+
+def credit(state: JournalState, withdrawals: Sequence[Withdrawal], rewards: Mapping[bytes, int]) -> None:
+    """Pay validators' withdrawals (EIP-4895) or miners' rewards."""
+    for withdrawal in withdrawals:
+        if withdrawal.amount_gwei:
+            state.delta_balance(withdrawal.address, withdrawal.amount_gwei * _GWEI)
+    for address, amount in rewards.items():
+        state.delta_balance(address, amount)
+
+
+def end_block_requests(state: JournalState, results: Iterable[TxResult]) -> tuple[bytes, ...]:
+    """Return the block's requests, type byte first, and dequeue them in the state (EIP-7685)."""
+    if state.env.fork < Fork.PRAGUE:
+        return ()
+    deposits = b"".join(
+        _deposit_request(log.data)
+        for result in results
+        for log in result.logs
+        if log.address == _DEPOSIT_CONTRACT and log.topics[:1] == (_DEPOSIT_TOPIC,)
+    )
+    bodies = (
+        deposits,
+        _system_call(state, _WITHDRAWAL_REQUESTS),
+        _system_call(state, _CONSOLIDATION_REQUESTS),
+    )
+    return tuple(bytes([kind]) + body for kind, body in enumerate(bodies) if body)
+
+
+def _deposit_request(data: bytes) -> bytes:
+    """Cut public key, credentials, amount, signature and index out of the deposit event's ABI encoding."""
+    return data[192:240] + data[288:320] + data[352:360] + data[416:512] + data[544:552]
+
+
+def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes:
+    """Call a system contract as the protocol does; a chain without the contract has nothing to call."""
+    state.journal.begin_transaction()
+    code = state.get_code(target)
+    if not code:
+        return b""
+    message = Message(
+        gas=_SYSTEM_GAS,
+        to=target,
+        sender=SYSTEM_ADDRESS,
+        value=0,
+        data=data,
+        code=code,
+        should_transfer_value=False,
+    )
+    context = TransactionContext(0, SYSTEM_ADDRESS, (), Budget(None, None))
+    computation = state.computation_class.apply_message(state, message, context)
+    return b"" if computation.is_error else bytes(computation.output)
