@@ -33,6 +33,12 @@ class DecodeError(InputError):
         self.detail = detail
 
 
+class InvalidTransaction(DecodeError):
+    """A well-formed transaction that no block of the fork in question may hold."""
+
+    code = "invalid_transaction"
+
+
 class CaptureError(InputError):
     """A capture is truncated, altered, or of an unknown format version."""
 

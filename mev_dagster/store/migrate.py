@@ -1,0 +1,161 @@
+"""Bring a database to the schema of this version.
+
+New tables and new columns are added by themselves; TTLs follow the settings; the views are made again.
+Anything else (a changed type, key or partition) cannot be done in place: the migration refuses and names
+the column, and the table can be dropped and rebuilt from the event log.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mev_dagster.errors import StoreError
+from mev_dagster.settings import Settings
+from mev_dagster.store.sql import literal, quoted
+from mev_dagster.store.tables import TABLES, Column, Table
+
+if TYPE_CHECKING:
+    from mev_dagster.store.client import Store
+
+_MIGRATIONS = "schema_migrations"
+
+
+@dataclass(slots=True)
+class MigrationReport:
+    """What a migration did; all empty when the database was current."""
+
+    created: list[str] = field(default_factory=list)
+    columns_added: list[str] = field(default_factory=list)
+    ttl_changed: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done."""
+        return bool(self.created or self.columns_added or self.ttl_changed)
+
+
+def retention_days(table: Table, settings: Settings) -> int | None:
+    """Return how many days a table's rows are kept; None for ever."""
+    return None if table.tier is None else int(getattr(settings, f"retention_days_{table.tier}"))
+
+
+def render(table: Table, settings: Settings) -> str:
+    """Return the DDL with its TTL filled in from the settings and the table named in full."""
+    ddl = table.ddl
+    if table.tier is not None:
+        ddl = ddl.replace(f"{{retention_days_{table.tier}}}", str(retention_days(table, settings)))
+    qualified = f"{quoted(settings.store_database)}.{quoted(table.name)}"
+    return ddl.replace(f"IF NOT EXISTS {table.name}\n", f"IF NOT EXISTS {qualified}\n", 1)
+
+
+def view_ddl(table: Table, database: str) -> str:
+    """Return the `v_*` view of a table: the same columns with 0x-hex where the table has bytes."""
+    columns = ",\n    ".join(_readable(column) for column in table.columns)
+    view, source = (
+        f"{quoted(database)}.{quoted('v_' + table.name)}",
+        f"{quoted(database)}.{quoted(table.name)}",
+    )
+    return f"CREATE OR REPLACE VIEW {view} AS\nSELECT\n    {columns}\nFROM {source}"
+
+
+def _readable(column: Column) -> str:
+    name, kind = quoted(column.name), column.type
+    item = kind.item
+    if item is not None and item.item is not None and item.item.width is not None:
+        return f"arrayMap(inner -> arrayMap(x -> concat('0x', lower(hex(x))), inner), {name}) AS {name}"
+    if item is not None and item.width is not None:
+        return f"arrayMap(x -> concat('0x', lower(hex(x))), {name}) AS {name}"
+    if kind.width is not None or column.raw_bytes:
+        return f"concat('0x', lower(hex({name}))) AS {name}"
+    return name
+
+
+def migrate(store: "Store") -> MigrationReport:
+    """Create or extend every table and view; cheap and silent when nothing is to do."""
+    report = MigrationReport()
+    database = quoted(store.database)
+    applied = _applied(store)
+    if applied.keys() >= TABLES.keys() and all(
+        applied[name] == _fingerprint(table, store.settings) for name, table in TABLES.items()
+    ):
+        return report
+    store.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+    existing = _columns_of(store)
+    current: dict[str, bytes] = {}
+    for table in TABLES.values():
+        fingerprint = _fingerprint(table, store.settings)
+        if applied.get(table.name) == fingerprint:
+            continue
+        if table.name in existing:
+            report.columns_added += _extend(store, table, existing[table.name])
+            if table.tier is not None and table.name in applied:
+                _set_ttl(store, table)
+                report.ttl_changed.append(table.name)
+        else:
+            store.command(render(table, store.settings))
+            report.created.append(table.name)
+        store.command(view_ddl(table, store.database))
+        current[table.name] = fingerprint
+    store.insert(_MIGRATIONS, {"name": list(current), "checksum": list(current.values())})
+    return report
+
+
+def _fingerprint(table: Table, settings: Settings) -> bytes:
+    """Digest of the rendered DDL, so that a changed retention setting is noticed too."""
+    return hashlib.sha256(render(table, settings).encode()).digest()
+
+
+def _applied(store: "Store") -> dict[str, bytes]:
+    exists = store.scalar(
+        "SELECT count() FROM system.tables WHERE database = {db:String} AND name = {name:String}",
+        {"db": store.database, "name": _MIGRATIONS},
+    )
+    if not exists:
+        return {}
+    return dict(
+        store.rows(
+            f"SELECT name, argMax(checksum, applied_at) FROM {quoted(store.database)}.{_MIGRATIONS}"
+            " GROUP BY name"
+        )
+    )
+
+
+def _columns_of(store: "Store") -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for table, name, kind in store.rows(
+        "SELECT table, name, type FROM system.columns WHERE database = {db:String}", {"db": store.database}
+    ):
+        found.setdefault(table, {})[name] = kind
+    return found
+
+
+def _extend(store: "Store", table: Table, existing: dict[str, str]) -> list[str]:
+    added = []
+    previous = None
+    for column in table.columns:
+        have = existing.get(column.name)
+        if have is None:
+            place = f"AFTER {quoted(previous)}" if previous else "FIRST"
+            store.command(
+                f"ALTER TABLE {quoted(store.database)}.{quoted(table.name)}"
+                f" ADD COLUMN IF NOT EXISTS {column.ddl} {place}"
+            )
+            added.append(f"{table.name}.{column.name}")
+        elif have != column.type.text:
+            raise StoreError(
+                f"{table.name}.{column.name} is {have} here and {column.type.text} in the schema; "
+                "drop the table and rebuild it from the event log"
+            )
+        previous = column.name
+    gone = [name for name in existing if name not in table.by_name]
+    if gone:
+        raise StoreError(f"{table.name} has columns the schema no longer knows: {', '.join(gone)}")
+    return added
+
+
+def _set_ttl(store: "Store", table: Table) -> None:
+    days = literal(retention_days(table, store.settings))
+    store.command(
+        f"ALTER TABLE {quoted(store.database)}.{quoted(table.name)}"
+        f" MODIFY TTL toDateTime(stored_at) + INTERVAL {days} DAY"
+    )
