@@ -1,0 +1,184 @@
+"""From other people's files to a capture.
+
+Block files with prestates as in `fixtures/blocks_prestate`: one JSON per block, and the contract codes by
+keccak in a `codes.json` beside them. Plain or zstd-compressed. One file is held in memory at a time.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from mev_dagster.captures.format import CaptureWriter
+from mev_dagster.captures.manifest import ArrivalTimes
+from mev_dagster.captures.synthetic import RULE, synthetic_events
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.jsonrpc import block_from_rpc, log_from_rpc
+from mev_dagster.chain.receipts import Receipt
+from mev_dagster.errors import CaptureError, DecodeError, InputError
+from mev_dagster.evm.prestate import Prestate
+
+MAX_FILE_BYTES = 1024 * 1024 * 1024
+_CODES = "codes.json"
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import took and what it refused, by reason."""
+
+    blocks: int = 0
+    transactions: int = 0
+    events: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFile:
+    """One block file, read and checked."""
+
+    chain_id: int
+    block: Block
+    receipts: tuple[Receipt, ...]
+    prestate: Prestate
+
+
+def import_blocks_prestate(
+    paths: Sequence[Path | str],
+    out: Path | str,
+    *,
+    on_block: Callable[[int], None] = lambda number: None,
+) -> ImportReport:
+    """Make a capture of block files (or folders of them); the arrival times are synthetic and say so."""
+    files = block_files([Path(path) for path in paths])
+    report = ImportReport()
+    writer: CaptureWriter | None = None
+    parent: Block | None = None
+    codes = _CodesBeside()
+    try:
+        for path in files:
+            read = read_block_file(path, codes.of(path))
+            if writer is None:
+                writer = CaptureWriter(
+                    out,
+                    chain_id=read.chain_id,
+                    arrival_times=ArrivalTimes.SYNTHETIC,
+                    synthetic_rule=RULE,
+                    recorded_with="mev capture import",
+                )
+                chain_id = read.chain_id
+            elif read.chain_id != chain_id:
+                raise InputError(f"{path}: chain {read.chain_id}, the files before it are of {chain_id}")
+            writer.add_block(read.block, read.receipts, read.prestate)
+            for event in synthetic_events(read.block, parent):
+                writer.add_event(event)
+            parent = read.block
+            report.blocks += 1
+            report.transactions += len(read.block.transactions)
+            on_block(read.block.header.number)
+        assert writer is not None
+        report.events = writer.events
+        writer.finish()
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
+    return report
+
+
+def block_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the block files under `paths` in block order; their names start with the number."""
+    found = [file for path in paths for file in _expand(path)]
+    if not found:
+        raise InputError("no block files named <number>.json or <number>.json.zst there")
+    return sorted(found, key=lambda file: int(file.name.split(".")[0]))
+
+
+def _expand(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        for file in path.iterdir():
+            number, _, ending = file.name.partition(".")
+            if number.isdigit() and ending in ("json", "json.zst"):
+                yield file
+    elif not path.exists():
+        raise InputError(f"{path}: no such file")
+    elif not path.name.split(".")[0].isdigit():
+        raise InputError(f"{path}: expected a block file named after its number")
+    else:
+        yield path
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON document in a file, zstd-compressed or not, of at most `MAX_FILE_BYTES`."""
+    try:
+        with path.open("rb") as file:
+            if path.suffix == ".zst":
+                data = zstandard.ZstdDecompressor().stream_reader(file).read(MAX_FILE_BYTES + 1)
+            else:
+                data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes of JSON")
+        return json.loads(data)
+    except (OSError, zstandard.ZstdError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def read_block_file(path: Path, codes: Mapping[bytes, bytes]) -> BlockFile:
+    """Read one block file and check block, transactions and receipts against each other."""
+    document = read_json(path)
+    try:
+        block = block_from_rpc(document["block"])
+        receipts = tuple(_receipt(receipt) for receipt in document["expected"]["receipts"])
+        if block.header.number != document["number"] or len(receipts) != len(block.transactions):
+            raise CaptureError(f"{path}: number or receipts are not those of the block")
+        return BlockFile(int(document["chain_id"]), block, receipts, Prestate.from_fixture(document, codes))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: {type(error).__name__}: {error}") from error
+    except DecodeError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _receipt(obj: Mapping[str, Any]) -> Receipt:
+    """Read an expected receipt: plain integers, no bloom."""
+    root = obj.get("root")
+    return Receipt(
+        type=int(obj["type"] or 0),
+        status=None if obj.get("status") is None else int(obj["status"]),
+        post_state=_hex(root) if root else None,
+        cumulative_gas_used=int(obj["cumulative_gas_used"]),
+        gas_used=int(obj["gas_used"]),
+        logs=tuple(log_from_rpc(log) for log in obj["logs"]),
+    )
+
+
+def read_codes(path: Path) -> dict[bytes, bytes]:
+    """Return the codes of a `codes.json`, by keccak."""
+    document = read_json(path)
+    try:
+        return {_hex(code_hash): _hex(code) for code_hash, code in document.items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _hex(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+class _CodesBeside:
+    """The codes file of the folder a block file is in, read once per folder."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._codes: dict[bytes, bytes] = {}
+
+    def of(self, block_file: Path) -> Mapping[bytes, bytes]:
+        if block_file.parent != self._folder:
+            self._folder = block_file.parent
+            found = [self._folder / name for name in (f"{_CODES}.zst", _CODES)]
+            path = next((path for path in found if path.exists()), None)
+            if path is None:
+                raise InputError(f"{self._folder}: no {_CODES} beside the block files")
+            self._codes = read_codes(path)
+        return self._codes

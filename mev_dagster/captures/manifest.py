@@ -1,0 +1,161 @@
+"""`capture.json`: what a capture holds, how its arrival times came about, and the digest of each part."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mev_dagster.errors import CaptureError
+
+MANIFEST = "capture.json"
+FORMAT_VERSION = 1
+_MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+
+
+class ArrivalTimes(StrEnum):
+    """Whether the arrival times were seen, or made up by a stated rule."""
+
+    OBSERVED = "observed"
+    SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a capture."""
+
+    name: str
+    sha256: str
+    bytes: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearcherInfo:
+    """The searcher whose executor contract the capture's state already holds. Its key is for tests only."""
+
+    private_key: bytes
+    address: bytes
+    executor: bytes
+    weth: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureManifest:
+    """The table of contents. `contracts` names addresses that a scenario wants known."""
+
+    chain_id: int
+    arrival_times: ArrivalTimes
+    recorded_with: str
+    synthetic_rule: str | None = None
+    searcher: SearcherInfo | None = None
+    contracts: Mapping[str, bytes] = field(default_factory=dict)
+    first_block: int | None = None
+    last_block: int | None = None
+    block_count: int = 0
+    parts: tuple[Part, ...] = ()
+
+    def encode(self) -> bytes:
+        """Return the file's bytes: sorted keys, one way to write each value."""
+        document = {
+            "format_version": FORMAT_VERSION,
+            "chain_id": self.chain_id,
+            "blocks": {"first": self.first_block, "last": self.last_block, "count": self.block_count},
+            "parts": [
+                {"name": p.name, "sha256": p.sha256, "bytes": p.bytes, "records": p.records}
+                for p in self.parts
+            ],
+            "arrival_times": str(self.arrival_times),
+            "synthetic_rule": self.synthetic_rule,
+            "recorded_with": self.recorded_with,
+            "searcher": self.searcher and _searcher_to_json(self.searcher),
+            "contracts": {name: "0x" + address.hex() for name, address in self.contracts.items()},
+        }
+        return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+
+
+class _Blocks(msgspec.Struct, forbid_unknown_fields=True):
+    first: int | None
+    last: int | None
+    count: int
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    format_version: int
+    chain_id: int
+    blocks: _Blocks
+    parts: tuple[Part, ...]
+    arrival_times: ArrivalTimes
+    synthetic_rule: str | None
+    recorded_with: str
+    searcher: dict[str, str] | None
+    contracts: dict[str, str]
+
+
+class _Version(msgspec.Struct):
+    format_version: int = 0
+
+
+def read_capture_manifest(directory: Path) -> CaptureManifest:
+    """Return the manifest of the capture in `directory`."""
+    path = directory / MANIFEST
+    try:
+        size = path.stat().st_size
+        if size > _MAX_MANIFEST_BYTES:
+            raise CaptureError(f"{path}: {size} bytes, the limit is {_MAX_MANIFEST_BYTES}")
+        return decode_capture_manifest(path.read_bytes())
+    except FileNotFoundError:
+        raise CaptureError(f"{directory}: no capture here: {MANIFEST} is missing") from None
+    except OSError as error:
+        raise CaptureError(f"{path}: {error.strerror}") from error
+
+
+def decode_capture_manifest(data: bytes) -> CaptureManifest:
+    """Return the manifest of these bytes."""
+    try:
+        version = msgspec.json.decode(data, type=_Version).format_version
+        if version != FORMAT_VERSION:
+            raise CaptureError(f"{MANIFEST}: format version {version}, this program reads {FORMAT_VERSION}")
+        file = msgspec.json.decode(data, type=_File)
+        return CaptureManifest(
+            chain_id=file.chain_id,
+            arrival_times=file.arrival_times,
+            recorded_with=file.recorded_with,
+            synthetic_rule=file.synthetic_rule,
+            searcher=_searcher_from_json(file.searcher) if file.searcher else None,
+            contracts={name: _sized(text, 20) for name, text in file.contracts.items()},
+            first_block=file.blocks.first,
+            last_block=file.blocks.last,
+            block_count=file.blocks.count,
+            parts=file.parts,
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, RecursionError) as error:
+        raise CaptureError(f"{MANIFEST}: {error}") from error
+
+
+def _searcher_to_json(searcher: SearcherInfo) -> dict[str, Any]:
+    return {
+        "private_key": "0x" + searcher.private_key.hex(),
+        "address": "0x" + searcher.address.hex(),
+        "executor": "0x" + searcher.executor.hex(),
+        "weth": "0x" + searcher.weth.hex(),
+    }
+
+
+def _searcher_from_json(fields: Mapping[str, str]) -> SearcherInfo:
+    return SearcherInfo(
+        private_key=_sized(fields["private_key"], 32),
+        address=_sized(fields["address"], 20),
+        executor=_sized(fields["executor"], 20),
+        weth=_sized(fields["weth"], 20),
+    )
+
+
+def _sized(text: str, size: int) -> bytes:
+    value = bytes.fromhex(text.removeprefix("0x"))
+    if len(value) != size:
+        raise ValueError(f"expected {size} bytes, found {len(value)}")
+    return value
