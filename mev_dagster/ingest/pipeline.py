@@ -1,0 +1,185 @@
+"""The one path: arrivals in, events in log order out. Live, capture and replay all go through here.
+
+A sighting is always logged. A body is logged once per hash, after it decoded; what does not decode is
+logged as rejected, with its reason. A block is logged with everything it settles, in this order:
+
+    BlockReverted* LaneStatus(gap)? TxBody* TxIncluded* TxReplaced* BlockSeen
+
+so that the window which `BlockSeen` closes holds the whole block. Bodies that only the block brought carry
+the source suffix `/block` and have no sighting: nobody could have acted on them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from mev_dagster.chain.blocks import encode_header
+from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.transactions import Transaction, decode_network_transaction, decode_transaction
+from mev_dagster.errors import DecodeError
+from mev_dagster.events.types import (
+    BlockReverted,
+    BlockSeen,
+    Event,
+    LaneState,
+    LaneStatus,
+    TxBody,
+    TxIncluded,
+    TxRejected,
+    TxReplaced,
+)
+from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
+from mev_dagster.ingest.chain import BlockRef, CanonicalChain
+from mev_dagster.ingest.memory import DecodedTransactions, Recent
+from mev_dagster.ingest.metrics import IngestMetrics, lane_name
+
+BLOCK_SOURCE = "/block"
+KNOWN_HASHES = 262_144  # three hours of mainnet; a hash that comes back later is logged again, harmlessly
+REJECTS_REMEMBERED = 16_384
+REJECTED_RAW_BYTES = 4_096
+
+
+class Pipeline:
+    """Dedupes by hash, decodes, and turns blocks into the events they settle. No I/O, no clock."""
+
+    def __init__(
+        self,
+        metrics: IngestMetrics,
+        *,
+        chain_id: int | None = None,
+        decoded: DecodedTransactions | None = None,
+    ) -> None:
+        self.chain = CanonicalChain()
+        self._metrics = metrics
+        self._chain_id = chain_id
+        self._decoded = decoded or DecodedTransactions()
+        self._known: Recent[bytes, None] = Recent(KNOWN_HASHES)
+        self._pending: Recent[tuple[bytes, int], bytes] = Recent(KNOWN_HASHES)
+        self._rejected: Recent[bytes, None] = Recent(REJECTS_REMEMBERED)
+
+    def knows(self, tx_hash: bytes) -> bool:
+        """Say whether the body of this hash is already in the log."""
+        return tx_hash in self._known
+
+    def accept(self, arrivals: Iterable[Arrival]) -> list[Event]:
+        """Return the events to log for these arrivals, in order."""
+        events: list[Event] = []
+        for arrival in arrivals:
+            events.extend(self._judge(arrival))
+        return events
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """Take up where the log ends: its heads, its hashes, its pending transactions."""
+        keys: dict[bytes, tuple[bytes, int]] = {}
+        for event in events:
+            if isinstance(event, TxBody):
+                transaction = decode_transaction(event.raw, allow_high_s=True)
+                keys[event.tx_hash] = (transaction.sender, transaction.nonce)
+                self._known[event.tx_hash] = None
+                self._pending[keys[event.tx_hash]] = event.tx_hash
+            elif isinstance(event, TxIncluded) and event.tx_hash in keys:
+                self._pending.pop(keys[event.tx_hash])
+            elif isinstance(event, TxRejected):
+                self._rejected[event.digest] = None
+            elif isinstance(event, BlockSeen | BlockReverted):
+                self.chain.replay((event,))
+
+    def _judge(self, arrival: Arrival) -> Iterator[Event]:
+        if isinstance(arrival, TxBody):
+            yield from self._body(arrival)
+        elif isinstance(arrival, BlockArrived):
+            yield from self._block(arrival)
+        elif isinstance(arrival, TxRejected):
+            yield from self._reject(arrival)
+        else:
+            yield arrival
+
+    def _body(self, body: TxBody) -> Iterator[Event]:
+        if body.tx_hash in self._known:
+            self._metrics.duplicates.labels(lane_name(body.lane)).inc()
+            return
+        transaction = self._decoded.find(body.tx_hash, body.raw)
+        if transaction is None:
+            try:
+                transaction, sidecar_bytes = decode_network_transaction(body.raw)
+                self._check(transaction, body)
+            except DecodeError as error:
+                yield from self._reject(_rejection(body, error))
+                return
+            self._metrics.sidecar_bytes.inc(sidecar_bytes)
+            self._decoded.remember(transaction)
+        self._known[transaction.hash] = None
+        yield replace(body, raw=transaction.raw)
+        yield from self._replacement(transaction, body)
+        self._pending[transaction.sender, transaction.nonce] = transaction.hash
+
+    def _check(self, transaction: Transaction, body: TxBody) -> None:
+        if transaction.hash != body.tx_hash:
+            raise DecodeError(
+                "hash_mismatch", f"claimed 0x{body.tx_hash.hex()}, the bytes give 0x{transaction.hash.hex()}"
+            )
+        if self._chain_id is not None and transaction.chain_id not in (None, self._chain_id):
+            raise DecodeError(
+                "wrong_chain_id", f"expected chain id {self._chain_id}, found {transaction.chain_id}"
+            )
+
+    def _reject(self, rejected: TxRejected) -> Iterator[Event]:
+        self._metrics.rejected.labels(rejected.reason).inc()
+        if rejected.digest not in self._rejected:
+            self._rejected[rejected.digest] = None
+            yield rejected
+
+    def _replacement(self, transaction: Transaction, by: TxBody | BlockArrived) -> Iterator[Event]:
+        old_hash = self._pending.get((transaction.sender, transaction.nonce))
+        if old_hash is not None and old_hash != transaction.hash:
+            yield TxReplaced(UNLOGGED, by.wall_ns, by.mono_ns, by.lane, by.source, old_hash, transaction.hash)
+
+    def _block(self, arrived: BlockArrived) -> Iterator[Event]:
+        block, header = arrived.block, arrived.block.header
+        extension = self.chain.extend(BlockRef(header.number, block.hash), header.parent_hash)
+        if extension.duplicate:
+            return
+        stamp = (UNLOGGED, arrived.wall_ns, arrived.mono_ns, arrived.lane)
+        for reverted in extension.reverted:
+            yield BlockReverted(*stamp, arrived.source, reverted.number, reverted.hash)
+        if extension.missing:
+            reason = f"no block between the last head and block {header.number}"
+            yield LaneStatus(*stamp, arrived.source, LaneState.GAP, reason, extension.missing)
+        for transaction in block.transactions:
+            shown = transaction.hash in self._known
+            self._metrics.included.labels("before" if shown else "in_block").inc()
+            if not shown:
+                self._known[transaction.hash] = None
+                self._decoded.remember(transaction)
+                yield TxBody(*stamp, arrived.source + BLOCK_SOURCE, transaction.hash, transaction.raw)
+        for index, transaction in enumerate(block.transactions):
+            yield TxIncluded(*stamp, arrived.source, transaction.hash, header.number, block.hash, index)
+        for transaction in block.transactions:
+            yield from self._replacement(transaction, arrived)
+            self._pending.pop((transaction.sender, transaction.nonce))
+        self._metrics.reverted_blocks.inc(len(extension.reverted))
+        self._metrics.missing_blocks.inc(extension.missing)
+        self._metrics.head_block.set(header.number)
+        self._metrics.head_age.set(arrived.wall_ns / 1e9 - header.timestamp)
+        yield BlockSeen(
+            *stamp,
+            arrived.source,
+            header.number,
+            block.hash,
+            header.parent_hash,
+            encode_header(header),
+            tuple([transaction.hash for transaction in block.transactions]),
+        )
+
+
+def _rejection(body: TxBody, error: DecodeError) -> TxRejected:
+    return TxRejected(
+        UNLOGGED,
+        body.wall_ns,
+        body.mono_ns,
+        body.lane,
+        body.source,
+        body.tx_hash or keccak(body.raw),
+        error.reason,
+        error.detail,
+        body.raw[:REJECTED_RAW_BYTES],
+    )
