@@ -85,7 +85,7 @@ class NodeConnection:
         self._handlers: dict[str, Notified] = {}
         self._subscribing = 0
         self._early: deque[tuple[str, msgspec.Raw, int, int]] = deque(maxlen=MAX_EARLY_NOTIFICATIONS)
-        self._closed: asyncio.Future[NodeUnreachable] = asyncio.get_running_loop().create_future()
+        self._closed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(), name=f"read {self.address}")
 
     @classmethod
@@ -164,7 +164,7 @@ class NodeConnection:
             if not self._subscribing:
                 self._early.clear()
 
-    async def wait_closed(self) -> NodeUnreachable:
+    async def wait_closed(self) -> Exception:
         """Wait until the connection is gone and return why."""
         return await asyncio.shield(self._closed)
 
@@ -179,7 +179,7 @@ class NodeConnection:
         sock = self._websocket.transport.get_extra_info("socket")
         if sock is not None:
             _set_low_latency(sock)
-        reason = "the node closed the connection"
+        error: Exception
         try:
             while True:
                 data = await self._websocket.recv(decode=False)
@@ -187,11 +187,13 @@ class NodeConnection:
                 if sock is not None:
                     _set_low_latency(sock)  # Linux clears TCP_QUICKACK after use
                 self._dispatch(data, wall_ns, mono_ns)
-        except ConnectionClosed as error:
-            reason = str(error)
-        except msgspec.DecodeError as error:
-            reason = f"it sent something that is not JSON-RPC: {error}"
-        self._end(NodeUnreachable(f"lost {self.address}: {reason}"))
+        except ConnectionClosed as closed:
+            error = NodeUnreachable(f"lost {self.address}: {closed}")
+        except msgspec.DecodeError as garbage:
+            error = NodeUnreachable(f"lost {self.address}: it sent what is not JSON-RPC: {garbage}")
+        except Exception as fault:  # a subscriber's: whoever waits on this connection must learn of it
+            error = fault
+        self._end(error)
         await self._websocket.close()
 
     def _dispatch(self, data: bytes, wall_ns: int, mono_ns: int) -> None:
@@ -214,7 +216,7 @@ class NodeConnection:
         else:
             answer.set_result(message.result.copy())
 
-    def _end(self, error: NodeUnreachable) -> None:
+    def _end(self, error: Exception) -> None:
         if not self._closed.done():
             self._closed.set_result(error)
         for answer in self._waiting.values():

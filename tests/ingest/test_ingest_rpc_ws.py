@@ -91,9 +91,21 @@ async def test_garbage_from_a_node_ends_the_connection_with_a_typed_error(garbag
     async with serve(handler, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         node = await NodeConnection.open(f"ws://127.0.0.1:{port}", SystemClock())
-        with pytest.raises(NodeUnreachable, match="not JSON-RPC"):
+        with pytest.raises(NodeUnreachable, match="it sent what is not JSON-RPC"):
             await node.call("eth_chainId")
         await node.close()
+
+
+async def test_a_fault_in_a_subscriber_ends_the_connection_and_is_shown_to_who_waits(anvil):
+    node = await NodeConnection.open(anvil.url, SystemClock())
+
+    def faulty(*_):
+        raise ZeroDivisionError("in a subscriber")
+
+    await node.subscribe("newHeads", notified=faulty)
+    anvil.mine()
+    assert isinstance(await asyncio.wait_for(node.wait_closed(), 10), ZeroDivisionError)
+    await node.close()
 
 
 async def test_a_notification_that_overtakes_its_subscription_is_kept():

@@ -55,7 +55,9 @@ class RpcLane:
         try:
             await self._check_chain(node)
             announced: asyncio.Queue[Announced] = asyncio.Queue()
-            pending = PendingWatch(node, queue, self.source, self._clock, self._knows, self._decoded)
+            pending = PendingWatch(
+                node, queue, self.source, clock=self._clock, knows=self._knows, decoded=self._decoded
+            )
             await node.subscribe("newHeads", notified=lambda raw, *at: _announce(announced, raw, *at))
             await pending.subscribe()
             self.connected = True
