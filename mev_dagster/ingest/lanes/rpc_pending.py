@@ -59,7 +59,7 @@ class PendingWatch:
     def notified(self, raw: msgspec.Raw, wall_ns: int, mono_ns: int) -> None:
         """Take one notification, a hash or a whole transaction, as it comes off the socket."""
         try:
-            full_body = memoryview(raw)[:1] == b"{"
+            full_body = bytes(memoryview(raw)[:1]) == b"{"
             tx_hash = _hash(_decode_hash(raw).hash if full_body else msgspec.json.decode(raw))
         except (msgspec.DecodeError, DecodeError) as error:
             self._offer(self._rejected(bytes(raw), DecodeError("bad_notification", str(error))))
