@@ -1,0 +1,81 @@
+"""Router and executor calldata against eth-abi, an independent encoder."""
+
+import eth_abi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mev_dagster.dex.executor import EXECUTE, Step, encode_execute
+from mev_dagster.dex.router import FUNCTIONS, decode_router_call
+from mev_dagster.errors import DecodeError
+
+addresses = st.binary(min_size=20, max_size=20)
+words = st.integers(0, (1 << 256) - 1)
+paths = st.lists(addresses, min_size=2, max_size=6)
+
+
+def types_of(signature):
+    return signature[signature.index("(") + 1 : -1].split(",")
+
+
+@given(st.sampled_from(sorted(FUNCTIONS)), words, words, words, paths, addresses, words)
+def test_every_router_swap_is_read_as_it_was_encoded(selector, first, second, value, path, to, deadline):
+    function = FUNCTIONS[selector]
+    amounts = (first,) if function.ether_in else (first, second)
+    data = selector + eth_abi.encode(types_of(function.signature), (*amounts, path, to, deadline))
+    call = decode_router_call(data, value)
+    assert (call.function, call.path, call.recipient, call.deadline) == (function, tuple(path), to, deadline)
+    if function.ether_in:
+        assert (call.amount_in, call.amount_out) == (value, first)
+    elif function.exact_input:
+        assert (call.amount_in, call.amount_out) == (first, second)
+    else:
+        assert (call.amount_in, call.amount_out) == (second, first)
+
+
+def test_known_selectors():
+    names = {bytes.hex(selector): function.name for selector, function in FUNCTIONS.items()}
+    assert names["7ff36ab5"] == "swapExactETHForTokens"
+    assert names["38ed1739"] == "swapExactTokensForTokens"
+    assert names["b6f9de95"] == "swapExactETHForTokensSupportingFeeOnTransferTokens"
+    assert len(FUNCTIONS) == 9
+
+
+def test_another_call_is_not_a_swap():
+    assert decode_router_call(bytes.fromhex("a9059cbb") + bytes(64), 0) is None
+    assert decode_router_call(b"", 1) is None
+
+
+@given(st.sampled_from(sorted(FUNCTIONS)), st.binary(max_size=400))
+def test_hostile_arguments_are_decoded_or_refused_with_a_reason(selector, arguments):
+    try:
+        call = decode_router_call(selector + arguments, 0)
+    except DecodeError as error:
+        assert error.reason in {
+            "abi_truncated",
+            "abi_bad_offset",
+            "abi_dirty_address",
+            "router_path_too_short",
+        }
+    else:
+        assert len(call.path) >= 2
+
+
+@given(
+    st.lists(st.tuples(addresses, addresses, words, words, words, addresses), min_size=1, max_size=8),
+    addresses,
+    words,
+    words,
+)
+def test_the_executor_call_equals_the_standard_encoding(steps, token, min_profit, payment):
+    expected = eth_abi.encode(
+        ["(address,address,uint256,uint256,uint256,address)[]", "address", "uint256", "uint256"],
+        (steps, token, min_profit, payment),
+    )
+    assert encode_execute([Step(*step) for step in steps], token, min_profit, payment) == EXECUTE + expected
+
+
+def test_the_executor_takes_at_most_eight_steps():
+    step = Step(b"\1" * 20, b"\2" * 20, 1, 0, 1, b"\3" * 20)
+    with pytest.raises(ValueError, match="1 to 8 steps, not 9"):
+        encode_execute([step] * 9, b"\2" * 20)
