@@ -87,7 +87,7 @@ it would revert.
 
 
 def largest_frontrun(victim: Victim, hop: Hop, limit: int) -> int:
-    """Return the largest input of at most `limit` after which the victim still trades; 0 when there is none."""
+    """Return the largest input of at most `limit` after which the victim still trades, 0 without one."""
     if isinstance(victim, ExactInput) and victim.least_bought == 0:
         return limit
     root = victim.root(hop)
@@ -161,7 +161,10 @@ def optimal_sandwich(victim: Victim, hop: Hop, limit: int) -> SandwichSize | Non
 
 
 def _peak(largest: int, victim: Victim, hop: Hop) -> int:
-    """Return a size next to which profit stops rising. Slopes are taken over 2^-20 of the range, above rounding."""
+    """Return a size next to which profit stops rising.
+
+    Slopes are taken over 2^-20 of the range, where they stand above the rounding.
+    """
 
     def profit(size: int) -> int:
         quote = sandwich_of(size, victim, hop)

@@ -15,7 +15,7 @@ REACH = 8
 """The answer is at least as good as every input this close to it, and every output step this close."""
 
 ROUNDS = 64
-"""Steps uphill before giving up; real pairs need one to six, amounts that round to nothing need any number."""
+"""Steps uphill before giving up: real pairs need one to six, amounts that round to nothing any number."""
 
 
 class Mobius(NamedTuple):

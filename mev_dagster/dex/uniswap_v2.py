@@ -32,6 +32,9 @@ class Fee(NamedTuple):
     denominator: int = 1000
 
 
+STANDARD_FEE = Fee()
+
+
 class Hop(NamedTuple):
     """One pair crossed in one direction."""
 
@@ -82,7 +85,7 @@ class Pair:
     token1: bytes
     reserve0: int
     reserve1: int
-    fee: Fee = Fee()
+    fee: Fee = STANDARD_FEE
 
     def trades(self, token: bytes) -> bool:
         """Say whether `token` is one of the two."""
