@@ -5,6 +5,7 @@ bytes, which is what ClickHouse's UInt256 is. A batch crosses process borders as
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -209,44 +210,21 @@ def _optional_uint256(values: Sequence[int | None]) -> pa.Array:
     return pa.array([None if value is None else value.to_bytes(32, "little") for value in values], _UINT256)
 
 
-def _lists(values: Sequence[Sequence[Any]], flatten: Any, kind: pa.DataType) -> pa.Array:
-    """Build a list column; most transactions have none, so an all-empty column costs almost nothing."""
-    offsets = [0]
-    items: list[Any] = []
-    for value in values:
-        if value:
-            items.extend(value)
-        offsets.append(len(items))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flatten(items), type=kind)
+def _offsets(lists: Iterable[Sequence[object]]) -> pa.Array:
+    return pa.array([0, *accumulate(map(len, lists))], pa.int32())
+
+
+def _list_column(name: str, offsets: pa.Array, items: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(offsets, items, type=SCHEMA.field(name).type)
 
 
 def _pack(columns: _Columns) -> pa.RecordBatch:
-    access_addresses = [[address for address, _ in pairs] if pairs else () for pairs in columns.access_list]
-    access_keys = [[keys for _, keys in pairs] if pairs else () for pairs in columns.access_list]
-    keys_type = SCHEMA.field("access_list_storage_keys").type
-
-    def hashes(values: Sequence[bytes]) -> pa.Array:
-        return _fixed(values, _HASH)
-
-    def addresses(values: Sequence[bytes]) -> pa.Array:
-        return _fixed(values, _ADDRESS)
-
-    def authorization(name: str, flatten: Any) -> pa.Array:
-        return _lists(
-            [
-                [getattr(entry, name) for entry in entries] if entries else ()
-                for entries in columns.authorizations
-            ],
-            flatten,
-            SCHEMA.field(_AUTHORIZATION_COLUMNS[name]).type,
-        )
-
     arrays = [
-        hashes(columns.hash),
+        _fixed(columns.hash, _HASH),
         pa.array(columns.type, pa.uint8()),
         _optional_uint256(columns.chain_id),
         pa.array(columns.nonce, pa.uint64()),
-        addresses(columns.sender),
+        _fixed(columns.sender, _ADDRESS),
         pa.array(columns.to, _ADDRESS),
         _uint256(columns.value_wei),
         pa.array(columns.gas_limit, pa.uint64()),
@@ -254,18 +232,15 @@ def _pack(columns: _Columns) -> pa.RecordBatch:
         _optional_uint256(columns.max_fee_per_gas_wei),
         _optional_uint256(columns.max_priority_fee_per_gas_wei),
         _optional_uint256(columns.max_fee_per_blob_gas_wei),
-        _lists(access_addresses, addresses, SCHEMA.field("access_list_addresses").type),
-        _lists(access_keys, lambda keys: _lists(keys, hashes, keys_type.value_type), keys_type),
-        _lists(columns.blob_versioned_hashes, hashes, SCHEMA.field("blob_versioned_hashes").type),
-        authorization("chain_id", _uint256),
-        authorization("address", addresses),
-        authorization("nonce", lambda nonces: pa.array(nonces, pa.uint64())),
-        authorization("y_parity", _uint256),
-        authorization("r", _uint256),
-        authorization("s", _uint256),
-        authorization("authority", lambda found: pa.array(found, _ADDRESS)),
+        *_access_list_arrays(columns.access_list),
+        _list_column(
+            "blob_versioned_hashes",
+            _offsets(columns.blob_versioned_hashes),
+            _fixed(list(chain.from_iterable(columns.blob_versioned_hashes)), _HASH),
+        ),
+        *_authorization_arrays(columns.authorizations),
         pa.array(columns.data, pa.binary()),
-        pa.array([len(data) for data in columns.data], pa.uint32()),
+        pa.array(list(map(len, columns.data)), pa.uint32()),
         pa.array(
             [
                 data[:4] if to and len(data) >= 4 else None
@@ -281,12 +256,32 @@ def _pack(columns: _Columns) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-_AUTHORIZATION_COLUMNS = {
-    "chain_id": "authorization_chain_ids",
-    "address": "authorization_addresses",
-    "nonce": "authorization_nonces",
-    "y_parity": "authorization_y_parities",
-    "r": "authorization_r",
-    "s": "authorization_s",
-    "authority": "authorization_authorities",
-}
+def _access_list_arrays(lists: Sequence[AccessPairs]) -> tuple[pa.Array, pa.Array]:
+    offsets = _offsets(lists)
+    entries = list(chain.from_iterable(lists))
+    keys = [keys for _, keys in entries]
+    hashes = _fixed(list(chain.from_iterable(keys)), _HASH)
+    keys_type = SCHEMA.field("access_list_storage_keys").type.value_type
+    return (
+        _list_column("access_list_addresses", offsets, _fixed([address for address, _ in entries], _ADDRESS)),
+        _list_column(
+            "access_list_storage_keys",
+            offsets,
+            pa.ListArray.from_arrays(_offsets(keys), hashes, type=keys_type),
+        ),
+    )
+
+
+def _authorization_arrays(lists: Sequence[Sequence[Authorization]]) -> list[pa.Array]:
+    offsets = _offsets(lists)
+    entries = list(chain.from_iterable(lists))
+    items = {
+        "authorization_chain_ids": _uint256([entry.chain_id for entry in entries]),
+        "authorization_addresses": _fixed([entry.address for entry in entries], _ADDRESS),
+        "authorization_nonces": pa.array([entry.nonce for entry in entries], pa.uint64()),
+        "authorization_y_parities": _uint256([entry.y_parity for entry in entries]),
+        "authorization_r": _uint256([entry.r for entry in entries]),
+        "authorization_s": _uint256([entry.s for entry in entries]),
+        "authorization_authorities": pa.array([entry.authority for entry in entries], _ADDRESS),
+    }
+    return [_list_column(name, offsets, array) for name, array in items.items()]
