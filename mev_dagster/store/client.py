@@ -93,6 +93,12 @@ class Store:
             )
         return [tuple(row) for row in result.result_rows]
 
+    def table(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a SELECT and return its column names and rows."""
+        with _typed_errors():
+            result = self._client.query(sql, query_formats={"DateTime64": "int"}, column_formats=_RAW_COLUMNS)
+        return list(result.column_names), [tuple(row) for row in result.result_rows]
+
     def scalar(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
         """Run a SELECT of one value and return it."""
         found = self.rows(sql, params)

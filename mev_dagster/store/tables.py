@@ -109,6 +109,11 @@ class Table:
         return next((name for name in BLOCK_COLUMNS if name in self.by_name), None)
 
     @property
+    def self_compacting(self) -> bool:
+        """Whether older versions of a key may lie beside the newest until ClickHouse merges them."""
+        return self.name in {"schema_migrations", "writer_progress"}
+
+    @property
     def checksum(self) -> bytes:
         """SHA-256 of the file this table was read from."""
         return hashlib.sha256(self.ddl.encode()).digest()

@@ -1,0 +1,141 @@
+"""`mev store`: serve the embedded store, keep its schema, ask it, prune it, check it."""
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table as RichTable
+
+from mev_dagster.commands.output import err, jsonable, out, print_json
+from mev_dagster.errors import InputError
+from mev_dagster.settings import Settings, settings
+
+app = typer.Typer(add_completion=False, help="Schema, retention and integrity of the store.")
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+
+
+def _with_port(port: int | None) -> Settings:
+    return settings() if port is None else settings().model_copy(update={"store_port": port})
+
+
+@app.command()
+def serve(port: Annotated[int | None, typer.Option(help="port; 0 picks a free one")] = None) -> None:
+    """Own the embedded store and serve ClickHouse's HTTP interface on loopback."""
+    from mev_dagster.store.server import serve as run
+
+    run(_with_port(port), ready=lambda found: err.print(f"store: serving {found.url} (process {found.pid})"))
+
+
+@app.command()
+def migrate(json: Json = False) -> None:
+    """Bring the database to the schema of this version."""
+    from mev_dagster.store.client import open_store
+
+    with open_store(settings(), migrate=False) as store:
+        report = store.migrate()
+        from mev_dagster.store.tables import TABLES
+
+        tables = {name: {"columns": len(table.columns)} for name, table in TABLES.items()}
+    if json:
+        print_json({"tables": tables, **asdict(report), "ok": True})
+        return
+    out.print(
+        f"{len(tables)} tables: {len(report.created)} created, {len(report.columns_added)} columns added, "
+        f"{len(report.ttl_changed)} retention times set"
+    )
+
+
+@app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, change nothing")] = False,
+    before: Annotated[str | None, typer.Option(help="drop every day of data before YYYY-MM-DD")] = None,
+    json: Json = False,
+) -> None:
+    """Drop what is older than its tier keeps."""
+    from mev_dagster.store.client import open_store
+    from mev_dagster.store.retention import prune as run
+
+    with open_store(settings()) as store:
+        report = run(store, dry_run=dry_run, before=_day(before))
+    if json:
+        tables = {name: asdict(pruned) for name, pruned in report.tables.items()}
+        print_json({"tables": tables, "rows_pruned": report.rows_pruned, "dry_run": dry_run, "ok": True})
+        return
+    table = RichTable("table", "rows", "days")
+    for name, pruned in report.tables.items():
+        table.add_row(name, f"{pruned.rows:,}", str(len(pruned.days)))
+    out.print(table)
+    out.print(f"{report.rows_pruned:,} rows {'would go' if dry_run else 'are gone'}")
+
+
+@app.command()
+def verify(json: Json = False) -> None:
+    """Check parts on disk, the schema, and that no key is stored twice."""
+    from mev_dagster.store.client import open_store
+    from mev_dagster.store.verify import verify as run
+
+    with open_store(settings(), migrate=False) as store:
+        health = run(store)
+    if json:
+        print_json(
+            {"tables": {name: asdict(found) for name, found in health.tables.items()}, "ok": health.ok}
+        )
+    else:
+        table = RichTable("table", "rows", "digest", "problems")
+        for name, found in health.tables.items():
+            table.add_row(name, f"{found.rows:,}", found.digest, "; ".join(found.problems))
+        out.print(table)
+    if not health.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="a SELECT; v_* views show hex")], json: Json = False
+) -> None:
+    """Ask the store."""
+    from mev_dagster.store.client import open_store
+
+    with open_store(settings()) as store:
+        names, rows = store.table(sql)
+    if json:
+        print_json({"columns": names, "rows": rows})
+        return
+    table = RichTable(*names)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+@app.command()
+def backfill(
+    log: Annotated[str, typer.Argument(help="folder of the event log")],
+    json: Json = False,
+) -> None:
+    """Store what an event log holds; doing it again changes nothing."""
+    from importlib import import_module
+
+    from mev_dagster.store.client import open_store
+
+    with open_store(settings()) as store:
+        report = import_module("mev_dagster.ingest.backfill").backfill(store, log)
+    if json:
+        print_json(report)
+    else:
+        out.print(report)
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise InputError(f"--before: expected YYYY-MM-DD, found {text!r}") from None
+
+
+def _cell(value: Any) -> str:
+    shown = jsonable(value)
+    return "" if shown is None else str(shown)
