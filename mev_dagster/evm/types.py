@@ -143,7 +143,11 @@ class SimResult:
 
 
 class StateSession(Protocol):
-    """Many candidates on one state, block and prefix of transactions."""
+    """A block being built: transactions committed so far, and trials on top of them."""
+
+    def commit(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
+        """Execute on top of what is committed and keep the changes; an invalid transaction makes none."""
+        ...
 
     def run(self, txs: Sequence[Transaction]) -> SimResult:
         """Execute on top of the prefix, report, take every change back; the diff is against the prefix."""

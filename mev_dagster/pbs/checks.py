@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mev_dagster.chain.blocks import header_hash
+from mev_dagster.chain.forks import GAS_PER_BLOB
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError
 from mev_dagster.pbs import bls, kzg, schema, signing
@@ -15,7 +16,6 @@ from mev_dagster.pbs.payload import header_of, transactions_of, versioned_hash
 from mev_dagster.pbs.signing import ConsensusNetwork
 from mev_dagster.pbs.types import ConsensusFork, SubmitBlockRequest
 
-GAS_PER_BLOB = 131_072
 OK = "ok"
 
 

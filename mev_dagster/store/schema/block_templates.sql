@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS block_templates
     opportunity_ids Array(FixedString(32)) COMMENT 'candidates that were included, in order',
     value_wei UInt256 COMMENT 'bid paid to the proposer',
     profit_wei Int256 COMMENT 'what remains for the builder',
-    state_root FixedString(32) COMMENT 'state root; that of the parent where state_root_known is false',
+    state_root FixedString(32) COMMENT 'state root; zeros where state_root_known is false',
     state_root_known Bool COMMENT 'false when the prestate was not complete enough for an exact root',
     transactions_root FixedString(32) COMMENT 'root of the transactions',
     receipts_root FixedString(32) COMMENT 'root of the receipts',
