@@ -16,11 +16,13 @@ AccountFields: TypeAlias = tuple[int, int, bytes, Mapping[int, int]]
 _NIBBLES = [bytes((byte >> 4, byte & 15)) for byte in range(256)]
 
 
-def _nibbles(key: bytes) -> bytes:
+def nibbles_of(key: bytes) -> bytes:
+    """Return a key as one byte for each half byte."""
     return b"".join([_NIBBLES[byte] for byte in key])
 
 
-def _hex_prefix(nibbles: bytes, *, leaf: bool) -> bytes:
+def hex_prefix(nibbles: bytes, *, leaf: bool) -> bytes:
+    """Pack a path of nibbles with the flags of the node that holds it (Yellow Paper, appendix C)."""
     flag = 2 if leaf else 0
     padded = bytes((flag + 1,) if len(nibbles) % 2 else (flag, 0)) + nibbles
     return bytes([high << 4 | low for high, low in zip(padded[::2], padded[1::2], strict=True)])
@@ -36,7 +38,7 @@ def _node(pairs: Pairs, first: int, last: int, depth: int) -> bytes:
     key, value = pairs[first]
     if last - first == 1:
         return rlp.encode_list(
-            [rlp.encode_bytes(_hex_prefix(key[depth:], leaf=True)), rlp.encode_bytes(value)]
+            [rlp.encode_bytes(hex_prefix(key[depth:], leaf=True)), rlp.encode_bytes(value)]
         )
     furthest = pairs[last - 1][0]
     shared = depth
@@ -44,7 +46,7 @@ def _node(pairs: Pairs, first: int, last: int, depth: int) -> bytes:
     while shared < limit and key[shared] == furthest[shared]:
         shared += 1
     if shared > depth:
-        path = rlp.encode_bytes(_hex_prefix(key[depth:shared], leaf=False))
+        path = rlp.encode_bytes(hex_prefix(key[depth:shared], leaf=False))
         return rlp.encode_list([path, _reference(_node(pairs, first, last, shared))])
     children = [b"\x80"] * 17
     if len(key) == depth:
@@ -61,7 +63,7 @@ def _node(pairs: Pairs, first: int, last: int, depth: int) -> bytes:
 
 
 def _root(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    ordered = sorted((_nibbles(key), value) for key, value in pairs if value)
+    ordered = sorted((nibbles_of(key), value) for key, value in pairs if value)
     return keccak(_node(ordered, 0, len(ordered), 0)) if ordered else EMPTY_TRIE_ROOT
 
 
