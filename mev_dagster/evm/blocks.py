@@ -39,9 +39,10 @@ class BlockResult:
 def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
     """Return the environment of a header; `chain` is a known chain's id or a schedule."""
     schedule = schedule_for(chain) if isinstance(chain, int) else chain
+    fork = schedule.fork_at(header.number, header.timestamp)
     return BlockEnv(
         chain_id=schedule.chain_id,
-        fork=schedule.fork_at(header.number, header.timestamp),
+        fork=fork,
         number=header.number,
         timestamp=header.timestamp,
         coinbase=header.coinbase,
@@ -52,6 +53,7 @@ def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
         parent_hash=header.parent_hash,
         excess_blob_gas=header.excess_blob_gas,
         parent_beacon_block_root=header.parent_beacon_block_root,
+        first_of_fork=header.number > 0 and fork != schedule.fork_at(header.number - 1, header.timestamp - 1),
     )
 
 

@@ -53,19 +53,7 @@ class PartialTrie:
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value under a key, or None where the trie proves that there is none."""
-        node, path = self._open(self._root), nibbles_of(key)
-        while node is not None:
-            if isinstance(node, _Leaf):
-                return node.value if node.path == path else None
-            if isinstance(node, _Extension):
-                if not path.startswith(node.path):
-                    return None
-                node, path = self._open(node.child), path[len(node.path) :]
-            elif not path:
-                return node.value or None
-            else:
-                node, path = self._open(node.children[path[0]]), path[1:]
-        return None
+        return self._get(self._root, nibbles_of(key))
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set the value under a key; an empty value removes it."""
@@ -85,6 +73,14 @@ class PartialTrie:
         if encoded is None:
             raise MissingState("trie_node", "0x" + node.hex())
         return _decode(rlp.decode(encoded))
+
+    def _get(self, reference: _Node, path: bytes) -> bytes | None:
+        node = self._open(reference)
+        if isinstance(node, _Branch):
+            return self._get(node.children[path[0]], path[1:]) if path else node.value or None
+        if isinstance(node, _Extension):
+            return self._get(node.child, path[len(node.path) :]) if path.startswith(node.path) else None
+        return node.value if node is not None and node.path == path else None
 
     def _put(self, reference: _Node, path: bytes, value: bytes) -> _Node:
         node = self._open(reference)

@@ -7,12 +7,12 @@ of a listed account that is not listed is zero; where it is `complete`, both (a 
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Self
 
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
+from mev_dagster.chain.trie import state_root
 from mev_dagster.errors import InputError, MissingState
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 
@@ -79,6 +79,18 @@ class Prestate:
         if found is None:
             raise MissingState("block_hash", str(number))
         return found
+
+    def state_root(self) -> bytes:
+        """Return the root of the state trie; only a complete state has one to compute."""
+        if not self.complete:
+            raise InputError("only a complete prestate gives a state root; use a witness")
+        return state_root(
+            {
+                address: (account.nonce, account.balance_wei, account.code_hash, account.storage)
+                for address, account in self.accounts.items()
+                if account.exists
+            }
+        )
 
     def with_overrides(self, overrides: Mapping[bytes, AccountOverride]) -> "Prestate":
         """Return this state with some accounts declared different."""
@@ -180,8 +192,16 @@ class Prestate:
 
 
 def _needed(codes: Mapping[bytes, bytes], accounts: Mapping[bytes, Account]) -> Mapping[bytes, bytes]:
-    wanted: Iterable[bytes] = {account.code_hash for account in accounts.values()} - {EMPTY_CODE_HASH}
-    return MappingProxyType({code_hash: codes[code_hash] for code_hash in wanted if code_hash in codes})
+    """Return the codes that these accounts have, each checked against its hash."""
+    needed = {}
+    for code_hash in {account.code_hash for account in accounts.values()} - {EMPTY_CODE_HASH}:
+        code = codes.get(code_hash)
+        if code is None:
+            continue  # found missing when execution wants it, which it may never do
+        if keccak(code) != code_hash:
+            raise InputError(f"the code stored as 0x{code_hash.hex()} does not have that hash")
+        needed[code_hash] = code
+    return needed
 
 
 def _account_to_json(account: Account) -> Json | None:

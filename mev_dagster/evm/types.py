@@ -72,6 +72,7 @@ class BlockEnv:
     parent_hash: bytes = bytes(32)
     excess_blob_gas: int | None = None
     parent_beacon_block_root: bytes | None = None
+    first_of_fork: bool = False
 
 
 @dataclass(frozen=True, slots=True)

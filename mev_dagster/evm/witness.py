@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mev_dagster.chain import rlp
-from mev_dagster.chain.jsonrpc import header_from_rpc
 from mev_dagster.chain.blocks import header_hash
+from mev_dagster.chain.jsonrpc import header_from_rpc
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak
 from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.partial_trie import PartialTrie, nodes_by_hash

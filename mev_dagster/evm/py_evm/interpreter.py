@@ -12,13 +12,15 @@ from eth.exceptions import Halt
 from eth.vm.computation import BaseComputation
 from eth.vm.logic.invalid import InvalidOpcode
 
+from mev_dagster.evm.validate import Invalid
+
 _STEPS_BETWEEN_CLOCKS = 4096
 
 
 class LimitReached(Exception):
     """Execution was stopped by this program; not an EVM error, so py-evm's own handling lets it pass."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: Invalid) -> None:
         super().__init__(what)
         self.what = what
 
@@ -37,9 +39,9 @@ class Budget:
         if self.steps_left is not None:
             self.steps_left -= steps
             if self.steps_left < 0:
-                raise LimitReached("step_limit")
+                raise LimitReached(Invalid.STEP_LIMIT)
         if self.deadline is not None and time.monotonic() > self.deadline:
-            raise LimitReached("time_limit")
+            raise LimitReached(Invalid.TIME_LIMIT)
 
 
 class Interpreter(BaseComputation):  # type: ignore[misc]

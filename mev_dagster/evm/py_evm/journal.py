@@ -165,9 +165,9 @@ class Journal:
         self.set_code(address, b"")
 
     def has_code_or_nonce(self, address: bytes) -> bool:
-        """Say whether a contract cannot be created here."""
+        """Say whether a contract cannot be created here; storage counts as well (EIP-7610)."""
         record = self._record(address)
-        return record.nonce != 0 or record.code_hash != EMPTY_CODE_HASH
+        return record.nonce != 0 or record.code_hash != EMPTY_CODE_HASH or any(record.storage.values())
 
     def account_exists(self, address: bytes) -> bool:
         """Say whether the account is in the state trie."""

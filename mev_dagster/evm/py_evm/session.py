@@ -9,14 +9,13 @@ from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.diff import diff_hash
-from mev_dagster.evm.gas import blob_gas
 from mev_dagster.evm.py_evm.forks import state_class
 from mev_dagster.evm.py_evm.interpreter import Budget, LimitReached
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import Outcome, apply_transaction
 from mev_dagster.evm.revert import revert_reason
 from mev_dagster.evm.types import BlockEnv, Limits, SimResult, StateSource, TxResult, TxStatus
-from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, validate_tx, whole_block
+from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, blob_gas, validate_tx, whole_block
 
 
 class PyEvmSession:
@@ -77,7 +76,7 @@ class PyEvmSession:
             return _invalid(tx, Rejection(Invalid.MISSING_STATE, f"{missing.what} {missing.key}"))
         except LimitReached as reached:
             journal.revert(mark)
-            return _invalid(tx, Rejection(Invalid(reached.what), f"stopped by {self._limits}"))
+            return _invalid(tx, Rejection(reached.what, f"stopped by {self._limits}"))
         self.room = Room(self.room.gas - outcome.gas_used, self.room.blob_gas - blob_gas(tx))
         return self._report(tx, outcome, mark)
 
@@ -126,5 +125,5 @@ def _invalid(tx: Transaction, rejection: Rejection) -> TxResult:
         output=b"",
         logs=(),
         detail=rejection.detail,
-        error=rejection.code.value,
+        error=str(rejection.code),
     )

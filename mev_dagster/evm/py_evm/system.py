@@ -23,8 +23,6 @@ _CONSOLIDATION_REQUESTS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a59000725
 _DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")  # EIP-6110
 _DEPOSIT_TOPIC = bytes.fromhex("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5")
 
-_DAO_BLOCK = (1, 1_920_000)  # chain id and number: the one irregular state change
-
 
 def begin_block(state: JournalState) -> None:
     """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block."""
@@ -33,7 +31,7 @@ def begin_block(state: JournalState) -> None:
         _system_call(state, _BEACON_ROOTS, env.parent_beacon_block_root)
     if env.fork >= Fork.PRAGUE and env.number > 0:
         _system_call(state, _HISTORY, env.parent_hash)
-    if (env.chain_id, env.number) == _DAO_BLOCK:
+    if env.fork == Fork.DAO and env.first_of_fork:
         _move_dao_funds(state)
 
 

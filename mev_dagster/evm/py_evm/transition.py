@@ -16,9 +16,10 @@ from mev_dagster.chain.envelope import BLOB
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.signing import create_address
 from mev_dagster.chain.transactions import Authorization, Transaction
-from mev_dagster.evm.gas import blob_gas, intrinsic_gas
+from mev_dagster.chain.validity import calldata_floor_gas, intrinsic_gas
 from mev_dagster.evm.py_evm.interpreter import Budget
 from mev_dagster.evm.py_evm.state import JournalState
+from mev_dagster.evm.validate import blob_gas
 
 _CREATE = b""  # py-evm's "to" of a creation
 _SELFDESTRUCT_REFUND = 24_000
@@ -60,14 +61,13 @@ def apply_transaction(state: JournalState, tx: Transaction, budget: Budget) -> O
     env = state.env
     base_fee = env.base_fee_per_gas_wei or 0
     gas_price = tx.effective_gas_price_wei(base_fee)
-    intrinsic = intrinsic_gas(tx, env.fork)
     context = TransactionContext(gas_price, tx.sender, tx.blob_versioned_hashes, budget)
 
     blob_fee = blob_gas(tx) * state.blob_base_fee if tx.type == BLOB else 0
     state.delta_balance(tx.sender, -tx.gas_limit * gas_price - blob_fee)
     state.increment_nonce(tx.sender)
     refund = _apply_authorizations(state, tx.authorization_list)
-    message = _message_of(state, tx, tx.gas_limit - intrinsic.charged, refund)
+    message = _message_of(state, tx, tx.gas_limit - intrinsic_gas(tx, env.fork), refund)
     if env.fork >= Fork.BERLIN:
         _warm_up(state, tx, message.storage_address)
     computation = _run(state, message, context)
@@ -80,7 +80,7 @@ def apply_transaction(state: JournalState, tx: Transaction, budget: Budget) -> O
         gas_used -= min(refunded, gas_used // 5)
     else:
         gas_used -= min(refunded + _SELFDESTRUCT_REFUND * len(deleted), gas_used // 2)
-    gas_used = max(gas_used, intrinsic.floor)
+    gas_used = max(gas_used, calldata_floor_gas(tx, env.fork))
 
     state.delta_balance(tx.sender, (tx.gas_limit - gas_used) * gas_price)
     state.delta_balance(env.coinbase, gas_used * (gas_price - base_fee))

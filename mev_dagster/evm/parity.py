@@ -1,0 +1,143 @@
+"""Does an engine give what the network gave? Execute a block and compare every receipt, and the roots.
+
+A difference is a value that names the transaction; what could not be executed at all is an error.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.forks import Fork, ForkSchedule
+from mev_dagster.chain.receipts import Receipt
+from mev_dagster.errors import InputError, MissingState
+from mev_dagster.evm.block_files import BlockFile
+from mev_dagster.evm.blocks import BlockResult, block_env, execute_block
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
+from mev_dagster.evm.witness import Witness
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that came out otherwise; `tx` is its index, None for the block as a whole."""
+
+    what: str
+    tx: int | None
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockParity:
+    """How one block compared. A root is None where there is nothing to check it against."""
+
+    number: int
+    fork: Fork
+    txs: int
+    gas_used: int
+    receipts_root_matches: bool | None
+    state_root_matches: bool | None
+    differences: tuple[Difference, ...]
+    state_diff_hash: bytes
+    seconds: float
+
+    def count(self, what: str) -> int:
+        """Return how many differences of one kind there are."""
+        return sum(difference.what == what for difference in self.differences)
+
+
+def check_file(file: BlockFile, engine: SimulationEngine) -> BlockParity:
+    """Compare the block of a block file."""
+    return check(file.block, file.prestate, file.expected, engine, chain=file.chain_id, witness=file.witness)
+
+
+def check(
+    block: Block,
+    state: StateSource,
+    expected: Sequence[Receipt],
+    engine: SimulationEngine,
+    *,
+    chain: int | ForkSchedule,
+    witness: Witness | None = None,
+) -> BlockParity:
+    """Execute a block on its parent's state and compare it with what its network has."""
+    if len(expected) != len(block.transactions):
+        raise InputError(
+            f"block {block.header.number}: {len(block.transactions)} transactions, {len(expected)} receipts"
+        )
+    started = time.perf_counter()
+    result = execute_block(engine, state, block, chain)
+    seconds = time.perf_counter() - started
+    differences = (
+        *_receipt_differences(result, expected, state),
+        *_block_differences(block, result, state, witness),
+    )
+    failed = {difference.what for difference in differences}
+    return BlockParity(
+        number=block.header.number,
+        fork=block_env(block.header, chain).fork,
+        txs=len(block.transactions),
+        gas_used=result.gas_used,
+        receipts_root_matches=None if result.receipts_root is None else "receipts_root" not in failed,
+        state_root_matches="state_root" not in failed if _gives_root(state, witness) else None,
+        differences=differences,
+        state_diff_hash=result.state_diff_hash,
+        seconds=seconds,
+    )
+
+
+def _receipt_differences(
+    result: BlockResult, expected: Sequence[Receipt], state: StateSource
+) -> Iterator[Difference]:
+    for index, (want, have, tx) in enumerate(zip(expected, result.receipts, result.sim.txs, strict=True)):
+        compared = [
+            ("gas", want.gas_used, have.gas_used),
+            ("status", want.status, int(tx.status is TxStatus.SUCCESS)),
+            ("log", want.logs, have.logs),
+        ]
+        wrong = [(what, str(wanted), str(found)) for what, wanted, found in compared if wanted != found]
+        if wrong:
+            _blame_missing_state(state, tx.accounts_read)
+        for what, wanted, found in wrong:
+            yield Difference(what, index, wanted, found)
+
+
+def _blame_missing_state(state: StateSource, read: Sequence[bytes]) -> None:
+    """Call a mismatch by its likelier name where the transaction read an account that is not listed.
+
+    A file that lists every account says of one it lost that it does not exist; only the result tells.
+    """
+    if isinstance(state, Prestate) and state.lists_every_account and not state.complete:
+        unlisted = [address for address in read if address not in state.accounts]
+        if unlisted:
+            raise MissingState("account", "0x" + unlisted[0].hex())
+
+
+def _block_differences(
+    block: Block, result: BlockResult, state: StateSource, witness: Witness | None
+) -> Iterator[Difference]:
+    header = block.header
+    if result.gas_used != header.gas_used:
+        yield Difference("block_gas_used", None, str(header.gas_used), str(result.gas_used))
+    if result.receipts_root is not None and result.receipts_root != header.receipts_root:
+        yield _root_difference("receipts_root", header.receipts_root, result.receipts_root)
+    if _gives_root(state, witness):
+        root = _state_root(result, state, witness)
+        if root != header.state_root:
+            yield _root_difference("state_root", header.state_root, root)
+
+
+def _root_difference(what: str, expected: bytes, found: bytes) -> Difference:
+    return Difference(what, None, "0x" + expected.hex(), "0x" + found.hex())
+
+
+def _gives_root(state: StateSource, witness: Witness | None) -> bool:
+    return witness is not None or (isinstance(state, Prestate) and state.complete)
+
+
+def _state_root(result: BlockResult, state: StateSource, witness: Witness | None) -> bytes:
+    if witness is not None:
+        return witness.root_after(result.state_diff)
+    assert isinstance(state, Prestate)
+    return state.apply(result.state_diff).state_root()
