@@ -1,6 +1,6 @@
 """Whole blocks: the environment a header describes, execution, receipts and miners' rewards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mev_dagster.chain.blocks import Block, Header
@@ -8,6 +8,7 @@ from mev_dagster.chain.forks import Fork, ForkSchedule, schedule_for
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, MissingState
+from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.types import (
     AccountDiff,
     BlockEnv,
@@ -80,7 +81,7 @@ def execute_block(
     )
     for index, result in enumerate(sim.txs):
         if result.status is TxStatus.INVALID:
-            _refuse(block, index, result)
+            _refuse(state, block, index, result)
     receipts = receipts_of(block.transactions, sim.txs, env.fork)
     return BlockResult(
         receipts=receipts,
@@ -130,7 +131,15 @@ def _chain_of(block: Block) -> int:
     return next((tx.chain_id for tx in block.transactions if tx.chain_id is not None), 1)
 
 
-def _refuse(block: Block, index: int, result: TxResult) -> None:
+def blame_missing_state(state: StateSource, read: Sequence[bytes]) -> None:
+    """Call a wrong outcome by its likelier name where it read an account that is only presumed absent."""
+    if isinstance(state, Prestate):
+        for address in state.presumed_absent(read):
+            raise MissingState("account", "0x" + address.hex())
+
+
+def _refuse(state: StateSource, block: Block, index: int, result: TxResult) -> None:
+    blame_missing_state(state, [block.transactions[index].sender])
     if result.error == Invalid.MISSING_STATE:
         what, _, key = result.detail.partition(" ")
         raise MissingState(what, key)

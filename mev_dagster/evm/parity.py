@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.receipts import Receipt
-from mev_dagster.errors import InputError, MissingState
+from mev_dagster.errors import InputError
 from mev_dagster.evm.block_files import BlockFile
-from mev_dagster.evm.blocks import BlockResult, block_env, execute_block
+from mev_dagster.evm.blocks import BlockResult, blame_missing_state, block_env, execute_block
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
 from mev_dagster.evm.witness import Witness
@@ -98,20 +98,9 @@ def _receipt_differences(
         ]
         wrong = [(what, str(wanted), str(found)) for what, wanted, found in compared if wanted != found]
         if wrong:
-            _blame_missing_state(state, tx.accounts_read)
+            blame_missing_state(state, tx.accounts_read)
         for what, wanted, found in wrong:
             yield Difference(what, index, wanted, found)
-
-
-def _blame_missing_state(state: StateSource, read: Sequence[bytes]) -> None:
-    """Call a mismatch by its likelier name where the transaction read an account that is not listed.
-
-    A file that lists every account says of one it lost that it does not exist; only the result tells.
-    """
-    if isinstance(state, Prestate) and state.lists_every_account and not state.complete:
-        unlisted = [address for address in read if address not in state.accounts]
-        if unlisted:
-            raise MissingState("account", "0x" + unlisted[0].hex())
 
 
 def _block_differences(

@@ -7,7 +7,7 @@ of a listed account that is not listed is zero; where it is `complete`, both (a 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -79,6 +79,16 @@ class Prestate:
         if found is None:
             raise MissingState("block_hash", str(number))
         return found
+
+    def presumed_absent(self, addresses: Iterable[bytes]) -> list[bytes]:
+        """Return those that are held not to exist only because they are not listed.
+
+        A file that lists every account says of one it lost that it does not exist; only an execution that
+        comes out wrong tells the difference.
+        """
+        if self.complete or not self.lists_every_account:
+            return []
+        return [address for address in addresses if address not in self.accounts]
 
     def state_root(self) -> bytes:
         """Return the root of the state trie; only a complete state has one to compute."""

@@ -1,7 +1,6 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-import pytest
 
 from mev_dagster.chain.keccak import EMPTY_TRIE_ROOT
 from mev_dagster.chain.trie import trie_root

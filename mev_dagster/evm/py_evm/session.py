@@ -11,6 +11,7 @@ from mev_dagster.errors import MissingState
 from mev_dagster.evm.diff import diff_hash
 from mev_dagster.evm.py_evm.forks import state_class
 from mev_dagster.evm.py_evm.interpreter import Budget, LimitReached
+from mev_dagster.evm.py_evm.recursion import deep_recursion
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import Outcome, apply_transaction
 from mev_dagster.evm.revert import revert_reason
@@ -33,7 +34,8 @@ class PyEvmSession:
 
     def commit(self, txs: Iterable[Transaction]) -> tuple[TxResult, ...]:
         """Execute transactions and keep their changes."""
-        return tuple(self._execute(tx) for tx in txs)
+        with deep_recursion():
+            return tuple([self._execute(tx) for tx in txs])
 
     def run(self, txs: Sequence[Transaction]) -> SimResult:
         """Execute transactions on top of what is committed, report, and take every change back.
