@@ -1,0 +1,84 @@
+"""The play, slot by slot: who does what that is worth telling. Everything between is noise from a seed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from mev_dagster.demo.market import WETH
+
+
+class Move(StrEnum):
+    """What the rival searcher does in a slot; its bundles land, so that labels have something true to find."""
+
+    SANDWICH = "sandwich"
+    BACKRUN = "backrun"
+    ARBITRAGE = "arbitrage"
+    TRIANGLE = "triangle"
+
+
+class Extra(StrEnum):
+    """Transactions of a kind that the noise does not bring."""
+
+    BLOB = "blob"
+    DELEGATION = "delegation"
+    REPLACEMENT = "replacement"
+    OVERDRAFT = "overdraft"
+    FAILING_SWAP = "failing swap"
+    ADD_LIQUIDITY = "add liquidity"
+    REMOVE_LIQUIDITY = "remove liquidity"
+    DEPLOYMENT = "deployment"
+
+
+class Order(NamedTuple):
+    """A whale's swap: a share of the first pool's reserve, and how far below the quote it lets itself fall."""
+
+    venue: str
+    path: tuple[str, ...]
+    per_mille: int
+    slippage_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One slot."""
+
+    orders: tuple[Order, ...] = ()
+    rival: Move | None = None
+    extras: tuple[Extra, ...] = ()
+
+
+UNPROTECTED_BPS = 10_000
+
+SCRIPT: tuple[Act, ...] = (
+    Act(extras=(Extra.FAILING_SWAP,)),
+    # A careless buyer: room for a sandwich, and a gap to the other venue afterwards. Nobody takes either.
+    Act(orders=(Order("north", (WETH, "ALPHA"), 80, 1_500),), extras=(Extra.REPLACEMENT,)),
+    Act(rival=Move.ARBITRAGE, extras=(Extra.BLOB,)),
+    # The only pool of GAMMA: a sandwich leaves no gap for an arbitrage.
+    Act(
+        orders=(Order("north", (WETH, "GAMMA"), 100, 2_000),),
+        rival=Move.SANDWICH,
+        extras=(Extra.FAILING_SWAP, Extra.DELEGATION),
+    ),
+    # An unprotected seller: the rival closes the gap right behind it.
+    Act(orders=(Order("south", ("BETA", WETH), 90, UNPROTECTED_BPS),), rival=Move.BACKRUN),
+    # A pool that only one venue has: the gap closes over three pools.
+    Act(orders=(Order("north", ("USD", "ALPHA"), 90, 1_500),), extras=(Extra.REPLACEMENT,)),
+    Act(rival=Move.TRIANGLE, extras=(Extra.FAILING_SWAP, Extra.OVERDRAFT)),
+    Act(
+        orders=(Order("north", (WETH, "BETA"), 110, 1_800), Order("south", (WETH, "USD"), 60, 1_200)),
+        rival=Move.SANDWICH,
+    ),
+    Act(rival=Move.ARBITRAGE, extras=(Extra.ADD_LIQUIDITY, Extra.BLOB)),
+    Act(
+        orders=(Order("north", (WETH, "USD", "ALPHA"), 40, 1_000),),
+        extras=(Extra.REPLACEMENT, Extra.FAILING_SWAP, Extra.DELEGATION),
+    ),
+    # Large but protected: too tight for a sandwich, and still it leaves a gap behind it.
+    Act(orders=(Order("south", (WETH, "ALPHA"), 70, 30),), extras=(Extra.DEPLOYMENT,)),
+    Act(orders=(Order("south", (WETH, "USD"), 80, 1_500),), rival=Move.SANDWICH),
+    Act(orders=(Order("south", (WETH, "BETA"), 130, 2_500),), extras=(Extra.FAILING_SWAP,)),
+    Act(rival=Move.ARBITRAGE, extras=(Extra.REPLACEMENT, Extra.REMOVE_LIQUIDITY)),
+    Act(orders=(Order("north", ("ALPHA", WETH), 90, UNPROTECTED_BPS),), extras=(Extra.BLOB,)),
+    Act(rival=Move.TRIANGLE, extras=(Extra.FAILING_SWAP,)),
+)
