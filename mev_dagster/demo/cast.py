@@ -98,4 +98,12 @@ class Cast:
     def everyone(self) -> tuple[Wallet, ...]:
         """Return all wallets, in a fixed order."""
         single = (self.deployer, self.builder, self.searcher, self.rival, self.rollup, self.sponsor)
-        return (*single, self.smart_account, self.hasty, self.spendthrift, *self.traders, *self.whales, *self.folk)
+        return (
+            *single,
+            self.smart_account,
+            self.hasty,
+            self.spendthrift,
+            *self.traders,
+            *self.whales,
+            *self.folk,
+        )

@@ -23,6 +23,7 @@ TRADER_INVENTORY_WEI = 40 * ETHER
 WHALE_INVENTORY_WEI = 150 * ETHER
 
 WETH = "WETH"
+DOLLAR = "USD"
 
 
 class Listing(NamedTuple):
@@ -34,7 +35,7 @@ class Listing(NamedTuple):
 
 
 TOKENS: Mapping[str, Listing] = {
-    "USD": Listing("Devnet Dollar", 6, 3_000 * 10**6),
+    DOLLAR: Listing("Devnet Dollar", 6, 3_000 * 10**6),
     "ALPHA": Listing("Alpha", 18, 100 * ETHER),
     "BETA": Listing("Beta", 18, 1_000 * ETHER),
     "GAMMA": Listing("Gamma", 18, 2_000 * ETHER),
@@ -125,7 +126,9 @@ def plan(cast: Cast) -> Market:
         factories={venue: at[f"{venue} factory"] for venue in VENUES},
         routers={venue: at[f"{venue} router"] for venue in VENUES},
         pools=pools,
-        executors={wallet.address: create_address(wallet.address, 0) for wallet in (cast.searcher, cast.rival)},
+        executors={
+            wallet.address: create_address(wallet.address, 0) for wallet in (cast.searcher, cast.rival)
+        },
     )
 
 

@@ -5,17 +5,17 @@ go first, one wei below to follow. Sizes come from a plain search over exact quo
 searcher's closed forms, so the labels' truth does not depend on the code it judges.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import permutations
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise, permutations, product
+from typing import NamedTuple, TypeAlias
 
 from mev_dagster.demo.cast import Fees, Wallet
 from mev_dagster.demo.market import GWEI, SEARCHER_INVENTORY_WEI, TOKENS, VENUES, WETH, Market
 from mev_dagster.demo.script import Move
-from mev_dagster.demo.trading import Pools, after
-from mev_dagster.demo.traffic import Sending
+from mev_dagster.demo.trading import Book
+from mev_dagster.demo.traffic import Sending, Whale
 from mev_dagster.dex.executor import Step, encode_execute
-from mev_dagster.dex.uniswap_v2 import Pair, amount_out
+from mev_dagster.dex.uniswap_v2 import amount_out
 
 TOP_OF_BLOCK_TIP_WEI = 12 * GWEI
 REACTION_SECONDS = 0.25
@@ -24,10 +24,13 @@ GAS_LIMIT = 400_000
 SEARCH_STEPS = 200
 
 
+Hops: TypeAlias = tuple[tuple[bytes, bytes], ...]  # (pool, token sold to it), in order
+
+
 class Cycle(NamedTuple):
     """A round trip from wrapped ether back to it, its best input and what that earns."""
 
-    hops: tuple[tuple[bytes, bytes], ...]  # (pool, token sold to it)
+    hops: Hops
     amount_in: int
     profit_wei: int
 
@@ -37,31 +40,25 @@ class Rival:
 
     def __init__(self, wallet: Wallet, market: Market) -> None:
         self._wallet = wallet
-        self._market = market
+        self._weth = market.weth
         self._executor = market.executors[wallet.address]
 
-    def react(
-        self, move: Move, whales: list[Sending], pools: Pools, base_fee_wei: int
-    ) -> list[Sending]:
+    def react(self, move: Move, whales: Sequence[Whale], book: Book, base_fee_wei: int) -> list[Sending]:
         """Return the bundle for this slot."""
         if move is Move.SANDWICH:
-            return self._sandwich(whales[0], pools)
+            return self._sandwich(whales[0], book)
         if move is Move.BACKRUN:
-            victim = whales[0]
-            assert victim.swap is not None
-            cycle = best_cycle(self._market, after(self._market, pools, victim.swap), length=2)
-            moved = after(self._market, pools, victim.swap)
+            victim, moved = whales[0], book.after(whales[0].swap)
+            cycle = best_cycle(moved, length=2)
             return [self._arbitrage("rival backrun", cycle, moved, _behind(victim), victim.at_seconds)]
-        length = 2 if move is Move.ARBITRAGE else 3
-        cycle = best_cycle(self._market, pools, length=length)
+        cycle = best_cycle(book, length=2 if move is Move.ARBITRAGE else 3)
         fees = Fees(base_fee_wei * 5 // 4 + TOP_OF_BLOCK_TIP_WEI, TOP_OF_BLOCK_TIP_WEI)
-        return [self._arbitrage(f"rival {move}", cycle, pools, fees, 0.0)]
+        return [self._arbitrage(f"rival {move}", cycle, book, fees, 0.0)]
 
-    def _sandwich(self, victim: Sending, pools: Pools) -> list[Sending]:
-        swap, weth = victim.swap, self._market.weth
-        assert swap is not None
-        pair = pools[swap.pools(self._market)[0]]
-        token = self._market.tokens[swap.path[1]]
+    def _sandwich(self, victim: Whale, book: Book) -> list[Sending]:
+        swap, weth = victim.swap, self._weth
+        pair = book.pools[swap.pools(book.market)[0]]
+        token = book.market.tokens[swap.path[1]]
 
         def legs(size: int) -> tuple[int, int, int]:
             """Bought in front, bought by the victim, ether back."""
@@ -77,73 +74,59 @@ class Rival:
         front = Step(pair.address, weth, size, *pair.outputs(token, bought), self._executor)
         back = Step(pair.address, token, bought, *pair.outputs(weth, received), self._executor)
         payment = (received - size) * PAID_TO_BUILDER_PERCENT // 100
+        data_front, data_back = (
+            encode_execute([front], token),
+            encode_execute([back], weth, received, payment),
+        )
         return [
-            self._send(
-                "rival frontrun", encode_execute([front], token), _ahead(victim), victim.at_seconds
-            ),
-            self._send(
-                "rival backrun",
-                encode_execute([back], weth, received, payment),
-                _behind(victim),
-                victim.at_seconds + 0.05,
-            ),
+            self._send("rival frontrun", data_front, _ahead(victim), victim.at_seconds),
+            self._send("rival backrun", data_back, _behind(victim), victim.at_seconds + 0.05),
         ]
 
-    def _arbitrage(self, what: str, cycle: Cycle, pools: Pools, fees: Fees, at: float) -> Sending:
+    def _arbitrage(self, what: str, cycle: Cycle, book: Book, fees: Fees, at: float) -> Sending:
         steps, amount = [], cycle.amount_in
         receivers = [pool for pool, _ in cycle.hops[1:]] + [self._executor]
         for index, ((pool, token), receiver) in enumerate(zip(cycle.hops, receivers, strict=True)):
-            pair = pools[pool]
+            pair = book.pools[pool]
             bought = amount_out(amount, pair.hop(token))
             paid_here = amount if index == 0 else 0
             steps.append(Step(pool, token, paid_here, *pair.outputs(pair.other(token), bought), receiver))
             amount = bought
         payment = cycle.profit_wei * PAID_TO_BUILDER_PERCENT // 100
-        data = encode_execute(steps, self._market.weth, cycle.profit_wei, payment)
+        data = encode_execute(steps, self._weth, cycle.profit_wei, payment)
         return self._send(what, data, fees, at)
 
     def _send(self, what: str, data: bytes, fees: Fees, seen_at: float) -> Sending:
         transaction = self._wallet.sign(fees, to=self._executor, data=data, gas_limit=GAS_LIMIT)
-        return Sending(seen_at + REACTION_SECONDS, what, transaction, transaction.raw)
+        return Sending(seen_at + REACTION_SECONDS, what, transaction, transaction.raw, fees)
 
 
-def best_cycle(market: Market, pools: Pools, *, length: int) -> Cycle:
+def best_cycle(book: Book, *, length: int) -> Cycle:
     """Return the round trip over `length` pools that earns most; the script only asks where one pays."""
-    found = [_sized(market.weth, pools, hops) for hops in _cycles(market, pools, length)]
+    found = [_sized(book, hops) for hops in _cycles(book.market, length)]
     return max(found, key=lambda cycle: (cycle.profit_wei, cycle.hops))
 
 
-def _cycles(
-    market: Market, pools: Mapping[bytes, Pair], length: int
-) -> Iterator[tuple[tuple[bytes, bytes], ...]]:
+def _cycles(market: Market, length: int) -> Iterator[Hops]:
+    """Yield every way from wrapped ether back to it: each leg on any venue that has it, no pool twice."""
     for symbols in permutations(TOKENS, length - 1):
-        path = (WETH, *symbols, WETH)
-        legs = list(zip(path, path[1:], strict=False))
-        yield from _choices(market, pools, legs, ())
+        legs = list(pairwise((WETH, *symbols, WETH)))
+        for venues in product(VENUES, repeat=length):
+            pools = [
+                market.pools.get((venue, frozenset(leg))) for venue, leg in zip(venues, legs, strict=True)
+            ]
+            if len(set(pools)) == length and None not in pools:
+                yield tuple(
+                    (market.pool(venue, sold, bought), market.tokens[sold])
+                    for venue, (sold, bought) in zip(venues, legs, strict=True)
+                )
 
 
-def _choices(
-    market: Market,
-    pools: Mapping[bytes, Pair],
-    legs: list[tuple[str, str]],
-    chosen: tuple[tuple[bytes, bytes], ...],
-) -> Iterator[tuple[tuple[bytes, bytes], ...]]:
-    """Every way to take each leg on some venue, no pool twice."""
-    if not legs:
-        yield chosen
-        return
-    sold, bought = legs[0]
-    for venue in VENUES:
-        pool = market.pools.get((venue, frozenset((sold, bought))))
-        if pool is not None and all(pool != taken for taken, _ in chosen):
-            yield from _choices(market, pools, legs[1:], (*chosen, (pool, market.tokens[sold])))
-
-
-def _sized(weth: bytes, pools: Pools, hops: tuple[tuple[bytes, bytes], ...]) -> Cycle:
+def _sized(book: Book, hops: Hops) -> Cycle:
     def profit(size: int) -> int:
         amount = size
         for pool, token in hops:
-            amount = amount_out(amount, pools[pool].hop(token))
+            amount = amount_out(amount, book.pools[pool].hop(token))
         return amount - size
 
     size = _best(profit, SEARCHER_INVENTORY_WEI)
@@ -173,15 +156,9 @@ def _best(profit: Callable[[int], int], limit: int) -> int:
     return max(range(low, high + 1), key=profit)
 
 
-def _ahead(victim: Sending) -> Fees:
-    fees = victim.transaction
-    assert fees.max_fee_per_gas_wei is not None
-    assert fees.max_priority_fee_per_gas_wei is not None
-    return Fees(fees.max_fee_per_gas_wei + 1, fees.max_priority_fee_per_gas_wei + 1)
+def _ahead(victim: Whale) -> Fees:
+    return Fees(victim.fees.max_fee_wei + 1, victim.fees.priority_fee_wei + 1)
 
 
-def _behind(victim: Sending) -> Fees:
-    fees = victim.transaction
-    assert fees.max_fee_per_gas_wei is not None
-    assert fees.max_priority_fee_per_gas_wei is not None
-    return Fees(fees.max_fee_per_gas_wei - 1, fees.max_priority_fee_per_gas_wei - 1)
+def _behind(victim: Whale) -> Fees:
+    return Fees(victim.fees.max_fee_wei - 1, victim.fees.priority_fee_wei - 1)

@@ -8,7 +8,7 @@ from mev_dagster.demo.market import WETH
 
 
 class Move(StrEnum):
-    """What the rival searcher does in a slot; its bundles land, so that labels have something true to find."""
+    """What the rival searcher does in a slot. Its bundles land: labels have something true to find."""
 
     SANDWICH = "sandwich"
     BACKRUN = "backrun"
@@ -30,7 +30,7 @@ class Extra(StrEnum):
 
 
 class Order(NamedTuple):
-    """A whale's swap: a share of the first pool's reserve, and how far below the quote it lets itself fall."""
+    """A whale's swap: a share of the first pool's reserve, and how far below the quote it may end."""
 
     venue: str
     path: tuple[str, ...]

@@ -1,13 +1,12 @@
 """What a swap is to those who send it: quotes on known reserves, and the router's calldata."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.market import FOREVER, WETH, Market
-from mev_dagster.dex.uniswap_v2 import Pair, amount_in, amount_out
-
-Pools = Mapping[bytes, Pair]
+from mev_dagster.dex.uniswap_v2 import Hop, Pair, amount_in, amount_out
 
 BPS = 10_000
 
@@ -50,35 +49,41 @@ class Swap:
         return contracts()["router"].call(name, *first, path, receiver, FOREVER)
 
 
-def sell(market: Market, pools: Pools, venue: str, path: Sequence[str], amount: int, slippage_bps: int) -> Swap:
-    """Sell exactly `amount` along `path`, at worst `slippage_bps` below what `pools` quote."""
-    quoted = quote(market, pools, venue, path, amount)
-    return Swap(venue, tuple(path), amount, quoted * max(BPS - slippage_bps, 0) // BPS)
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The market and its pools' reserves at one moment: what everybody sees at the start of a slot."""
 
+    market: Market
+    pools: Mapping[bytes, Pair]
 
-def buy(market: Market, pools: Pools, venue: str, path: Sequence[str], wanted: int, slippage_bps: int) -> Swap:
-    """Buy exactly `wanted` along `path`, at worst `slippage_bps` above what `pools` quote."""
-    cost = wanted
-    for sold, bought in reversed(list(zip(path, path[1:], strict=False))):
-        pair = pools[market.pool(venue, sold, bought)]
-        cost = amount_in(cost, pair.hop(market.tokens[sold]))
-    return Swap(venue, tuple(path), wanted, cost * (BPS + slippage_bps) // BPS, exact_out=True)
+    def hop(self, venue: str, sold: str, bought: str) -> Hop:
+        """Return a venue's pool as seen by someone who sells `sold` to it."""
+        return self.pools[self.market.pool(venue, sold, bought)].hop(self.market.tokens[sold])
 
+    def quote(self, venue: str, path: Sequence[str], amount: int) -> int:
+        """Return what `amount` buys along `path`."""
+        for sold, bought in pairwise(path):
+            amount = amount_out(amount, self.hop(venue, sold, bought))
+        return amount
 
-def quote(market: Market, pools: Pools, venue: str, path: Sequence[str], amount: int) -> int:
-    """Return what `amount` buys along `path`."""
-    for sold, bought in zip(path, path[1:], strict=False):
-        pair = pools[market.pool(venue, sold, bought)]
-        amount = amount_out(amount, pair.hop(market.tokens[sold]))
-    return amount
+    def sell(self, venue: str, path: Sequence[str], amount: int, slippage_bps: int) -> Swap:
+        """Sell exactly `amount` along `path`, at worst `slippage_bps` below the quote."""
+        limit = self.quote(venue, path, amount) * max(BPS - slippage_bps, 0) // BPS
+        return Swap(venue, tuple(path), amount, limit)
 
+    def buy(self, venue: str, path: Sequence[str], wanted: int, slippage_bps: int) -> Swap:
+        """Buy exactly `wanted` along `path`, at worst `slippage_bps` above the quote."""
+        cost = wanted
+        for bought, sold in pairwise(reversed(path)):
+            cost = amount_in(cost, self.hop(venue, sold, bought))
+        return Swap(venue, tuple(path), wanted, cost * (BPS + slippage_bps) // BPS, exact_out=True)
 
-def after(market: Market, pools: Pools, swap: Swap) -> dict[bytes, Pair]:
-    """Return the pools after a swap of an exact input."""
-    changed, amount = dict(pools), swap.amount
-    for sold, pool in zip(swap.path, swap.pools(market), strict=False):
-        token = market.tokens[sold]
-        bought = amount_out(amount, changed[pool].hop(token))
-        changed[pool] = changed[pool].after(token, amount, bought)
-        amount = bought
-    return changed
+    def after(self, swap: Swap) -> "Book":
+        """Return the book behind a swap of an exact input."""
+        pools, amount = dict(self.pools), swap.amount
+        for sold, pool in zip(swap.path, swap.pools(self.market), strict=False):
+            token = self.market.tokens[sold]
+            bought = amount_out(amount, pools[pool].hop(token))
+            pools[pool] = pools[pool].after(token, amount, bought)
+            amount = bought
+        return replace(self, pools=pools)

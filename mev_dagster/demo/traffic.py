@@ -5,23 +5,25 @@ again from nothing but the source.
 """
 
 import random
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from mev_dagster.chain.envelope import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID
 from mev_dagster.chain.signing import sign_authorization
-from mev_dagster.chain.transactions import AccessListEntry, Transaction
+from mev_dagster.chain.transactions import AccessListEntry, Authorization, Transaction
 from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.blobs import ConstantBlob, with_sidecar
 from mev_dagster.demo.cast import Cast, Fees, Wallet
-from mev_dagster.demo.market import ETHER, FOREVER, GWEI, HABITS, WETH, Market, units
+from mev_dagster.demo.market import DOLLAR, ETHER, FOREVER, GWEI, HABITS, WETH, Market, units
 from mev_dagster.demo.script import Act, Extra, Order
-from mev_dagster.demo.trading import Pools, Swap, buy, sell
+from mev_dagster.demo.trading import Book, Swap
 from mev_dagster.dex.uniswap_v2 import RESERVES_SLOT, TOKEN0_SLOT, TOKEN1_SLOT
 
 FIRST_SECOND, LAST_SECOND = 0.4, 10.8
 RETAIL_SLIPPAGE_BPS = (50, 100, 200, 300)
+T = TypeVar("T")
+
 LEGACY_IN, ACCESS_LIST_IN = 4, 12  # one legacy transaction in 4, one with an access list in 12
 
 
@@ -32,7 +34,15 @@ class Sending(NamedTuple):
     what: str
     transaction: Transaction
     raw: bytes
-    swap: Swap | None = None
+    fees: Fees
+
+
+class Whale(NamedTuple):
+    """A large swap on its way, as anyone can decode it from the mempool."""
+
+    swap: Swap
+    fees: Fees
+    at_seconds: float
 
 
 class Traffic:
@@ -53,19 +63,18 @@ class Traffic:
             Extra.DEPLOYMENT: self._deployment,
         }
 
-    def slot(self, number: int, act: Act, pools: Pools, base_fee_wei: int) -> list[Sending]:
-        """Return a slot's transactions in the order they are sent."""
-        slot = _Slot(random.Random(f"{self._seed}/{number}"), pools, base_fee_wei)  # noqa: S311 - a play
-        sendings = [
-            *self._swaps(slot),
-            *self._transfers(slot),
-            *(
-                self._whale(slot, whale, order)
-                for whale, order in zip(self._cast.whales, act.orders, strict=False)
-            ),
-            *(sending for extra in act.extras for sending in self._extras[extra](slot)),
-        ]
-        return sorted(_in_nonce_order(sendings), key=lambda sending: sending.at_seconds)
+    def slot(self, number: int, act: Act, book: Book, base_fee_wei: int) -> tuple[list[Sending], list[Whale]]:
+        """Return a slot's transactions in the order they are sent, and the whales in the script's order."""
+        slot = _Slot(random.Random(f"{self._seed}/{number}"), book, base_fee_wei)  # noqa: S311 - a play
+        sendings = [*self._swaps(slot), *self._transfers(slot)]
+        whales = []
+        for wallet, order in zip(self._cast.whales, act.orders, strict=False):
+            sending, swap = self._whale(slot, wallet, order)
+            sendings.append(sending)
+            whales.append(Whale(swap, sending.fees, sending.at_seconds))
+        for extra in act.extras:
+            sendings.extend(self._extras[extra](slot))
+        return sorted(_in_nonce_order(sendings), key=lambda sending: sending.at_seconds), whales
 
     # ---- noise ----
 
@@ -85,16 +94,14 @@ class Traffic:
         """A small swap between ether and the trader's token, now and then on to dollars."""
         share = slot.between(2, 30)  # of 10 000 of the pool
         slippage = slot.choice(RETAIL_SLIPPAGE_BPS)
-        pool = slot.pools[self._market.pool(venue, WETH, token)]
         to_token, to_ether = (WETH, token), (token, WETH)
-        path = slot.choice((to_token, to_token, to_ether))
-        if token != "USD" and slot.one_in(6):
-            path = (token, WETH, "USD")
-        reserve_in = pool.hop(self._market.tokens[path[0]]).reserve_in
+        path: tuple[str, ...] = slot.choice((to_token, to_token, to_ether))
+        if token != DOLLAR and slot.one_in(6):
+            path = (token, WETH, DOLLAR)
+        first = slot.book.hop(venue, *path[:2])
         if len(path) == 2 and slot.one_in(4):
-            reserve_out = pool.hop(self._market.tokens[path[0]]).reserve_out
-            return buy(self._market, slot.pools, venue, path, reserve_out * share // 10_000, slippage)
-        return sell(self._market, slot.pools, venue, path, reserve_in * share // 10_000, slippage)
+            return slot.book.buy(venue, path, first.reserve_out * share // 10_000, slippage)
+        return slot.book.sell(venue, path, first.reserve_in * share // 10_000, slippage)
 
     def _token_errand(self, slot: "_Slot", index: int) -> Sending:
         """Hand some tokens on, or approve the other venue's router."""
@@ -103,7 +110,10 @@ class Traffic:
         to = self._market.tokens[token]
         if slot.one_in(3):
             spender = self._market.routers["south" if venue == "north" else "north"]
-            data, what = contracts()["token"].call("approve", spender, slot.between(1, 900) * ETHER), "approval"
+            data, what = (
+                contracts()["token"].call("approve", spender, slot.between(1, 900) * ETHER),
+                "approval",
+            )
         else:
             other = slot.choice(self._cast.traders)
             amount = units(token, slot.between(1, 400) * ETHER // 1_000)
@@ -118,31 +128,43 @@ class Traffic:
 
     # ---- whales ----
 
-    def _whale(self, slot: "_Slot", whale: Wallet, order: Order) -> Sending:
+    def _whale(self, slot: "_Slot", wallet: Wallet, order: Order) -> tuple[Sending, Swap]:
         """A large swap in a hurry: it pays for a place at the top of the block."""
-        first = slot.pools[self._market.pool(order.venue, *order.path[:2])]
-        reserve = first.hop(self._market.tokens[order.path[0]]).reserve_in
+        reserve = slot.book.hop(order.venue, *order.path[:2]).reserve_in
         amount = reserve * order.per_mille // 1_000
-        swap = sell(self._market, slot.pools, order.venue, order.path, amount, order.slippage_bps)
+        swap = slot.book.sell(order.venue, order.path, amount, order.slippage_bps)
         fees = slot.fees(slot.between(5_000, 8_000) * GWEI // 1_000)
-        return self._send_swap(slot, whale, swap, "whale", fees=fees, at=(3.0, 8.0))
+        return self._send_swap(slot, wallet, swap, "whale", fees=fees, at=(3.0, 8.0)), swap
 
     # ---- extras ----
 
     def _blob(self, slot: "_Slot") -> Iterator[Sending]:
-        blobs = (ConstantBlob(0), ConstantBlob(1))[: slot.between(1, 2)]
-        yield self._send(
-            slot,
-            self._cast.rollup,
-            "blob",
+        """A rollup offers blobs, thinks better of it and posts calldata under the same nonce.
+
+        The blob transaction is seen and never lands: anvil (1.7.1) hashes the sidecar into the block's
+        transactions root, so a block that held it would not be a valid Ethereum block.
+        """
+        rollup, blobs = self._cast.rollup, (ConstantBlob(0), ConstantBlob(1))[: slot.between(1, 2)]
+        nonce, at = rollup.nonce, slot.second(1.5, 4.0)
+        first = slot.fees(GWEI)
+        offered = rollup.sign(
+            first,
+            nonce=nonce,
             to=self._cast.builder.address,
             gas_limit=21_000,
             kind=BLOB,
-            blobs=blobs,
+            blob_versioned_hashes=tuple(blob.versioned_hash for blob in blobs),
+            max_fee_per_blob_gas_wei=GWEI,
         )
+        yield Sending(at, "blob", offered, with_sidecar(offered, blobs), first)
+        again = Fees(first.max_fee_wei * 2, first.priority_fee_wei * 2)
+        batch = slot.noise(400)
+        posted = rollup.sign(again, nonce=nonce, to=self._cast.builder.address, gas_limit=60_000, data=batch)
+        rollup.nonce += 1
+        yield Sending(at + 2.0, "rollup batch", posted, posted.raw, again)
 
     def _delegation(self, slot: "_Slot") -> Iterator[Sending]:
-        """A sponsor delegates a smart account to the code of wrapped ether and calls it at once (EIP-7702)."""
+        """A sponsor delegates a smart account to wrapped ether's code and calls it at once (EIP-7702)."""
         smart = self._cast.smart_account
         authorization = sign_authorization(
             smart.key, chain_id=DEVNET_CHAIN_ID, address=self._market.weth, nonce=smart.nonce
@@ -173,7 +195,7 @@ class Traffic:
             transaction = hasty.sign(
                 fees, nonce=nonce, to=receiver.address, value_wei=ETHER // 5, gas_limit=21_000
             )
-            yield Sending(seconds, what, transaction, transaction.raw)
+            yield Sending(seconds, what, transaction, transaction.raw, fees)
         hasty.nonce += 1
 
     def _overdraft(self, slot: "_Slot") -> Iterator[Sending]:
@@ -192,9 +214,8 @@ class Traffic:
 
     def _failing_swap(self, slot: "_Slot") -> Iterator[Sending]:
         """A minimum output twice the quote: it lands and reverts."""
-        trader_index = slot.between(0, len(self._cast.traders) - 1)
-        venue, token = HABITS[trader_index % len(HABITS)]
-        quoted = sell(self._market, slot.pools, venue, (WETH, token), ETHER, 0)
+        venue, token = slot.choice(HABITS)
+        quoted = slot.book.sell(venue, (WETH, token), ETHER, 0)
         hopeful = Swap(venue, quoted.path, quoted.amount, quoted.limit * 2)
         yield self._send_swap(slot, self._cast.folk[0], hopeful, "failing swap")
 
@@ -212,9 +233,7 @@ class Traffic:
         provider = self._cast.whales[-1]
         pool, router = self._market.pool("north", WETH, "ALPHA"), self._market.routers["north"]
         approve = contracts()["pair"].call("approve", router, FOREVER)
-        yield self._send(
-            slot, provider, "approval", to=pool, data=approve, gas_limit=90_000, at=(1.0, 2.0)
-        )
+        yield self._send(slot, provider, "approval", to=pool, data=approve, gas_limit=90_000, at=(1.0, 2.0))
         arguments = (self._market.tokens["ALPHA"], 50 * ETHER, 0, 0, provider.address, FOREVER)
         data = contracts()["router"].call("removeLiquidityETH", *arguments)
         yield self._send(
@@ -237,7 +256,7 @@ class Traffic:
         fees: Fees | None = None,
         at: tuple[float, float] = (FIRST_SECOND, LAST_SECOND),
     ) -> Sending:
-        sending = self._send(
+        return self._send(
             slot,
             wallet,
             what,
@@ -249,7 +268,6 @@ class Traffic:
             at=at,
             touches=swap.pools(self._market),
         )
-        return sending._replace(swap=swap)
 
     def _send(
         self,
@@ -265,8 +283,7 @@ class Traffic:
         at: tuple[float, float] = (FIRST_SECOND, LAST_SECOND),
         kind: int | None = None,
         touches: tuple[bytes, ...] = (),
-        authorizations: tuple = (),
-        blobs: tuple[ConstantBlob, ...] = (),
+        authorizations: tuple[Authorization, ...] = (),
     ) -> Sending:
         fees = fees or slot.fees(slot.between(200, 3_000) * GWEI // 1_000)
         kind = slot.kind(touches) if kind is None else kind
@@ -284,11 +301,8 @@ class Traffic:
             if kind == ACCESS_LIST
             else (),
             authorizations=authorizations,
-            blob_versioned_hashes=tuple(blob.versioned_hash for blob in blobs),
-            max_fee_per_blob_gas_wei=GWEI if blobs else None,
         )
-        raw = with_sidecar(transaction, blobs) if blobs else transaction.raw
-        return Sending(slot.second(*at), what, transaction, raw)
+        return Sending(slot.second(*at), what, transaction, transaction.raw, fees)
 
 
 def _in_nonce_order(sendings: list[Sending]) -> Iterator[Sending]:
@@ -305,22 +319,25 @@ def _in_nonce_order(sendings: list[Sending]) -> Iterator[Sending]:
 class _Slot:
     """The dice of one slot, and what everybody sees at its start."""
 
-    def __init__(self, dice: random.Random, pools: Pools, base_fee_wei: int) -> None:
+    def __init__(self, dice: random.Random, book: Book, base_fee_wei: int) -> None:
         self._dice = dice
-        self.pools = pools
+        self.book = book
         self.base_fee_wei = base_fee_wei
 
     def between(self, low: int, high: int) -> int:
         return self._dice.randint(low, high)
 
+    def noise(self, count: int) -> bytes:
+        return self._dice.randbytes(count)
+
     def one_in(self, count: int) -> bool:
         return self._dice.randrange(count) == 0
 
-    def choice(self, options):
+    def choice(self, options: Sequence[T]) -> T:
         return options[self._dice.randrange(len(options))]
 
-    def sample(self, options, count: int) -> list:
-        return self._dice.sample(list(options), count)
+    def sample(self, options: Sequence[T], count: int) -> list[T]:
+        return self._dice.sample(options, count)
 
     def second(self, low: float, high: float) -> float:
         return round(self._dice.uniform(low, high), 3)
