@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 from mev_dagster.demo.cast import Fees, Wallet
 from mev_dagster.demo.market import GWEI, SEARCHER_INVENTORY_WEI, TOKENS, VENUES, WETH, Market
 from mev_dagster.demo.script import Move
+from mev_dagster.demo.slot import Sending, Whale
 from mev_dagster.demo.trading import Book
-from mev_dagster.demo.traffic import Sending, Whale
 from mev_dagster.dex.executor import Step, encode_execute
 from mev_dagster.dex.uniswap_v2 import amount_out
 

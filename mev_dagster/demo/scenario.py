@@ -18,8 +18,9 @@ from mev_dagster.demo.cast import Cast, Wallet
 from mev_dagster.demo.market import ETHER, GWEI, Market
 from mev_dagster.demo.rival import Rival
 from mev_dagster.demo.script import SCRIPT, Act
+from mev_dagster.demo.slot import Sending
 from mev_dagster.demo.trading import Book
-from mev_dagster.demo.traffic import Sending, Traffic
+from mev_dagster.demo.traffic import Traffic
 from mev_dagster.dex.uniswap_v2 import RESERVES_SLOT, Fee, Pair, unpack_reserves
 from mev_dagster.errors import NodeAnswerError
 from mev_dagster.ingest.rpc_ws import NodeConnection
