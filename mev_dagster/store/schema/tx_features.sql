@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS tx_features
     effective_gas_price_wei Nullable(UInt256) COMMENT 'price per gas at the base fee of this block; null when below it',
     priority_fee_per_gas_wei Nullable(UInt256) COMMENT 'tip per gas at the base fee of this block; null when below it',
     fee_rank UInt32 COMMENT 'rank by tip among the pending transactions, 0 the highest',
-    nonce_gap Int64 COMMENT 'nonce minus the nonce of the sender in the parent state; 0 is executable',
+    nonce_gap Nullable(Int64) COMMENT 'nonce minus the nonce of the sender in the parent state; 0 is executable, null when that is unknown',
     age_ns Int64 COMMENT 'time from first sighting to the time of the block, nanoseconds',
     sightings UInt32 COMMENT 'sightings before the block',
     stored_at DateTime64(9, 'UTC') DEFAULT now64(9) COMMENT 'when this row was written; the newest version of a key wins' CODEC(Delta, ZSTD(1))
