@@ -109,6 +109,10 @@ class Pair:
             return replace(self, reserve0=self.reserve0 + sold, reserve1=self.reserve1 - bought)
         return replace(self, reserve0=self.reserve0 - bought, reserve1=self.reserve1 + sold)
 
+    def with_reserves(self, reserve0: int, reserve1: int) -> "Pair":
+        """Return the pair at another moment."""
+        return replace(self, reserve0=reserve0, reserve1=reserve1)
+
     def outputs(self, token_out: bytes, bought: int) -> tuple[int, int]:
         """Return `(amount0_out, amount1_out)` as `swap` takes them."""
         return (bought, 0) if token_out == self.token0 else (0, bought)

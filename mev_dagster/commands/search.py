@@ -1,0 +1,63 @@
+"""`mev search`: ranked ex-ante candidates of a capture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def search(
+    path: Annotated[Path, typer.Argument(help="a capture's folder")],
+    block: Annotated[int | None, typer.Option(help="search this block only")] = None,
+    engine: Annotated[str, typer.Option(help="engine that executes the candidates")] = "py_evm",
+    budget: Annotated[int | None, typer.Option(min=0, help="candidates executed per block")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Find, execute and rank what could have been earned in each block of a capture."""
+    import hashlib
+
+    from mev_dagster.captures.format import open_capture
+    from mev_dagster.commands import output
+    from mev_dagster.evm.engines import get_engine
+    from mev_dagster.search.inputs import capture_inputs
+    from mev_dagster.search.report import block_to_json, print_block
+    from mev_dagster.search.run import search_block
+    from mev_dagster.settings import settings
+
+    executed = settings().search_budget if budget is None else budget
+    simulation = get_engine(engine)
+    results = []
+    with open_capture(path) as capture, output.progress("searching", quiet=json) as bar:
+        total = 1 if block is not None else len(capture.numbers)
+        task = bar.add_task("", total=total, detail="")
+        for inputs in capture_inputs(capture, block):
+
+            def say(step: str, number: int = inputs.env.number) -> None:
+                bar.update(task, detail=f"block {number}: {step}")
+
+            results.append(search_block(inputs, simulation, budget=executed, on_step=say))
+            bar.advance(task)
+        synthetic = capture.synthetic
+    blocks = [block_to_json(result) for result in results]
+    digest = hashlib.sha256(b"".join(result.rank_digest for result in results)).digest()
+    if json:
+        output.print_json(
+            {
+                "candidates": [candidate for entry in blocks for candidate in entry.pop("candidates")],
+                "rank_digest": digest,
+                "blocks": blocks,
+                "arrival_times": "synthetic" if synthetic else "observed",
+            }
+        )
+        return
+    for result in results:
+        print_block(output.out, result)
+    verified = sum(candidate.verified for result in results for candidate in result.candidates)
+    found = sum(len(result.candidates) for result in results)
+    note = "; arrival times are synthetic" if synthetic else ""
+    output.out.print(
+        f"{len(results)} blocks: {found} candidates, {verified} verified; rank 0x{digest.hex()}{note}"
+    )

@@ -1,0 +1,63 @@
+"""A search's findings for a reader: one JSON object per block, or one table."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mev_dagster.search.rank import to_json
+from mev_dagster.search.run import SearchResult
+
+_SHOWN = 12
+_ETHER = 10**18
+
+
+def block_to_json(result: SearchResult) -> dict[str, Any]:
+    """Return what one block gave, its candidates best first."""
+    return {
+        "number": result.env.number,
+        "engine": result.engine,
+        "pending": len(result.features),
+        "executed": len(result.runs),
+        "pairs": len(result.discovery.pairs),
+        "pairs_unreadable": len(result.discovery.unreadable),
+        "searcher_injected": result.searcher.injected if result.searcher else None,
+        "proposed": result.proposed,
+        "pruned": result.pruned,
+        "verified": sum(candidate.verified for candidate in result.candidates),
+        "rank_digest": result.rank_digest,
+        "candidates": [{"block": result.env.number, **to_json(candidate)} for candidate in result.candidates],
+    }
+
+
+def print_block(console: Console, result: SearchResult) -> None:
+    """Print one block's best candidates."""
+    console.print(
+        f"[bold]block {result.env.number}[/]: {len(result.features)} pending, {len(result.runs)} tried out, "
+        f"{len(result.discovery.pairs)} pairs, {result.proposed} plans, {result.pruned} below gas"
+    )
+    if not result.candidates:
+        return
+    table = Table(box=None, padding=(0, 2))
+    for title in ("rank", "kind", "opportunity", "size ETH", "expected ETH", "after gas ETH", ""):
+        table.add_column(title, justify="right" if title.endswith("ETH") or title == "rank" else "left")
+    for candidate in result.candidates[:_SHOWN]:
+        simulated = candidate.simulated_profit_wei
+        table.add_row(
+            str(candidate.rank),
+            str(candidate.kind),
+            candidate.opportunity_id.hex()[:12],
+            in_ether(candidate.plan.size_wei),
+            in_ether(candidate.expected_profit_wei),
+            "" if simulated is None else in_ether(simulated),
+            "[green]verified[/]" if candidate.verified else f"[yellow]{candidate.reason}[/]",
+        )
+    console.print(table)
+    if len(result.candidates) > _SHOWN:
+        console.print(f"  and {len(result.candidates) - _SHOWN} more")
+
+
+def in_ether(wei: int) -> str:
+    """Return an amount with six decimals, rounded toward zero, without leaving the integers."""
+    whole, rest = divmod(abs(wei), _ETHER)
+    return f"{'-' if wei < 0 else ''}{whole}.{rest // 10**12:06d}"

@@ -1,0 +1,157 @@
+"""A search's findings as columns of `opportunities`, `simulations`, `pools` and `pool_states`."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mev_dagster.chain.receipts import logs_hash
+from mev_dagster.dex.registry import PAIR_CODES
+from mev_dagster.dex.uniswap_v2 import Pair
+from mev_dagster.evm.types import AccountDiff, SimResult
+from mev_dagster.search.identity import canonical_json
+from mev_dagster.search.rank import Candidate
+from mev_dagster.search.run import SearchResult
+
+Columns = Mapping[str, list[Any]]
+
+ALONE = bytes(32)
+"""The opportunity id of a transaction that was executed on its own."""
+
+_PER_MILLION = 1_000_000
+
+
+def opportunity_columns(result: SearchResult) -> Columns:
+    """Return one row per candidate, best first."""
+    found = result.candidates
+    checks = [candidate.verification for candidate in found]
+    return {
+        **_block(result, len(found)),
+        "rank": [candidate.rank for candidate in found],
+        "opportunity_id": [candidate.opportunity_id for candidate in found],
+        "parent_hash": [result.env.parent_hash] * len(found),
+        "kind": [str(candidate.kind) for candidate in found],
+        "strategy": [candidate.plan.strategy for candidate in found],
+        "tx_hashes": [list(candidate.tx_hashes) for candidate in found],
+        "victim_hashes": [list(candidate.pending_hashes) for candidate in found],
+        "venues": [list(candidate.plan.venues) for candidate in found],
+        "tokens": [list(candidate.plan.tokens) for candidate in found],
+        "size_wei": [candidate.plan.size_wei for candidate in found],
+        "expected_profit_wei": [candidate.expected_profit_wei for candidate in found],
+        "simulated_profit_wei": [candidate.simulated_profit_wei for candidate in found],
+        "gas_used": [check.gas_used if check else 0 for check in checks],
+        "coinbase_payment_wei": [check.coinbase_payment_wei if check else 0 for check in checks],
+        "verified": [candidate.verified for candidate in found],
+        "detail": [_detail(candidate) for candidate in found],
+    }
+
+
+def _detail(candidate: Candidate) -> str:
+    if not candidate.reason:
+        return ""
+    said = candidate.verification.detail if candidate.verification else ""
+    return canonical_json({"reason": candidate.reason, "detail": said}).decode()
+
+
+class _Execution(NamedTuple):
+    """A list of transactions executed together, and the first of them worth a row."""
+
+    opportunity_id: bytes
+    sim: SimResult
+    first: int
+
+
+def simulation_columns(result: SearchResult) -> Columns:
+    """Return one row per transaction executed: pending ones on their own, and those of candidates."""
+    rows = [
+        (execution, position)
+        for execution in _executions(result)
+        for position in range(execution.first, len(execution.sim.txs))
+    ]
+    txs = [execution.sim.txs[position] for execution, position in rows]
+    return {
+        **_block(result, len(rows)),
+        "opportunity_id": [execution.opportunity_id for execution, _ in rows],
+        "position": [position for _, position in rows],
+        "tx_hash": [tx.tx_hash for tx in txs],
+        "engine": [execution.sim.engine for execution, _ in rows],
+        "fork": [execution.sim.fork.name.lower() for execution, _ in rows],
+        "status": [str(tx.status) for tx in txs],
+        "gas_used": [tx.gas_used for tx in txs],
+        "coinbase_payment_wei": [tx.coinbase_payment_wei for tx in txs],
+        "logs_hash": [logs_hash(tx.logs) for tx in txs],
+        "state_diff_hash": [execution.sim.state_diff_hash for execution, _ in rows],
+        "accounts_read": [list(tx.accounts_read) for tx in txs],
+        "slots_read": [[_slot(address, slot) for address, slot in tx.slots_read] for tx in txs],
+        "slots_written": [list(_slots_written(execution.sim.state_diff)) for execution, _ in rows],
+        "detail": [f"{tx.error}: {tx.detail}" if tx.error else tx.detail for tx in txs],
+    }
+
+
+def _executions(result: SearchResult) -> Iterator[_Execution]:
+    for run in result.runs:
+        yield _Execution(ALONE, run.sim, len(run.prerequisites))
+    for candidate in result.candidates:
+        if candidate.verification is not None:
+            yield _Execution(candidate.opportunity_id, candidate.verification.sim, 0)
+
+
+def _slots_written(diff: Mapping[bytes, AccountDiff]) -> Iterator[bytes]:
+    for address, account in sorted(diff.items()):
+        for slot in sorted(account.storage):
+            yield _slot(address, slot)
+
+
+def _slot(address: bytes, slot: int) -> bytes:
+    return address + slot.to_bytes(32, "big")
+
+
+def pool_columns(result: SearchResult) -> Columns:
+    """Return one row per pair that could be read."""
+    pairs = result.discovery.pairs
+    hashes = [result.state.account(pair.address).code_hash for pair in pairs]
+    return {
+        "pool": [pair.address for pair in pairs],
+        "protocol": [PAIR_CODES[code_hash].name for code_hash in hashes],
+        "factory": [None] * len(pairs),
+        "token0": [pair.token0 for pair in pairs],
+        "token1": [pair.token1 for pair in pairs],
+        "fee_ppm": [_fee_ppm(pair) for pair in pairs],
+        "tick_spacing": [None] * len(pairs),
+        "code_hash": hashes,
+        "first_block_number": [result.env.number] * len(pairs),
+    }
+
+
+def _fee_ppm(pair: Pair) -> int:
+    kept = pair.fee.denominator - pair.fee.numerator
+    return kept * _PER_MILLION // pair.fee.denominator
+
+
+def pool_state_columns(result: SearchResult) -> Columns:
+    """Return one row per pair that could be read: its reserves before the block."""
+    pairs = result.discovery.pairs
+    nothing = [None] * len(pairs)
+    return {
+        **_block(result, len(pairs)),
+        "pool": [pair.address for pair in pairs],
+        "reserve0": [pair.reserve0 for pair in pairs],
+        "reserve1": [pair.reserve1 for pair in pairs],
+        "sqrt_price_x96": nothing,
+        "liquidity": nothing,
+        "tick": nothing,
+    }
+
+
+def _block(result: SearchResult, count: int) -> dict[str, list[Any]]:
+    return {
+        "block_number": [result.env.number] * count,
+        "block_time": [result.env.timestamp * 1_000_000_000] * count,
+    }
+
+
+def concatenated(parts: Iterable[Columns]) -> Columns:
+    """Return the rows of several blocks as one set of columns."""
+    joined: dict[str, list[Any]] = {}
+    for part in parts:
+        for name, values in part.items():
+            joined.setdefault(name, []).extend(values)
+    return joined

@@ -1,0 +1,141 @@
+"""Search one block: look, propose, prune, sign, execute, rank."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mev_dagster.dex.graph import PairGraph
+from mev_dagster.dex.registry import WRAPPED_ETHER_CODES, Discovery, discover
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
+from mev_dagster.features.tx import TxFeatures, features_of
+from mev_dagster.search.arbitrage import Arbitrage
+from mev_dagster.search.backrun import Backrun
+from mev_dagster.search.identity import opportunity_id
+from mev_dagster.search.inputs import SearchInputs, known_only
+from mev_dagster.search.plan import Plan
+from mev_dagster.search.rank import Candidate, rank_digest, ranked
+from mev_dagster.search.sandwich import Sandwich
+from mev_dagster.search.searcher import Searcher, bid_for, inject
+from mev_dagster.search.strategy import Strategy
+from mev_dagster.search.verify import verify
+from mev_dagster.search.view import BlockView, PendingRun, try_pending
+
+STRATEGIES: tuple[Strategy, ...] = (Sandwich(), Backrun(), Arbitrage())
+
+DEFAULT_BUDGET = 64
+"""Candidates per block that are executed."""
+
+LEAST_GAS_OF_A_CALL = 80_000
+"""No swap through the executor costs less; what cannot pay for this is not worth executing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What the search found in one block.
+
+    `state` is what it searched on: the captured state, with the searcher injected where it had to be.
+    `searcher` is None where the state holds no wrapped ether, so nothing can be traded. `proposed` counts
+    the plans, `pruned` those whose profit could not have paid for gas.
+    """
+
+    env: BlockEnv
+    engine: str
+    state: Prestate
+    searcher: Searcher | None
+    discovery: Discovery
+    features: tuple[TxFeatures, ...]
+    runs: tuple[PendingRun, ...]
+    candidates: tuple[Candidate, ...]
+    proposed: int
+    pruned: int
+
+    @property
+    def rank_digest(self) -> bytes:
+        """Return the SHA-256 of the ranked candidates."""
+        return rank_digest(self.candidates)
+
+
+def search_block(
+    inputs: SearchInputs,
+    engine: SimulationEngine,
+    *,
+    budget: int = DEFAULT_BUDGET,
+    strategies: Sequence[Strategy] = STRATEGIES,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> SearchResult:
+    """Find, verify and rank the candidates of one block; `on_step` is told what is being done."""
+    env, captured = inputs.env, known_only(inputs.prestate)
+    pending = [entry.tx for entry in inputs.pending]
+    features = features_of(inputs.pending, captured, env, inputs.at_ns)
+    discovery = discover(captured, captured.accounts)
+    searcher, state = _place_searcher(inputs.searcher, captured, discovery)
+    runs: tuple[PendingRun, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    proposed: dict[bytes, Plan] = {}
+    worthwhile: dict[bytes, Plan] = {}
+    if searcher is not None:
+        session = engine.session(state, env)
+        graph = PairGraph(discovery.pairs)
+        on_step(f"trying {len(pending)} pending transactions")
+        runs = try_pending(pending, state, session, graph, env)
+        view = BlockView(
+            env=env,
+            graph=graph,
+            wrapped_ether=searcher.wrapped_ether,
+            searcher=searcher,
+            inventory_wei=_inventory_wei(state, searcher),
+            bid=bid_for(env, pending),
+            features=features,
+            runs=runs,
+        )
+        proposed = {opportunity_id(plan, env): plan for made in strategies for plan in made.plans(view)}
+        worthwhile = {identity: plan for identity, plan in proposed.items() if _covers_gas(plan, view)}
+        on_step(f"executing {min(budget, len(worthwhile))} of {len(worthwhile)} candidates")
+        candidates = ranked(_verified(worthwhile, view, session, budget))
+    return SearchResult(
+        env=env,
+        engine=engine.name,
+        state=state,
+        searcher=searcher,
+        discovery=discovery,
+        features=tuple(features.values()),
+        runs=runs,
+        candidates=candidates,
+        proposed=len(proposed),
+        pruned=len(proposed) - len(worthwhile),
+    )
+
+
+def _place_searcher(
+    known: Searcher | None, state: Prestate, discovery: Discovery
+) -> tuple[Searcher | None, Prestate]:
+    if known is not None:
+        return known, state
+    if discovery.wrapped_ether is None:
+        return None, state
+    tokens = [token for pair in discovery.pairs for token in (pair.token0, pair.token1)]
+    return inject(state, discovery.wrapped_ether, tokens)
+
+
+def _inventory_wei(state: Prestate, searcher: Searcher) -> int:
+    weth = searcher.wrapped_ether
+    known = WRAPPED_ETHER_CODES[state.account(weth).code_hash]
+    return state.storage(weth, known.balance_slot(searcher.executor))
+
+
+def _covers_gas(plan: Plan, view: BlockView) -> bool:
+    least_gas = LEAST_GAS_OF_A_CALL * len(plan.own_calls)
+    return plan.expected_profit_wei > least_gas * view.bid.max_fee_wei
+
+
+def _verified(
+    plans: dict[bytes, Plan], view: BlockView, session: StateSession, budget: int
+) -> list[Candidate]:
+    """Sign every plan and execute those that promise most, as many as the budget allows."""
+    best_first = sorted(plans.items(), key=lambda item: (-item[1].expected_profit_wei, item[0]))
+    candidates = []
+    for position, (identity, plan) in enumerate(best_first):
+        txs = view.searcher.sign(plan, view.env, view.bid)
+        verification = verify(txs, view.searcher, session) if position < budget else None
+        candidates.append(Candidate(identity, plan, txs, verification))
+    return candidates
