@@ -14,12 +14,13 @@ from dataclasses import replace
 
 from mev_dagster.chain.blocks import encode_header
 from mev_dagster.chain.keccak import keccak
-from mev_dagster.chain.transactions import Transaction, decode_network_transaction, decode_transaction
+from mev_dagster.chain.transactions import Transaction, decode_transaction, strip_sidecar
 from mev_dagster.errors import DecodeError
 from mev_dagster.events.types import (
     BlockReverted,
     BlockSeen,
     Event,
+    Lane,
     LaneState,
     LaneStatus,
     TxBody,
@@ -67,6 +68,10 @@ class Pipeline:
             events.extend(self._judge(arrival))
         return events
 
+    def remember(self, tx_hash: bytes) -> None:
+        """Count a hash as logged."""
+        self._known[tx_hash] = None
+
     def restore(self, events: Iterable[Event]) -> None:
         """Take up where the log ends: its heads, its hashes, its pending transactions."""
         keys: dict[bytes, tuple[bytes, int]] = {}
@@ -100,7 +105,9 @@ class Pipeline:
         transaction = self._decoded.find(body.tx_hash, body.raw)
         if transaction is None:
             try:
-                transaction, sidecar_bytes = decode_network_transaction(body.raw)
+                consensus, sidecar_bytes = strip_sidecar(body.raw)
+                # A capture may hold blocks from before Homestead, when a signature's s could be high.
+                transaction = decode_transaction(consensus, allow_high_s=body.lane is Lane.CAPTURE)
                 self._check(transaction, body)
             except DecodeError as error:
                 yield from self._reject(_rejection(body, error))

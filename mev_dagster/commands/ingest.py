@@ -1,0 +1,98 @@
+"""`mev ingest`: the daemon in the foreground."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mev_dagster.ingest.daemon import LaneFactory
+
+app = typer.Typer(add_completion=False)
+
+LANES = ("rpc", "capture")
+
+
+@app.command()
+def ingest(
+    *,
+    lanes: Annotated[str, typer.Option(help=f"comma-separated: {', '.join(LANES)}")] = "",
+    rpc: Annotated[str | None, typer.Option(help="node to follow, ws://host:port")] = None,
+    capture: Annotated[Path | None, typer.Option(help="capture to play")] = None,
+    speed: Annotated[str, typer.Option(help="of the capture: 1, N times real time, or max")] = "1",
+    once: Annotated[bool, typer.Option("--once", help="end when the capture ends; retry nothing")] = False,
+    port: Annotated[
+        int | None, typer.Option(help="of /metrics, /healthz, /readyz; 0 takes a free one")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Follow lanes into the event log and the store until stopped."""
+    import asyncio
+
+    from mev_dagster.errors import InputError
+    from mev_dagster.ingest.daemon import IngestDaemon, LaneFactory
+    from mev_dagster.settings import settings
+    from mev_dagster.store.client import open_store
+    from mev_dagster.telemetry.logging import configure
+
+    configure(log_level)
+    chosen = settings()
+    if port is not None:
+        chosen = chosen.model_copy(update={"ingest_port": port})
+    rpc_url = rpc or chosen.rpc_url
+    names = [name.strip() for name in lanes.split(",") if name.strip()]
+    names = names or [name for name, given in (("rpc", rpc_url), ("capture", capture)) if given]
+    factories: list[LaneFactory] = []
+    for name in names:
+        if name == "rpc" and rpc_url:
+            factories.append(_rpc_lane(rpc_url, chosen.chain_id))
+        elif name == "capture" and capture:
+            factories.append(_capture_lane(capture, _speed(speed)))
+        elif name in LANES:
+            raise InputError(f"lane {name} needs --{name}" + (" or MEV_RPC_URL" if name == "rpc" else ""))
+        else:
+            raise InputError(f"--lanes: no lane {name!r}; there are {', '.join(LANES)}")
+    if not factories:
+        raise InputError("no lane: give --rpc ws://host:port or --capture PATH")
+    # A daemon that stays must not take the engine away from the store's own server; a single run may.
+    daemon = IngestDaemon(
+        chosen, factories, lambda: open_store(chosen, in_process=once, migrate=True), once=once
+    )
+    asyncio.run(daemon.run())
+
+
+def _rpc_lane(url: str, chain_id: int | None) -> "LaneFactory":
+    from mev_dagster.ingest.lanes.rpc import RpcLane
+    from mev_dagster.ingest.rpc_ws import check_websocket_url
+
+    check_websocket_url(url)
+    return lambda context: RpcLane(
+        url,
+        context.clock,
+        chain=context.chain,
+        knows=context.knows,
+        decoded=context.decoded,
+        chain_id=chain_id,
+    )
+
+
+def _capture_lane(path: Path, speed: float | None) -> "LaneFactory":
+    from mev_dagster.captures.format import open_capture
+    from mev_dagster.ingest.lanes.capture import CaptureLane
+
+    opened = open_capture(path)
+    return lambda context: CaptureLane(opened, context.clock, speed=speed, chain=context.chain)
+
+
+def _speed(text: str) -> float | None:
+    from mev_dagster.errors import InputError
+
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise InputError(f"--speed: expected 1, a positive number or max, found {text!r}")
+    return speed

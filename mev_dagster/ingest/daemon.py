@@ -1,0 +1,330 @@
+"""The ingest daemon: lanes, queue, pipeline, event log, store and HTTP, wired in one visible place.
+
+    task        reads             writes              when it fails
+    lanes       node, capture     queue               restarts with back-off, a gap in the log
+    consume     queue             event log           the daemon ends: nothing may pass unlogged
+    feed        event log         store               retries with back-off, the backlog grows
+    serve       metrics, health   HTTP                the daemon ends
+    probe       the clock         loop-lag metric     the daemon ends
+
+SIGTERM and SIGINT stop the lanes, drain the queue into the log, seal it and let the store catch up.
+"""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mev_dagster.errors import NodeUnreachable, StoreError
+from mev_dagster.events.log import EventLogReader, EventLogWriter
+from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus
+from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
+from mev_dagster.ingest.backoff import delays
+from mev_dagster.ingest.chain import CanonicalChain
+from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
+from mev_dagster.ingest.http import Head, Heads, HttpServer, application, bind
+from mev_dagster.ingest.lanes import Lane as LaneProtocol
+from mev_dagster.ingest.memory import DecodedTransactions
+from mev_dagster.ingest.metrics import IngestMetrics, lane_name
+from mev_dagster.ingest.pipeline import Pipeline
+from mev_dagster.ingest.queue import ArrivalQueue
+from mev_dagster.ingest.restore import restore
+from mev_dagster.ingest.supervisor import LaneSupervisor
+from mev_dagster.ingest.tasks import run_all
+from mev_dagster.settings import Settings
+from mev_dagster.store.client import Store
+from mev_dagster.telemetry.clock import Clock, SystemClock
+from mev_dagster.telemetry.logging import logger
+from mev_dagster.telemetry.metrics import process_registry
+
+ARRIVALS_PER_BATCH = 4_096
+FEED_INTERVAL_SECONDS = 0.5  # rows of a quiet minute are at most this old
+DRAIN_SECONDS = 20.0
+READY_BACKLOG_EVENTS = 50_000
+PROBE_SECONDS = 0.1
+
+log = logger("ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneContext:
+    """What a lane may share with the pipeline."""
+
+    clock: Clock
+    chain: CanonicalChain
+    knows: Callable[[bytes], bool]
+    decoded: DecodedTransactions
+
+
+LaneFactory = Callable[[LaneContext], LaneProtocol]
+
+
+class IngestDaemon:
+    """One daemon. `run` returns after a signal, or, with `once`, when every lane's source is exhausted."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lanes: Sequence[LaneFactory],
+        connect_store: Callable[[], Store],
+        *,
+        clock: Clock | None = None,
+        once: bool = False,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._factories = lanes
+        self._connect_store = connect_store
+        self._clock = clock or SystemClock()
+        self._once = once
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self.metrics = IngestMetrics(process_registry())
+        self.port = 0
+        self._started = time.monotonic()
+        self._stopping = asyncio.Event()
+        self._feed_now = asyncio.Event()
+        self._heads = Heads()
+        self._store_error = ""
+
+    async def run(self) -> None:
+        """Start everything, wait for the end, stop everything in the order that loses nothing."""
+        listener = bind(self._settings.host, self._settings.ingest_port)
+        self.port = listener.getsockname()[1]
+        try:
+            self._open_log()
+        except BaseException:
+            listener.close()
+            raise
+        server = HttpServer(application(self.metrics.registry, self._heads, self.health, self.not_ready))
+        serving = asyncio.create_task(server.serve([listener]))
+        consuming = asyncio.create_task(self._consume())
+        feeding = asyncio.create_task(self._feed())
+        running = asyncio.create_task(self._run_lanes())
+        others = [asyncio.create_task(self._probe()), asyncio.create_task(self._wait_for_stop())]
+        log.info("started", port=self.port, durable_seq=self._writer.durable_seq)
+        try:
+            with self._signals():
+                ended, _ = await asyncio.wait(
+                    {serving, consuming, feeding, running, *others}, return_when=asyncio.FIRST_COMPLETED
+                )
+        finally:
+            await self._stop_lanes(running)
+            self._queue.close()
+            await asyncio.gather(consuming, return_exceptions=True)
+            self.stop()
+            self._feed_now.set()
+            await asyncio.wait({feeding}, timeout=None if self._once else DRAIN_SECONDS)
+            server.should_exit = True
+            for task in (feeding, *others):
+                task.cancel()
+            await asyncio.gather(serving, feeding, *others, return_exceptions=True)
+            await asyncio.to_thread(self._close_log)
+        for task in (consuming, *ended):
+            task.result()
+        log.info("stopped", durable_seq=self._writer.durable_seq, stored_seq=self._feeder.stored_seq)
+        if self._once and self._feeder.stored_seq < self._writer.durable_seq:
+            raise StoreError(
+                f"events {self._feeder.stored_seq + 1} to {self._writer.durable_seq} are logged, "
+                f"the store did not take them: {self._store_error}"
+            )
+
+    def stop(self) -> None:
+        """Begin a graceful stop."""
+        self._stopping.set()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT for as long as the daemon runs."""
+        loop = asyncio.get_running_loop()
+        names = (signal.SIGTERM, signal.SIGINT)
+        for name in names:
+            loop.add_signal_handler(name, self.stop)
+        try:
+            yield
+        finally:
+            for name in names:
+                loop.remove_signal_handler(name)
+
+    # What is told over HTTP
+
+    def health(self) -> dict[str, Any]:
+        """Describe the daemon."""
+        head = self._heads.newest
+        return {
+            "lanes": {
+                lane_name(s.lane.kind): {
+                    "connected": s.lane.connected,
+                    "source": s.lane.source,
+                    "last_error": s.last_error,
+                }
+                for s in self._supervisors
+            },
+            "durable_seq": self._writer.durable_seq,
+            "stored_seq": self._feeder.stored_seq,
+            "backlog": max(0, self._writer.durable_seq - self._feeder.stored_seq),
+            "queue": {"depth": len(self._queue), "capacity": self._queue.capacity},
+            "dropped": self._queue.dropped.total(),
+            "head_block": head.number if head else None,
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+        }
+
+    def not_ready(self) -> list[str]:
+        """Name what keeps the daemon from being ready: no lane delivers, or the store is far behind."""
+        reasons = []
+        if not any(supervisor.lane.connected for supervisor in self._supervisors):
+            reasons.append("no lane is connected")
+        backlog = self._writer.durable_seq - self._feeder.stored_seq
+        if backlog > READY_BACKLOG_EVENTS:
+            reasons.append(f"the store is {backlog} events behind the log")
+        return reasons
+
+    # The log
+
+    def _open_log(self) -> None:
+        settings = self._settings
+        self._writer = EventLogWriter(
+            settings.events_dir,
+            segment_bytes=settings.segment_bytes,
+            segment_seconds=settings.segment_seconds,
+            fsync_interval_ms=settings.fsync_interval_ms,
+        )
+        if self._writer.torn_tail is not None:
+            log.warning("torn tail cut", tail=str(self._writer.torn_tail))
+        decoded = DecodedTransactions()
+        self._pipeline = Pipeline(self.metrics, chain_id=settings.chain_id, decoded=decoded)
+        last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
+        self._queue = ArrivalQueue(settings.ingest_queue_events, on_drop=self.metrics.count_drop)
+        self._feeder = StoreFeeder(
+            settings.events_dir, self._connect_store, self.metrics, self._clock, decoded
+        )
+        self._supervisors = [
+            LaneSupervisor(
+                factory(LaneContext(self._clock, self._pipeline.chain.copy(), self._pipeline.knows, decoded)),
+                self._queue,
+                self.metrics,
+                self._clock,
+                backoff=lambda: delays(self._rng),
+                restart=not self._once,
+            )
+            for factory in self._factories
+        ]
+        self._continues = last_seq >= 0
+        self.metrics.durable_seq.set(last_seq)
+        self.metrics.queue_capacity.set(self._queue.capacity)
+        self.metrics.queue_depth.set_function(lambda: len(self._queue))
+        self.metrics.backlog.set_function(lambda: max(0, self._writer.durable_seq - self._feeder.stored_seq))
+        for supervisor in self._supervisors:
+            lane = supervisor.lane
+            self.metrics.lane_up.labels(lane_name(lane.kind)).set_function(partial(_is_connected, lane))
+
+    def _close_log(self) -> None:
+        self._feeder.close()
+        self._writer.seal()
+        self._writer.close()
+
+    # The tasks
+
+    async def _run_lanes(self) -> None:
+        if self._continues:
+            for supervisor in self._supervisors:
+                if supervisor.lane.kind is not Lane.CAPTURE:
+                    await self._queue.put(
+                        self._status(supervisor.lane, LaneState.GAP, "the daemon was not running")
+                    )
+        await run_all(*(supervisor.run() for supervisor in self._supervisors))
+        if not self._once:
+            await self._stopping.wait()
+
+    async def _wait_for_stop(self) -> None:
+        await self._stopping.wait()
+
+    async def _stop_lanes(self, running: "asyncio.Task[None]") -> None:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for supervisor in self._supervisors:
+            if supervisor.lane.connected and supervisor.lane.kind is not Lane.CAPTURE:
+                self._queue.offer(self._status(supervisor.lane, LaneState.DISCONNECTED, "the daemon stops"))
+
+    async def _consume(self) -> None:
+        interval = self._settings.fsync_interval_ms / 1000
+        while batch := await self._queue.take(ARRIVALS_PER_BATCH):
+            started = time.monotonic()
+            batch.extend(self._drops())
+            events = self._pipeline.accept(batch)
+            if not events:
+                continue
+            await asyncio.to_thread(self._append, events)
+            await self._logged(events)
+            # Group commit: what arrives within the interval shares the next sync.
+            await asyncio.sleep(max(0.0, interval - (time.monotonic() - started)))
+
+    def _append(self, events: list[Event]) -> None:
+        with self.metrics.commit_seconds.time():
+            self._writer.append_many(events)
+            self._writer.commit()
+
+    async def _logged(self, events: list[Event]) -> None:
+        durable = self._writer.durable_seq
+        self.metrics.durable_seq.set(durable)
+        self.metrics.count_events(events)
+        now_ns = self._clock.wall_ns()
+        for offset, event in enumerate(events, start=durable + 1 - len(events)):
+            if isinstance(event, BlockSeen):
+                if event.lane is not Lane.CAPTURE:
+                    self.metrics.block_lag.labels("logged").observe((now_ns - event.wall_ns) / 1e9)
+                await self._heads.announce(Head(event.number, event.block_hash, offset))
+                self._feed_now.set()
+        if durable - self._feeder.stored_seq >= BATCH_EVENTS:
+            self._feed_now.set()
+
+    def _drops(self) -> list[Arrival]:
+        stamp = (UNLOGGED, self._clock.wall_ns(), self._clock.mono_ns())
+        return [
+            LaneStatus(*stamp, lane, source, LaneState.DROPPED, reason, count)
+            for (lane, source, reason), count in self._queue.unreported_drops().items()
+        ]
+
+    async def _feed(self) -> None:
+        waits = delays(self._rng)
+        while True:
+            stopping = self._stopping.is_set()
+            self._feed_now.clear()
+            try:
+                count = await asyncio.to_thread(self._feeder.step)
+            except (StoreError, NodeUnreachable) as error:
+                self._store_error = str(error)
+                self.metrics.store_failures.inc()
+                log.warning("store lost", error=error, backlog=self.health()["backlog"])
+                if stopping:
+                    return
+                await self._pause(next(waits))
+                continue
+            waits = delays(self._rng)
+            if count == 0 and stopping:
+                return
+            if count < BATCH_EVENTS and not stopping:
+                await self._pause(FEED_INTERVAL_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait until there is a reason to feed, at most `seconds`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._feed_now.wait(), seconds)
+
+    async def _probe(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(PROBE_SECONDS)
+            self.metrics.loop_lag.observe(max(0.0, time.monotonic() - before - PROBE_SECONDS))
+
+    def _status(self, lane: LaneProtocol, state: LaneState, reason: str) -> LaneStatus:
+        stamp = (UNLOGGED, self._clock.wall_ns(), self._clock.mono_ns(), lane.kind, lane.source)
+        return LaneStatus(*stamp, state, reason)
+
+
+def _is_connected(lane: LaneProtocol) -> float:
+    return float(lane.connected)

@@ -1,0 +1,89 @@
+"""The capture lane: a recorded or imported window of mempool and chain, at its own pace or any other.
+
+Events keep the times at which they were captured; only their delivery is paced. What the pipeline derives
+(inclusions, replacements, reverts) is left out here and derived again, so a capture takes the same path as
+a live node.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from mev_dagster.captures.format import Capture
+from mev_dagster.events.types import BlockSeen, Event, Lane, LaneStatus, TxBody, TxRejected, TxSeen
+from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
+from mev_dagster.ingest.chain import CanonicalChain
+from mev_dagster.ingest.queue import ArrivalQueue
+from mev_dagster.telemetry.clock import Clock
+
+YIELD_EVERY = 256  # a capture at full speed must not keep the event loop for itself
+NS_PER_SECOND = 1_000_000_000
+
+
+class CaptureLane:
+    """One capture. A log that already holds part of it gets the rest."""
+
+    kind = Lane.CAPTURE
+
+    def __init__(
+        self,
+        capture: Capture,
+        clock: Clock,
+        *,
+        speed: float | None = None,
+        chain: CanonicalChain | None = None,
+    ) -> None:
+        self.source = capture.path.name
+        self.connected = False
+        self._capture, self._clock = capture, clock
+        self._speed = speed  # times real time; None is as fast as it goes
+        self._tip = chain.tip.hash if chain is not None and chain.tip is not None else None
+
+    async def run(self, queue: ArrivalQueue) -> None:
+        """Deliver the whole capture, or what follows the log's own head."""
+        self.connected = True
+        pace = _Pace(self._clock, self._speed)
+        for index, event in enumerate(self._events()):
+            arrival = self._arrival(event)
+            if arrival is None:
+                continue
+            if index % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            await pace.wait_for(event.wall_ns)
+            await queue.put(arrival)
+        self.connected = False
+
+    def _events(self) -> list[Event]:
+        events = list(self._capture.events())
+        for index in range(len(events) - 1, -1, -1):
+            event = events[index]
+            if isinstance(event, BlockSeen) and event.block_hash == self._tip:
+                return events[index + 1 :]
+        return events
+
+    def _arrival(self, event: Event) -> Arrival | None:
+        if isinstance(event, TxSeen | TxBody | TxRejected | LaneStatus):
+            return replace(event, seq=UNLOGGED, lane=Lane.CAPTURE)
+        if isinstance(event, BlockSeen):
+            block = self._capture.block(event.number)
+            if block.hash == event.block_hash:  # a reverted rival's body is in no capture
+                return BlockArrived(event.wall_ns, event.mono_ns, Lane.CAPTURE, event.source, block)
+        return None
+
+
+class _Pace:
+    """Maps captured time to the clock's: the first event is due at once."""
+
+    def __init__(self, clock: Clock, speed: float | None) -> None:
+        self._clock, self._speed = clock, speed
+        self._first_ns: int | None = None
+        self._started_ns = clock.mono_ns()
+
+    async def wait_for(self, wall_ns: int) -> None:
+        if self._speed is None:
+            return
+        if self._first_ns is None:
+            self._first_ns = wall_ns
+        due_ns = self._started_ns + round((wall_ns - self._first_ns) / self._speed)
+        delay_ns = due_ns - self._clock.mono_ns()
+        if delay_ns > 0:
+            await self._clock.sleep(delay_ns / NS_PER_SECOND)

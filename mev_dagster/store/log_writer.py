@@ -1,0 +1,79 @@
+"""The rows of one event log: written in log order, with the place reached kept beside them.
+
+Every row names its log and its event. Taking up work again first removes what a killed run wrote past its
+recorded progress, so no event is ever in a table twice, with or without FINAL.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mev_dagster.store.client import Store
+from mev_dagster.store.sql import literal, quoted
+
+PROGRESS_TABLE = "writer_progress"
+
+Row = Mapping[str, Any]
+
+
+class LogWriter:
+    """Writes one log's rows. One writer a log at a time."""
+
+    def __init__(self, store: Store, log_id: str, tables: Sequence[str]) -> None:
+        self._store = store
+        self._log_id = log_id
+        self._tables = tables
+        self._of_this_log = f"log_id = {literal(log_id)}"
+
+    def progress(self) -> int:
+        """Return the last event that is wholly stored, -1 before the first."""
+        [(count, seq)] = self._store.rows(
+            f"SELECT count(), max(seq) FROM {PROGRESS_TABLE} WHERE {self._of_this_log}"
+        )
+        return int(seq) if count else -1
+
+    def resume(self) -> int:
+        """Remove rows past the recorded progress and return that."""
+        stored = self.progress()
+        for table in self._tables:
+            condition = f"{self._of_this_log} AND seq > {stored}"
+            if self._store.scalar(f"SELECT count() FROM {quoted(table)} WHERE {condition}"):
+                self._store.command(f"DELETE FROM {quoted(table)} WHERE {condition}")
+        return stored
+
+    def newest_windows(self, limit: int) -> list[tuple[int, int]]:
+        """Return (first_seq, last_seq) of the newest ingest windows of this log, newest first."""
+        return [
+            (int(first), int(last))
+            for first, last in self._store.rows(
+                f"SELECT first_seq, last_seq FROM ingest_windows WHERE {self._of_this_log}"
+                f" ORDER BY last_seq DESC LIMIT {int(limit)}"
+            )
+        ]
+
+    def write(self, table: str, rows: Sequence[Row]) -> int:
+        """Append rows."""
+        return self._store.insert(table, as_columns(rows))
+
+    def write_new(self, table: str, rows: Sequence[Row], *, key: str) -> int:
+        """Append the rows whose `key` the table does not hold yet."""
+        return self._store.insert_new(table, as_columns(rows), key=key)
+
+    def forget(self, table: str, rows: Sequence[Row]) -> None:
+        """Remove the rows of the same events, whatever their sorting key is."""
+        seqs = ", ".join(str(int(row["seq"])) for row in rows)
+        self._store.command(f"DELETE FROM {quoted(table)} WHERE {self._of_this_log} AND seq IN ({seqs})")
+
+    def revise_by_key(self, table: str, rows: Sequence[Row], key: Sequence[str]) -> int:
+        """Put each row in the place of that with the same key."""
+        return sum(
+            self._store.replace(table, {name: row[name] for name in key}, as_columns([row])) for row in rows
+        )
+
+    def advance(self, seq: int) -> None:
+        """Record that every event up to `seq` is stored."""
+        self._store.insert(PROGRESS_TABLE, {"log_id": [self._log_id], "seq": [seq]})
+
+
+def as_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Turn rows of one table into columns."""
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
