@@ -20,7 +20,7 @@ def codes(fixtures: Path):
     return read_codes(fixtures / "blocks_prestate" / "codes.json.zst")
 
 
-@pytest.mark.parametrize(("number", "pairs", "unreadable"), [(11743952, 20, 1), (19933597, 14, 1)])
+@pytest.mark.parametrize(("number", "pairs", "unreadable"), [(11743952, 20, 0), (12244000, 34, 11)])
 def test_the_pairs_of_a_mainnet_block_are_found_by_their_code(fixtures, codes, number, pairs, unreadable):
     state = read_block_file(fixtures / "blocks_prestate" / f"{number}.json.zst", codes).prestate
     found = discover(replace(state, lists_every_slot=False), state.accounts)
