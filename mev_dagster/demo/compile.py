@@ -32,13 +32,6 @@ def render(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
-def write_artifacts(path: Path = ARTIFACTS) -> dict[str, Any]:
-    """Compile and write the shipped artifacts file; return what was written."""
-    document = compile_all()
-    path.write_text(render(document))
-    return document
-
-
 def _compile(source: Path) -> dict[str, Any]:
     from vyper.compiler import compile_code
 

@@ -107,16 +107,6 @@ def _add_liquidity(slot: Slot, cast: Cast) -> Iterator[Sending]:
     yield slot.send(provider, "add liquidity", to=to, data=data, value_wei=20 * ETHER, gas_limit=350_000)
 
 
-def _remove_liquidity(slot: Slot, cast: Cast) -> Iterator[Sending]:
-    provider = cast.whales[-1]
-    pool, router = slot.market.pool("north", WETH, "ALPHA"), slot.market.routers["north"]
-    approve = contracts()["pair"].call("approve", router, FOREVER)
-    yield slot.send(provider, "approval", to=pool, data=approve, gas_limit=90_000, at=(1.0, 2.0))
-    arguments = (slot.market.tokens["ALPHA"], 50 * ETHER, 0, 0, provider.address, FOREVER)
-    data = contracts()["router"].call("removeLiquidityETH", *arguments)
-    yield slot.send(provider, "remove liquidity", to=router, data=data, gas_limit=350_000, at=(3.0, 4.0))
-
-
 def _deployment(slot: Slot, cast: Cast) -> Iterator[Sending]:
     code = contracts()["token"].creation("Latecomer", "LATE", 18, 10**24)
     yield slot.send(cast.folk[-1], "deployment", to=None, data=code, gas_limit=900_000)
@@ -129,6 +119,5 @@ EXTRAS: Mapping[Extra, Callable[[Slot, Cast], Iterator[Sending]]] = {
     Extra.OVERDRAFT: _overdraft,
     Extra.FAILING_SWAP: _failing_swap,
     Extra.ADD_LIQUIDITY: _add_liquidity,
-    Extra.REMOVE_LIQUIDITY: _remove_liquidity,
     Extra.DEPLOYMENT: _deployment,
 }

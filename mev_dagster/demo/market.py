@@ -2,6 +2,10 @@
 
 Everything is known before a single block exists: addresses follow from deployers and nonces, pools from
 CREATE2. `setup` lists the transactions that bring the market about, in the order their nonces demand.
+
+Anvil (1.7.1) keeps every slot that a transaction read as zero in its storage tries, where Ethereum has no
+zeros, and would end with state roots that nobody else computes. So no slot in use is ever zero: the
+protocol fee is on (`feeTo`, `kLast`), and routers and executors keep a little dust of what passes through.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +25,7 @@ SETUP_FEES = Fees(200 * GWEI, GWEI)
 SEARCHER_INVENTORY_WEI = 300 * ETHER
 TRADER_INVENTORY_WEI = 40 * ETHER
 WHALE_INVENTORY_WEI = 150 * ETHER
+DUST = 1
 
 WETH = "WETH"
 DOLLAR = "USD"
@@ -152,8 +157,8 @@ class _Setup:
         data = contracts()["token"].call("approve", self.market.routers[venue], FOREVER)
         return self.call(wallet, self.market.tokens[token], data)
 
-    def give(self, token: str, wallet: Wallet, ether_wei: int) -> Transaction:
-        data = contracts()["token"].call("transfer", wallet.address, units(token, ether_wei))
+    def give(self, token: str, receiver: bytes, amount: int) -> Transaction:
+        data = contracts()["token"].call("transfer", receiver, amount)
         return self.call(self.cast.deployer, self.market.tokens[token], data)
 
     def contracts(self) -> Iterator[Transaction]:
@@ -170,6 +175,19 @@ class _Setup:
             yield self.deploy(deployer, compiled["factory"].creation(deployer.address, blueprint))
             router = compiled["router"].creation(market.factories[venue], market.weth)
             yield self.deploy(deployer, router)
+        for venue in VENUES:
+            fee_on = compiled["factory"].call("setFeeTo", deployer.address)
+            yield self.call(deployer, market.factories[venue], fee_on)
+
+    def dust(self) -> Iterator[Transaction]:
+        deployer, market = self.cast.deployer, self.market
+        deposit = contracts()["weth"].call("deposit")
+        yield self.call(deployer, market.weth, deposit, value_wei=DUST * (len(VENUES) + 1))
+        for router in market.routers.values():
+            yield self.give(WETH, router, DUST)
+        for executor in market.executors.values():
+            for symbol in TOKENS:
+                yield self.give(symbol, executor, DUST)
 
     def liquidity(self) -> Iterator[Transaction]:
         deployer, router = self.cast.deployer, contracts()["router"]
@@ -195,18 +213,18 @@ class _Setup:
             executor = market.executors[wallet.address]
             yield self.deploy(wallet, compiled["executor"].creation(wallet.address, market.weth))
             deposit = compiled["weth"].call("deposit")
-            yield self.call(wallet, market.weth, deposit, value_wei=SEARCHER_INVENTORY_WEI)
+            yield self.call(wallet, market.weth, deposit, value_wei=SEARCHER_INVENTORY_WEI + DUST)
             transfer = compiled["weth"].call("transfer", executor, SEARCHER_INVENTORY_WEI)
             yield self.call(wallet, market.weth, transfer)
 
     def inventories(self) -> Iterator[Transaction]:
         for index, trader in enumerate(self.cast.traders):
             venue, token = HABITS[index % len(HABITS)]
-            yield self.give(token, trader, TRADER_INVENTORY_WEI)
+            yield self.give(token, trader.address, units(token, TRADER_INVENTORY_WEI))
             yield self.approve(trader, token, venue)
         for whale in self.cast.whales:
             for symbol in TOKENS:
-                yield self.give(symbol, whale, WHALE_INVENTORY_WEI)
+                yield self.give(symbol, whale.address, units(symbol, WHALE_INVENTORY_WEI))
                 for venue in VENUES:
                     yield self.approve(whale, symbol, venue)
 
@@ -215,6 +233,7 @@ def setup(cast: Cast, market: Market) -> Iterator[Transaction]:
     """Yield the transactions that bring the market about."""
     play = _Setup(cast, market)
     yield from play.contracts()
+    yield from play.dust()
     yield from play.liquidity()
     yield from play.searchers()
     yield from play.inventories()

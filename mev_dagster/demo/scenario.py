@@ -114,14 +114,14 @@ class Scenario:
 
         `slot_seconds` is how long a slot lasts here; timestamps are 12 s apart whatever it is.
         """
+        start_ns, pace = self._clock.mono_ns(), slot_seconds / SLOT_SECONDS
         for number, act in enumerate(script):
+            begins = number * slot_seconds  # since the start: slots do not drift
             sendings = await self._slot(number, act, parent)
-            start = self._clock.mono_ns()
-            pace = slot_seconds / SLOT_SECONDS
             for sending in sendings:
-                await self._wait_until(start, sending.at_seconds * pace)
+                await self._wait_until(start_ns, begins + sending.at_seconds * pace)
                 await self._submit(sending.transaction, sending.raw)
-            await self._wait_until(start, slot_seconds)
+            await self._wait_until(start_ns, begins + slot_seconds)
             parent = await self._mine()
             yield parent, tuple(sendings)
 

@@ -25,7 +25,6 @@ class Extra(StrEnum):
     OVERDRAFT = "overdraft"
     FAILING_SWAP = "failing swap"
     ADD_LIQUIDITY = "add liquidity"
-    REMOVE_LIQUIDITY = "remove liquidity"
     DEPLOYMENT = "deployment"
 
 
@@ -78,7 +77,7 @@ SCRIPT: tuple[Act, ...] = (
     Act(orders=(Order("south", (WETH, "ALPHA"), 70, 30),), extras=(Extra.DEPLOYMENT,)),
     Act(orders=(Order("south", (WETH, "USD"), 80, 1_500),), rival=Move.SANDWICH),
     Act(orders=(Order("south", (WETH, "BETA"), 130, 2_500),), extras=(Extra.FAILING_SWAP,)),
-    Act(rival=Move.ARBITRAGE, extras=(Extra.REPLACEMENT, Extra.REMOVE_LIQUIDITY)),
+    Act(rival=Move.ARBITRAGE, extras=(Extra.REPLACEMENT, Extra.ADD_LIQUIDITY)),
     Act(orders=(Order("north", ("ALPHA", WETH), 90, UNPROTECTED_BPS),), extras=(Extra.BLOB,)),
     Act(rival=Move.TRIANGLE, extras=(Extra.FAILING_SWAP,)),
 )
