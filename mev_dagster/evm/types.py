@@ -83,6 +83,9 @@ class Limits:
     seconds: float | None = None
 
 
+NO_LIMITS = Limits()
+
+
 class TxStatus(StrEnum):
     """How a transaction ended."""
 
@@ -90,6 +93,26 @@ class TxStatus(StrEnum):
     REVERTED = "reverted"
     HALTED = "halted"
     INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class CallFrame:
+    """One call or creation; `error` is empty where it succeeded.
+
+    A call tree is a flat tuple of frames, each before those it called, `depth` telling whose they are:
+    calls nest a thousand deep, which no recursive value survives being compared or printed.
+    """
+
+    depth: int
+    kind: str
+    sender: bytes
+    to: bytes
+    value_wei: int
+    gas: int
+    gas_used: int
+    input: bytes
+    output: bytes
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,7 @@ class TxResult:
     slots_read: tuple[tuple[bytes, int], ...] = ()
     contract_address: bytes | None = None
     error: str = ""
+    calls: tuple[CallFrame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

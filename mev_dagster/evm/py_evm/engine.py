@@ -6,21 +6,23 @@ from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.py_evm import forks
-from mev_dagster.evm.py_evm.session import PyEvmSession
+from mev_dagster.evm.py_evm.session import How, PyEvmSession
 from mev_dagster.evm.py_evm.system import begin_block as make_begin_calls
 from mev_dagster.evm.py_evm.system import credit, end_block_requests
-from mev_dagster.evm.types import NO_REWARDS, BlockEnv, Limits, SimResult, StateSource
-
-_NO_LIMITS = Limits()
+from mev_dagster.evm.types import NO_LIMITS, NO_REWARDS, BlockEnv, Limits, SimResult, StateSource
 
 
 class PyEvmEngine:
-    """py-evm on a dictionary state with an undo log."""
+    """py-evm on a dictionary state with an undo log.
+
+    `reference` runs py-evm's opcodes one by one instead of in blocks: slower, and what the fast
+    interpreter is held against. `calls` reports the call tree of every transaction.
+    """
 
     name = "py_evm"
 
-    def __init__(self, limits: Limits = _NO_LIMITS) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits = NO_LIMITS, *, reference: bool = False, calls: bool = False) -> None:
+        self._how = How(limits, reference, calls)
 
     def supports(self, fork: Fork) -> bool:
         """Say whether this engine implements the fork's rules exactly."""
@@ -58,7 +60,7 @@ class PyEvmEngine:
         return session
 
     def _open(self, state: StateSource, env: BlockEnv, begin_block: bool) -> PyEvmSession:
-        session = PyEvmSession(self.name, state, env, self._limits)
+        session = PyEvmSession(self.name, state, env, self._how)
         if begin_block:
             make_begin_calls(session.state)
         return session

@@ -20,9 +20,12 @@ from eth.vm.forks.tangerine_whistle import TangerineWhistleState
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.errors import UnsupportedFork
-from mev_dagster.evm.py_evm.interpreter import Interpreter
+from mev_dagster.evm.py_evm.fast import FastFrame
 from mev_dagster.evm.py_evm.modexp import MODEXP_ADDRESS, eip198_gas, eip2565_gas, modexp
 from mev_dagster.evm.py_evm.osaka import OsakaComputation
+from mev_dagster.evm.py_evm.point_evaluation import POINT_EVALUATION_ADDRESS, point_evaluation
+from mev_dagster.evm.py_evm.program import InstructionSet
+from mev_dagster.evm.py_evm.reference import ReferenceFrame
 from mev_dagster.evm.py_evm.state import JournalState
 
 # fork -> (py-evm state class, computation class). Glacier forks and BPO forks change no opcode.
@@ -57,22 +60,28 @@ def supports(fork: Fork) -> bool:
 
 
 @cache
-def state_class(fork: Fork) -> type[JournalState]:
-    """Return the state class of a fork, or raise `UnsupportedFork`."""
+def state_class(fork: Fork, *, reference: bool = False) -> type[JournalState]:
+    """Return the state class of a fork with one of the two interpreters, or raise `UnsupportedFork`."""
     if fork not in _RULES:
         raise UnsupportedFork(
             f"{fork.name} is past {max(_RULES).name}, the last fork py-evm's layers implement"
         )
     base_state, base_computation = _RULES[fork]
-    computation = type(
-        f"{fork.name}Computation",
-        (Interpreter, base_computation),
-        {"_precompiles": {**base_computation.get_precompiles(), **_modexp_of(fork)}},
-    )
+    fields: dict[str, Any] = {
+        "_precompiles": {**base_computation.get_precompiles(), **_our_precompiles(fork)},
+    }
+    if not reference:
+        fields["instruction_set"] = InstructionSet(base_computation.opcodes, warmth=fork >= Fork.BERLIN)
+    frame = ReferenceFrame if reference else FastFrame
+    computation = type(f"{fork.name}Computation", (frame, base_computation), fields)
     return type(f"{fork.name}State", (JournalState, base_state), {"computation_class": computation})
 
 
-def _modexp_of(fork: Fork) -> dict[bytes, Any]:
-    if not Fork.BYZANTIUM <= fork < Fork.OSAKA:
-        return {}
-    return {MODEXP_ADDRESS: partial(modexp, price=eip2565_gas if fork >= Fork.BERLIN else eip198_gas)}
+def _our_precompiles(fork: Fork) -> dict[bytes, Any]:
+    """Return the precompiles that replace py-evm's."""
+    found: dict[bytes, Any] = {}
+    if Fork.BYZANTIUM <= fork < Fork.OSAKA:
+        found[MODEXP_ADDRESS] = partial(modexp, price=eip2565_gas if fork >= Fork.BERLIN else eip198_gas)
+    if fork >= Fork.CANCUN:
+        found[POINT_EVALUATION_ADDRESS] = point_evaluation
+    return found

@@ -1,22 +1,34 @@
 """Many candidate bundles on one state, block and prefix: run, read the result, take it back."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from eth.exceptions import Revert
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import MissingState
+from mev_dagster.errors import InputError, MissingState
 from mev_dagster.evm.diff import diff_hash
+from mev_dagster.evm.py_evm.calls import call_tree
 from mev_dagster.evm.py_evm.forks import state_class
-from mev_dagster.evm.py_evm.interpreter import Budget, LimitReached
+from mev_dagster.evm.py_evm.limits import Budget, LimitReached
 from mev_dagster.evm.py_evm.recursion import deep_recursion
+from mev_dagster.evm.py_evm.reference import Watcher
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import Outcome, apply_transaction
 from mev_dagster.evm.revert import revert_reason
-from mev_dagster.evm.types import BlockEnv, Limits, SimResult, StateSource, TxResult, TxStatus
+from mev_dagster.evm.types import NO_LIMITS, BlockEnv, Limits, SimResult, StateSource, TxResult, TxStatus
 from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, blob_gas, validate_tx, whole_block
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How an engine executes: within which limits, with which interpreter, and what it reports."""
+
+    limits: Limits = NO_LIMITS
+    reference: bool = False
+    calls: bool = False
 
 
 class PyEvmSession:
@@ -25,12 +37,12 @@ class PyEvmSession:
     What a trial reads from the state source stays loaded, so later trials do not ask again.
     """
 
-    def __init__(self, engine: str, source: StateSource, env: BlockEnv, limits: Limits) -> None:
-        self.state: JournalState = state_class(env.fork)(source, env)
+    def __init__(self, engine: str, source: StateSource, env: BlockEnv, how: How) -> None:
+        self.state: JournalState = state_class(env.fork, reference=how.reference)(source, env)
         self.room = whole_block(env)
         self._engine = engine
         self._env = env
-        self._limits = limits
+        self._how = how
 
     def commit(self, txs: Iterable[Transaction]) -> tuple[TxResult, ...]:
         """Execute transactions and keep their changes."""
@@ -64,7 +76,14 @@ class PyEvmSession:
             requests=requests,
         )
 
-    def _execute(self, tx: Transaction) -> TxResult:
+    def watch(self, tx: Transaction, watcher: Watcher) -> TxResult:
+        """Execute one transaction, show every instruction to the watcher, keep the changes."""
+        if not self._how.reference:
+            raise InputError("only the reference interpreter shows instructions")
+        with deep_recursion():
+            return self._execute(tx, watcher)
+
+    def _execute(self, tx: Transaction, watcher: Watcher | None = None) -> TxResult:
         journal = self.state.journal
         journal.begin_transaction()
         mark = journal.snapshot()
@@ -72,13 +91,13 @@ class PyEvmSession:
             rejection = validate_tx(tx, self._env, self._sender(tx), self.room)
             if rejection is not None:
                 return _invalid(tx, rejection)
-            outcome = apply_transaction(self.state, tx, Budget(self._limits.steps, self._limits.seconds))
+            outcome = apply_transaction(self.state, tx, Budget(self._how.limits), watcher=watcher)
         except MissingState as missing:
             journal.revert(mark)
             return _invalid(tx, Rejection(Invalid.MISSING_STATE, f"{missing.what} {missing.key}"))
         except LimitReached as reached:
             journal.revert(mark)
-            return _invalid(tx, Rejection(reached.what, f"stopped by {self._limits}"))
+            return _invalid(tx, Rejection(reached.what, f"stopped by {self._how.limits}"))
         self.room = Room(self.room.gas - outcome.gas_used, self.room.blob_gas - blob_gas(tx))
         return self._report(tx, outcome, mark)
 
@@ -102,6 +121,7 @@ class PyEvmSession:
             accounts_read=tuple(sorted(journal.accounts_touched)),
             slots_read=tuple(sorted(journal.slots_touched)),
             contract_address=outcome.created,
+            calls=call_tree(computation) if self._how.calls else (),
         )
 
 

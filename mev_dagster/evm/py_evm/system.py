@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
-from eth.vm.message import Message
 
 from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork
-from mev_dagster.evm.py_evm.interpreter import Budget
+from mev_dagster.evm.py_evm.limits import Budget
+from mev_dagster.evm.py_evm.message import Message
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import TransactionContext
-from mev_dagster.evm.types import TxResult
+from mev_dagster.evm.types import Limits, TxResult
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 _SYSTEM_GAS = 30_000_000
@@ -81,6 +81,7 @@ def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes
     if not code:
         return b""
     message = Message(
+        kind="CALL",
         gas=_SYSTEM_GAS,
         to=target,
         sender=SYSTEM_ADDRESS,
@@ -89,6 +90,6 @@ def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes
         code=code,
         should_transfer_value=False,
     )
-    context = TransactionContext(0, SYSTEM_ADDRESS, (), Budget(None, None))
+    context = TransactionContext(0, SYSTEM_ADDRESS, Budget(Limits()))
     computation = state.computation_class.apply_message(state, message, context)
     return b"" if computation.is_error else bytes(computation.output)

@@ -10,18 +10,18 @@ from typing import Any
 
 from eth.exceptions import ContractCreationCollision
 from eth.vm.forks.spurious_dragon._utils import collect_touched_accounts
-from eth.vm.message import Message
 
 from mev_dagster.chain.envelope import BLOB
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.signing import create_address
 from mev_dagster.chain.transactions import Authorization, Transaction
 from mev_dagster.chain.validity import calldata_floor_gas, intrinsic_gas
-from mev_dagster.evm.py_evm.interpreter import Budget
+from mev_dagster.evm.py_evm.limits import Budget
+from mev_dagster.evm.py_evm.message import CREATE_TARGET, Message
+from mev_dagster.evm.py_evm.reference import Watcher
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.validate import blob_gas
 
-_CREATE = b""  # py-evm's "to" of a creation
 _SELFDESTRUCT_REFUND = 24_000
 _DELEGATION_PREFIX = b"\xef\x01\x00"
 _EXISTING_AUTHORITY_REFUND = 12_500
@@ -31,15 +31,22 @@ _MAX_NONCE = (1 << 64) - 1
 class TransactionContext:
     """What opcodes may ask about the transaction they run in."""
 
-    __slots__ = ("_log_numbers", "blob_versioned_hashes", "budget", "gas_price", "origin")
+    __slots__ = ("_log_numbers", "blob_versioned_hashes", "budget", "gas_price", "origin", "watcher")
 
     def __init__(
-        self, gas_price: int, origin: bytes, blob_versioned_hashes: tuple[bytes, ...], budget: Budget
-    ):
+        self,
+        gas_price: int,
+        origin: bytes,
+        budget: Budget,
+        *,
+        blob_versioned_hashes: tuple[bytes, ...] = (),
+        watcher: Watcher | None = None,
+    ) -> None:
         self.gas_price = gas_price
         self.origin = origin
         self.blob_versioned_hashes = blob_versioned_hashes
         self.budget = budget
+        self.watcher = watcher
         self._log_numbers = count()
 
     def get_next_log_counter(self) -> int:
@@ -56,12 +63,19 @@ class Outcome:
     created: bytes | None
 
 
-def apply_transaction(state: JournalState, tx: Transaction, budget: Budget) -> Outcome:
-    """Execute a valid transaction and leave its changes in the state."""
+def apply_transaction(
+    state: JournalState, tx: Transaction, budget: Budget, *, watcher: Watcher | None = None
+) -> Outcome:
+    """Execute a valid transaction and leave its changes in the state.
+
+    A watcher is shown every instruction; only the reference interpreter has single ones to show.
+    """
     env = state.env
     base_fee = env.base_fee_per_gas_wei or 0
     gas_price = tx.effective_gas_price_wei(base_fee)
-    context = TransactionContext(gas_price, tx.sender, tx.blob_versioned_hashes, budget)
+    context = TransactionContext(
+        gas_price, tx.sender, budget, blob_versioned_hashes=tx.blob_versioned_hashes, watcher=watcher
+    )
 
     blob_fee = blob_gas(tx) * state.blob_base_fee if tx.type == BLOB else 0
     state.delta_balance(tx.sender, -tx.gas_limit * gas_price - blob_fee)
@@ -96,7 +110,8 @@ def _message_of(state: JournalState, tx: Transaction, gas: int, refund: int) -> 
     if tx.to is None:
         return Message(
             gas=gas,
-            to=_CREATE,
+            to=CREATE_TARGET,
+            kind="CREATE",
             sender=tx.sender,
             value=tx.value_wei,
             data=b"",
@@ -112,6 +127,7 @@ def _message_of(state: JournalState, tx: Transaction, gas: int, refund: int) -> 
     return Message(
         gas=gas,
         to=tx.to,
+        kind="CALL",
         sender=tx.sender,
         value=tx.value_wei,
         data=tx.data,
