@@ -52,13 +52,17 @@ def _typed_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise NodeUnreachable(f"the store did not answer: {_first_line(error)}") from error
+        raise NodeUnreachable(f"the store did not answer: {_message(error)}") from error
     except ClickHouseError as error:
-        raise StoreError(_first_line(error)) from error
+        raise StoreError(_message(error)) from error
 
 
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:2000]
+def _message(error: Exception) -> str:
+    """Return the engine's own words, without what each transport wraps around them."""
+    text = " ".join(str(error).split())
+    start = text.rfind("server response: ")
+    text = text[start + len("server response: ") :] if start >= 0 else text
+    return text.partition(" (for url ")[0][:2000]
 
 
 class Store:
@@ -240,7 +244,7 @@ class Store:
                 columns[column.name], f"{table}.{column.name}", text=not column.raw_bytes
             )
             for column in spec.columns
-            if column.name in columns
+            if column.name in columns and not column.is_all_default(columns[column.name])
         }
         if VERSION_COLUMN in spec.by_name and VERSION_COLUMN not in columns:
             length = max(lengths.values(), default=0)

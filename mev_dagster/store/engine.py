@@ -83,8 +83,8 @@ class Engine:
             raise StoreError(f"{path}: cannot open the embedded engine: {error}") from error
         self._sessions: OrderedDict[str, tuple[Any, threading.Lock]] = OrderedDict()
         self._sessions_lock = threading.Lock()
-        self.version = self._text("SELECT version()")
-        self.timezone = self._text("SELECT timezone()")
+        self.version = _cell(self._keeper, "SELECT version()")
+        self.timezone = _cell(self._keeper, "SELECT timezone()")
 
     def execute(self, call: Call, sql: str) -> Answer:
         """Run one statement; raises QueryError. Results of block formats stream, others come whole."""
@@ -141,9 +141,6 @@ class Engine:
             self._sessions.clear()
         self._keeper.close()
 
-    def _text(self, sql: str) -> str:
-        return str(self._keeper.query(sql, "TabSeparatedRaw").bytes().decode().strip())
-
     def _acquire(self, call: Call) -> tuple[Any, Callable[[], None]]:
         """Return a handle in the state the call asks for, and what gives it back."""
         if call.session_id is None:
@@ -155,6 +152,8 @@ class Engine:
                 raise QueryError(Code.SESSION_IS_LOCKED, f"Session {call.session_id} is locked by a query")
             release = lock.release
         try:
+            if call.session_id is not None:
+                release = _restoring(handle, call, lock.release)
             if call.database is not None:
                 handle.query(f"USE {quoted(call.database)}")
             for name, value in call.settings.items():
@@ -191,6 +190,32 @@ def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
     yield from rest
+
+
+def _restoring(handle: Any, call: Call, release: Callable[[], None]) -> Callable[[], None]:
+    """Return what undoes the settings and database of one call on a session's handle, then releases it.
+
+    What the session itself has SET or USEd stays, as on a ClickHouse server.
+    """
+    undo = []
+    if call.database is not None:
+        undo.append(f"USE {quoted(_cell(handle, 'SELECT currentDatabase()'))}")
+    for name in call.settings:
+        found = _cell(handle, f"SELECT value FROM system.settings WHERE changed AND name = {literal(name)}")
+        undo.append(f"SET {name} = {literal(found) if found else 'DEFAULT'}")
+
+    def restore() -> None:
+        try:
+            for sql in undo:
+                handle.query(sql)
+        finally:
+            release()
+
+    return restore
+
+
+def _cell(handle: Any, sql: str) -> str:
+    return str(handle.query(sql, "TabSeparatedRaw").bytes().decode().removesuffix("\n"))
 
 
 def _end(stream: Any, release: Callable[[], None]) -> None:

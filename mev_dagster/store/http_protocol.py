@@ -41,16 +41,18 @@ _TRANSPORT_PARAMETERS = frozenset(
         "wait_end_of_query",
     }
 )
-_NAME = r'(?:`(?:[^`\\]|\\.)+`|"(?:[^"\\]|\\.)+"|[A-Za-z_][A-Za-z0-9_]*)'
-_PATH = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
+_NAME = r'(?:`(?:[^`\\]|\\.)++`|"(?:[^"\\]|\\.)++"|[A-Za-z_][A-Za-z0-9_]*+)'
+_PATH = rf"{_NAME}(?:\s*+\.\s*+{_NAME})*+"
+# Possessive throughout: no statement, however odd, makes this match take more than linear time.
 _INSERT_HEAD = re.compile(
-    rf"\s*(?P<into>INSERT\s+INTO\s+(?:TABLE\s+)?{_PATH}\s*(?:\(\s*{_PATH}(?:\s*,\s*{_PATH})*\s*\))?)"
-    rf"\s*(?P<settings>SETTINGS\s[^;'()]*?(?:'[^']*'[^;'()]*?)*?)?\s*FORMAT\s+(?P<format>[A-Za-z]\w*)(?!\w)"
-    r"[ \t\f]*;?[ \t\f]*(?:\r?\n)?",
+    rf"\s*+(?P<into>INSERT\s++INTO\s++(?:TABLE\s++)?+{_PATH}(?:\s*+\(\s*+{_PATH}(?:\s*+,\s*+{_PATH})*+\s*+\))?+)"
+    r"\s*+(?P<settings>SETTINGS\s(?:(?!\bFORMAT\s)[^;'()]|'[^']*+')*+)?+FORMAT\s++(?P<format>[A-Za-z]\w*+)"
+    r"[ \t\f]*+;?+[ \t\f]*+(?:\r?\n)?",
     re.IGNORECASE | re.DOTALL,
 )
-_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*\(*\s*([A-Za-z]+)", re.DOTALL)
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*+\n|/\*.*?\*/)*+\(*+\s*+([A-Za-z]++)", re.DOTALL)
 _TRAILING_FORMAT = re.compile(r"\bFORMAT\s+([A-Za-z]\w*)\s*;?\s*(?:SETTINGS\s[^;]*)?;?\s*$", re.IGNORECASE)
+_TAIL_CHARACTERS = 4096
 _ERROR_CODE = re.compile(r"Code: (\d+)")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESULT_STATEMENTS = frozenset(
@@ -151,7 +153,9 @@ def parse_call(parameters: Sequence[tuple[str, str]], *, read_only: bool) -> Cal
     settings = {
         name: value
         for name, value in parameters
-        if name not in _TRANSPORT_PARAMETERS and not name.startswith("param_")
+        if name not in _TRANSPORT_PARAMETERS
+        and not name.startswith("param_")
+        and not (read_only and name == "readonly")
     }
     for name in settings:
         if not _SETTING_NAME.fullmatch(name):
@@ -161,7 +165,9 @@ def parse_call(parameters: Sequence[tuple[str, str]], *, read_only: bool) -> Cal
             Code.NOT_IMPLEMENTED, "ClickHouse's block compression is not read here; use Content-Encoding"
         )
     if read_only:
-        settings["readonly"] = "2"
+        if "session_id" in values:
+            raise QueryError(Code.NOT_IMPLEMENTED, "A session is served by POST only")
+        settings["readonly"] = "2"  # last, because nothing can be set after it
     return Call(
         sql=values.get("query", ""),
         database=values.get("database") or None,
@@ -217,7 +223,7 @@ def _first_word(sql: str) -> str:
 
 def result_format(sql: str, default: str) -> str:
     """Return the format a statement asks its result in."""
-    match = _TRAILING_FORMAT.search(sql)
+    match = _TRAILING_FORMAT.search(sql, max(0, len(sql) - _TAIL_CHARACTERS))
     return match[1] if match else default
 
 

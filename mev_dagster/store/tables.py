@@ -7,11 +7,12 @@ between two runs over the same input and is left out of digests, like the `store
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 
@@ -64,6 +65,17 @@ class Column:
     def raw_bytes(self) -> bool:
         """Whether a String column holds bytes, not text."""
         return self.comment.endswith("raw bytes")
+
+    def is_all_default(self, values: Sequence[Any]) -> bool:
+        """Whether `values` are what the store fills in by itself, so that they need not be sent."""
+        if self.default == "[]" and isinstance(values, list):
+            return not any(values) and None not in values
+        return (
+            self.default is None
+            and self.type.nullable
+            and isinstance(values, list)
+            and not any(value is not None for value in values)
+        )
 
     def arrow_field(self) -> pa.Field:
         """Return the Arrow field that carries this column."""

@@ -6,10 +6,14 @@ amount is exact from one end to the other. Times are integer nanoseconds UTC at 
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate, chain
+from types import NoneType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from mev_dagster.errors import StoreError
@@ -71,44 +75,58 @@ class ColumnType:
         target = self.arrow(text=text)
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
-        if not isinstance(values, pa.Array):
-            values = self._from_python(list(values), where, text)
-        elif values.type != target:
-            try:
+        try:
+            if not isinstance(values, pa.Array):
+                values = self._from_python(values, where, text)
+            elif values.type != target:
                 values = values.cast(target)
-            except pa.ArrowException as error:
-                raise StoreError(f"{where}: {error}") from None
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise StoreError(f"{where}: not a column of {self.text}: {error}") from None
         if values.null_count and not self.nullable:
             raise StoreError(f"{where}: a value is missing where {self.text} must have one")
         return values
 
-    def _from_python(self, values: list[Any], where: str, text: bool) -> pa.Array:
+    def _from_python(self, values: Sequence[Any], where: str, text: bool) -> pa.Array:
+        target = self.arrow(text=text)
         if self.item is not None:
             return self._lists(values, where, text)
-        try:
-            return pa.array(self._prepared(values, where), self.arrow(text=text))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise StoreError(f"{where}: not a column of {self.text}: {error}") from None
-
-    def _lists(self, values: list[Any], where: str, text: bool) -> pa.Array:
-        if self.item is None or any(value is None for value in values):
-            raise StoreError(f"{where}: a value is missing where {self.text} must have one")
-        offsets, flat = [0], []
-        for value in values:
-            flat.extend(value)
-            offsets.append(len(flat))
-        items = self.item.encode(flat, where, text=text)
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items).cast(self.arrow(text=text))
-
-    def _prepared(self, values: list[Any], where: str) -> list[Any]:
         if self.wide:
-            signed = self.base == "Int256"
-            return [None if v is None else int(v).to_bytes(32, "little", signed=signed) for v in values]
+            return self._wide(values)
         if self.width is not None:
-            return [None if v is None else self._fixed(v, where) for v in values]
+            if set(map(type, values)) <= {bytes, NoneType}:
+                with suppress(pa.ArrowInvalid):  # a value of another width, which is named below
+                    return pa.array(values, target)
+            return pa.array([None if v is None else self._fixed(v, where) for v in values], target)
         if self.base.startswith("DateTime64"):
-            return [None if v is None else nanoseconds(v) for v in values]
-        return values
+            try:
+                return pa.array(values, pa.int64()).cast(target)
+            except pa.ArrowException:
+                return pa.array([None if v is None else nanoseconds(v) for v in values], target)
+        return pa.array(values, target)
+
+    def _lists(self, values: Sequence[Any], where: str, text: bool) -> pa.Array:
+        assert self.item is not None
+        if any(value is None for value in values):
+            raise StoreError(f"{where}: a value is missing where {self.text} must have one")
+        offsets = pa.array(accumulate(map(len, values), initial=0), pa.int32())
+        items = self.item.encode(list(chain.from_iterable(values)), where, text=text)
+        return pa.ListArray.from_arrays(offsets, items).cast(self.arrow(text=text))
+
+    def _wide(self, values: Sequence[Any]) -> pa.Array:
+        """Encode 256-bit integers; those that all fit 64 bits, as most amounts do, without Python's help."""
+        signed = self.base == "Int256"
+        try:
+            narrow = pa.array(values, pa.int64() if signed else pa.uint64())
+        except (pa.ArrowException, OverflowError):
+            packed = [None if v is None else int(v).to_bytes(32, "little", signed=signed) for v in values]
+            return pa.array(packed, pa.binary(32))
+        words = np.zeros((len(narrow), 4), "<i8" if signed else "<u8")
+        words[:, 0] = narrow.fill_null(0).to_numpy() if narrow.null_count else narrow.to_numpy()
+        if signed:
+            words[:, 1:] = words[:, :1] >> 63
+        return pa.Array.from_buffers(
+            pa.binary(32), len(narrow), [_validity(narrow), pa.py_buffer(words)], narrow.null_count
+        )
 
     def _fixed(self, value: Any, where: str) -> bytes:
         data = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
@@ -135,6 +153,10 @@ class ColumnType:
     def pandas_dtype(self) -> str | None:
         """Name of the pandas extension type that keeps a nullable integer exact."""
         return _PANDAS_NULLABLE.get(self.base) if self.nullable else None
+
+
+def _validity(array: pa.Array) -> pa.Buffer | None:
+    return array.buffers()[0] if array.null_count else None
 
 
 def parse_type(text: str) -> ColumnType:

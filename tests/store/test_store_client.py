@@ -1,29 +1,11 @@
-"""What a caller of the store may rely on."""
+"""What a caller of the store may rely on, whichever engine is behind it."""
 
 import pytest
+from store_rows import DAY, SLOT, opportunities, sightings, transactions
 
 from mev_dagster.errors import StoreError
 from mev_dagster.store.client import Store
 from mev_dagster.store.tables import TABLES
-
-SLOT = 1_700_000_000_123_456_789
-
-
-def opportunities(count: int, profit: int = -5) -> dict:
-    return {
-        "block_time": [SLOT] * count,
-        "rank": list(range(count)),
-        "opportunity_id": [bytes([index]) * 32 for index in range(count)],
-        "parent_hash": [b"p" * 32] * count,
-        "kind": ["arbitrage"] * count,
-        "tx_hashes": [[b"a" * 32, b"b" * 32]] * count,
-        "venues": [[]] * count,
-        "size_wei": [2**255 + 7] * count,
-        "expected_profit_wei": [profit] * count,
-        "simulated_profit_wei": [None] * count,
-        "gas_used": [21_000] * count,
-        "verified": [True] * count,
-    }
 
 
 def test_amounts_hashes_and_times_come_back_exactly(store: Store):
@@ -35,6 +17,37 @@ def test_amounts_hashes_and_times_come_back_exactly(store: Store):
     assert row["tx_hashes"] == [b"a" * 32, b"b" * 32]
     assert row["block_time"].value == SLOT
     assert store.rows("SELECT size_wei, block_time FROM opportunities") == [(2**255 + 7, SLOT)]
+
+
+def test_every_field_of_a_transaction_comes_back_as_it_was_given(store: Store):
+    given = transactions(3)
+    store.insert("transactions", given)
+    frame = store.frame("transactions")
+    for name, values in given.items():
+        expected = [SLOT + index for index in range(3)] if name == "first_seen_at" else values
+        found = [value.value for value in frame[name]] if name == "first_seen_at" else list(frame[name])
+        assert found == expected, name
+    assert store.rows("SELECT input, selector, nonce FROM transactions LIMIT 1") == [
+        (b"\xff\x00\xfe" * 5, b"\xff\x00\xfe\xff", 2**64 - 2)
+    ]
+
+
+def test_hex_text_is_taken_for_a_hash_and_iso_text_for_a_time(store: Store):
+    rows = sightings(1) | {"tx_hash": ["0x" + "ab" * 32], "seen_at": ["2024-01-02T03:04:05"]}
+    store.insert("tx_sightings", rows)
+    assert store.rows("SELECT tx_hash, seen_at FROM tx_sightings") == [
+        (b"\xab" * 32, 1_704_164_645_000_000_000)
+    ]
+
+
+def test_values_can_be_bound_to_a_query(store: Store):
+    store.insert("tx_sightings", sightings(5))
+    found = store.rows(
+        "SELECT seq FROM tx_sightings WHERE hex(tx_hash) = {hash:String} OR seq IN {seqs:Array(Int64)}"
+        " ORDER BY seq",
+        {"hash": "00" * 31 + "02", "seqs": [4]},
+    )
+    assert found == [(2,), (4,)]
 
 
 def test_writing_a_block_twice_changes_nothing(store: Store):
@@ -58,6 +71,62 @@ def test_a_block_written_with_fewer_rows_keeps_none_of_the_old_ones(store: Store
     assert store.count("opportunities") == 1
 
 
+def test_a_run_killed_between_its_two_writes_is_mended_by_the_next(store: Store):
+    store.replace("opportunities", {"block_number": 7}, opportunities(3))
+    whole = store.digest("opportunities")
+    killed = opportunities(5, profit=1) | {"block_number": [7] * 5}
+    store.insert("opportunities", killed)  # the rows went in, the older version was not deleted
+    assert store.count("opportunities") == 8
+    store.replace("opportunities", {"block_number": 7}, opportunities(3))
+    assert store.digest("opportunities") == whole
+
+
+def test_of_two_runs_of_one_block_the_rows_of_exactly_one_remain(store: Store):
+    """The slower run took its version first and wrote last; it must give way to the newer version."""
+    slower = store.arrow("opportunities", opportunities(4, profit=1) | {"block_number": [7] * 4})
+    store.replace("opportunities", {"block_number": 7}, opportunities(2, profit=2))
+    late = {name: slower.column(name) for name in slower.schema.names}
+    store.replace("opportunities", {"block_number": 7}, late)
+    assert store.rows("SELECT expected_profit_wei FROM opportunities") == [(2,), (2,)]
+
+
+def test_digests_differ_when_any_stable_value_does(store: Store):
+    store.replace("opportunities", {"block_number": 7}, opportunities(2))
+    before = store.digest("opportunities", {"block_number": 7})
+    store.replace(
+        "opportunities", {"block_number": 7}, opportunities(2) | {"simulated_profit_wei": [None, 0]}
+    )
+    assert store.digest("opportunities", {"block_number": 7}) != before
+
+
+def test_only_hashes_that_are_new_are_inserted(store: Store):
+    assert store.insert_new("transactions", transactions(3), key="tx_hash") == 3
+    assert store.insert_new("transactions", transactions(5, first=1), key="tx_hash") == 3
+    assert store.insert_new("transactions", transactions(5, first=1), key="tx_hash") == 0
+    assert store.count("transactions") == 6
+
+
+def test_frames_are_cut_by_block_and_by_time(store: Store):
+    store.insert("tx_sightings", sightings(3, window=1))
+    store.insert("tx_sightings", sightings(3, window=2, first_seq=3, at=SLOT + DAY))
+    assert list(store.frame("tx_sightings", blocks=range(2, 3))["seq"]) == [3, 4, 5]
+    assert list(store.frame("tx_sightings", until=SLOT + 2)["seq"]) == [0, 1]
+    assert list(store.frame("tx_sightings", since=SLOT + DAY + 5, columns=["seq"])["seq"]) == [5]
+    assert store.frame("tx_sightings", blocks=range(9, 10)).empty
+
+
+def test_rows_of_many_days_go_in_as_one_batch(store: Store):
+    days = 400
+    rows = sightings(days) | {"seen_at": [SLOT - day * DAY for day in range(days)]}
+    assert store.insert("tx_sightings", rows) == days
+    assert store.count("tx_sightings") == days
+
+
+def test_more_rows_than_one_block_of_the_protocol_all_arrive(store: Store):
+    assert store.insert("tx_sightings", sightings(120_000)) == 120_000
+    assert store.count("tx_sightings") == 120_000
+
+
 def test_a_column_that_is_missing_unknown_or_of_the_wrong_width_is_named(store: Store):
     with pytest.raises(StoreError, match="needs block_number, rank"):
         store.insert("opportunities", {k: v for k, v in opportunities(1).items() if k != "rank"})
@@ -65,6 +134,24 @@ def test_a_column_that_is_missing_unknown_or_of_the_wrong_width_is_named(store: 
         store.insert("opportunities", {"colour": ["red"]})
     with pytest.raises(StoreError, match=r"parent_hash: expected 32 bytes, found 3"):
         store.replace("opportunities", {"block_number": 1}, opportunities(1) | {"parent_hash": [b"abc"]})
+    with pytest.raises(StoreError, match="columns differ in length"):
+        store.replace("opportunities", {"block_number": 1}, opportunities(2) | {"rank": [1]})
+    with pytest.raises(StoreError, match="a value is missing"):
+        store.replace("opportunities", {"block_number": 1}, opportunities(1) | {"gas_used": [None]})
+    with pytest.raises(StoreError, match="size_wei"):
+        store.replace("opportunities", {"block_number": 1}, opportunities(1) | {"size_wei": [-1]})
+    with pytest.raises(StoreError, match="no table 'oportunities'"):
+        store.frame("oportunities")
+    assert store.count("opportunities") == 0
+
+
+def test_a_refused_statement_says_so_with_clickhouses_code(store: Store):
+    with pytest.raises(StoreError, match=r"^Code: 60\. .*nowhere.* \(UNKNOWN_TABLE\)"):
+        store.rows("SELECT * FROM nowhere")
+    with pytest.raises(StoreError, match=r"^Code: 62\. "):
+        store.command("SELEC 1")
+    with pytest.raises(StoreError, match=r"^Code: 47\. "):
+        store.query("SELECT nothing FROM blocks")
 
 
 def test_every_table_has_a_comment_for_each_column_and_a_readable_view(store: Store):
@@ -72,4 +159,6 @@ def test_every_table_has_a_comment_for_each_column_and_a_readable_view(store: St
         assert all(column.comment for column in table.columns), table.name
         assert store.rows(f"SELECT * FROM v_{table.name} LIMIT 0") == []
     store.replace("opportunities", {"block_number": 7}, opportunities(1))
-    assert store.rows("SELECT opportunity_id FROM v_opportunities") == [("0x" + "00" * 32,)]
+    assert store.rows("SELECT opportunity_id, tx_hashes FROM v_opportunities") == [
+        ("0x" + "00" * 32, ["0x" + "61" * 32, "0x" + "62" * 32])
+    ]
