@@ -102,6 +102,12 @@ class QueueFull(MevError):
     code = "queue_full"
 
 
+class WorkerDied(MevError):
+    """A helper process of ours ended in the middle of its work, and its replacement did too."""
+
+    code = "worker_died"
+
+
 class PortInUse(MevError):
     """Another process listens on the port a service was told to use."""
 

@@ -16,11 +16,16 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 
 
+def _silent(_: str) -> None:
+    """Report progress to nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How long a benchmark may take: `quick` is for a look, not for judging."""
+    """How a benchmark runs: `quick` is for a look, not for judging; `step` hears what is being done."""
 
     quick: bool = False
+    step: Callable[[str], None] = _silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def interleave(
     rounds: int,
     clock: Clock = time.process_time,
     seed: int = 7,
-    progress: Callable[[], object] = lambda: None,
+    step: Callable[[str], None] = _silent,
 ) -> dict[str, float]:
     """Return, for each contender, the seconds of its fastest pass over all blocks.
 
@@ -94,7 +99,8 @@ def interleave(
     order = [(name, index) for name in contenders for index in range(len(blocks))]
     best = dict.fromkeys(order, float("inf"))
     chance = random.Random(seed)  # noqa: S311 - shuffles the order, guards nothing
-    for _ in range(rounds):
+    for number in range(rounds):
+        step(f"round {number + 1} of {rounds}")
         chance.shuffle(order)
         for name, index in order:
             work, block = contenders[name], blocks[index]
@@ -106,5 +112,4 @@ def interleave(
                 best[name, index] = min(best[name, index], clock() - start)
             finally:
                 gc.enable()
-        progress()
     return {name: sum(best[name, index] for index in range(len(blocks))) for name in contenders}

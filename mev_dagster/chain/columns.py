@@ -8,16 +8,21 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from mev_dagster.chain.ecdsa import recover_address
-from mev_dagster.chain.envelope import AccessPairs, Envelope, split_transaction
+from mev_dagster.chain.envelope import AccessPairs, Envelope, transaction_fields
 from mev_dagster.chain.transactions import Authorization, Transaction, recover_authorization, strip_sidecar
 from mev_dagster.errors import DecodeError
 
 _UINT256 = pa.binary(32)
 _ADDRESS = pa.binary(20)
 _HASH = pa.binary(32)
+
+_SIGNING_HASH = Envelope._fields.index("signing_hash")
+_SIGNATURE = Envelope._fields.index("signature")
+_Y_PARITY = Envelope._fields.index("y_parity")
 
 
 def _list_of(item: pa.DataType, *, nullable: bool = False) -> pa.DataType:
@@ -96,8 +101,7 @@ class _Columns(NamedTuple):
     blob_versioned_hashes: Sequence[tuple[bytes, ...]]
     authorizations: Sequence[Sequence[Authorization]]
     v: Sequence[int]
-    r: Sequence[int]
-    s: Sequence[int]
+    signature: Sequence[bytes]
     raw_len: Sequence[int]
 
 
@@ -108,7 +112,7 @@ def decode_columns(
 
     One bad input never spoils the others. With `network_form` blob sidecars are dropped first.
     """
-    envelopes: list[Envelope] = []
+    fields: list[tuple[Any, ...]] = []
     senders: list[bytes] = []
     lengths: list[int] = []
     positions: list[int] = []
@@ -116,19 +120,18 @@ def decode_columns(
     for position, received in enumerate(raws):
         try:
             raw = strip_sidecar(received)[0] if network_form else received
-            envelope = split_transaction(raw, allow_high_s=allow_high_s)
-            sender = recover_address(envelope.signing_hash, envelope.signature, envelope.y_parity)
+            row = transaction_fields(raw, allow_high_s)
+            sender = recover_address(row[_SIGNING_HASH], row[_SIGNATURE], row[_Y_PARITY])
         except DecodeError as error:
             rejects.append(Reject(position, error.reason, error.detail))
             continue
-        envelopes.append(envelope)
+        fields.append(row)
         senders.append(sender)
         lengths.append(len(raw))
         positions.append(position)
-    if not envelopes:
+    if not fields:
         return DecodedBatch(pa.RecordBatch.from_pylist([], schema=SCHEMA), positions, rejects)
-    fields = Envelope(*zip(*envelopes, strict=True))  # type: ignore[arg-type]  # a column where a value stood
-    columns: Any = fields
+    columns: Any = Envelope._make(zip(*fields, strict=True))  # a column where an envelope has a value
     rows = _pack(
         _Columns(
             columns.hash,
@@ -146,10 +149,12 @@ def decode_columns(
             columns.data,
             columns.access_list,
             columns.blob_versioned_hashes,
-            [[recover_authorization(signed) for signed in entries] for entries in columns.authorizations],
+            [
+                tuple([recover_authorization(signed) for signed in entries]) if entries else ()
+                for entries in columns.authorizations
+            ],
             columns.v,
-            columns.r,
-            columns.s,
+            columns.signature,
             lengths,
         )
     )
@@ -177,8 +182,7 @@ def transaction_columns(transactions: Sequence[Transaction]) -> pa.RecordBatch:
             [tx.blob_versioned_hashes for tx in transactions],
             [tx.authorization_list for tx in transactions],
             [tx.v for tx in transactions],
-            [tx.r for tx in transactions],
-            [tx.s for tx in transactions],
+            [tx.r.to_bytes(32, "big") + tx.s.to_bytes(32, "big") for tx in transactions],
             [tx.raw_len for tx in transactions],
         )
     )
@@ -210,6 +214,25 @@ def _optional_uint256(values: Sequence[int | None]) -> pa.Array:
     return pa.array([None if value is None else value.to_bytes(32, "little") for value in values], _UINT256)
 
 
+def _few_uint256(values: Sequence[int | None]) -> pa.Array:
+    """Encode a column that repeats a few values; each is encoded once."""
+    encoded = {value: None if value is None else value.to_bytes(32, "little") for value in set(values)}
+    if None in encoded:
+        return pa.array([encoded[value] for value in values], _UINT256)
+    return _fixed([encoded[value] for value in values], _UINT256)  # type: ignore[misc]  # none is None
+
+
+def _signature_arrays(signatures: Sequence[bytes]) -> list[pa.Array]:
+    """Split big-endian r || s into two little-endian columns."""
+    pairs = np.frombuffer(b"".join(signatures), np.uint8).reshape(-1, 2, 32)[:, :, ::-1]
+    return [
+        pa.FixedSizeBinaryArray.from_buffers(
+            _UINT256, len(signatures), [None, pa.py_buffer(np.ascontiguousarray(pairs[:, half]))]
+        )
+        for half in (0, 1)
+    ]
+
+
 def _offsets(lists: Iterable[Sequence[object]]) -> pa.Array:
     return pa.array([0, *accumulate(map(len, lists))], pa.int32())
 
@@ -222,7 +245,7 @@ def _pack(columns: _Columns) -> pa.RecordBatch:
     arrays = [
         _fixed(columns.hash, _HASH),
         pa.array(columns.type, pa.uint8()),
-        _optional_uint256(columns.chain_id),
+        _few_uint256(columns.chain_id),
         pa.array(columns.nonce, pa.uint64()),
         _fixed(columns.sender, _ADDRESS),
         pa.array(columns.to, _ADDRESS),
@@ -248,9 +271,8 @@ def _pack(columns: _Columns) -> pa.RecordBatch:
             ],
             pa.binary(4),
         ),
-        _uint256(columns.v),
-        _uint256(columns.r),
-        _uint256(columns.s),
+        _few_uint256(columns.v),
+        *_signature_arrays(columns.signature),
         pa.array(columns.raw_len, pa.uint32()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

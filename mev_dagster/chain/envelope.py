@@ -24,7 +24,7 @@ Span: TypeAlias = tuple[int, int]
 AccessPairs: TypeAlias = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 
 # What a field is: a positive number is an integer of at most so many bytes.
-_ADDRESS, _ADDRESS_OR_NONE, _BYTES, _LIST = 0, -1, -2, -3
+_LIST, _ADDRESS, _ADDRESS_OR_NONE, _BYTES = 0, -1, -2, -3
 _Layout: TypeAlias = tuple[tuple[int, str], ...]
 
 _CALL: _Layout = ((8, "gas_limit"), (_ADDRESS_OR_NONE, "to"), (32, "value"), (_BYTES, "data"))
@@ -48,6 +48,11 @@ _SIGNED: tuple[_Layout, ...] = (
 _SIGNATURE: _Layout = ((1, "y_parity"), (32, "r"), (32, "s"))
 _LEGACY_SIGNATURE: _Layout = ((9, "v"), (32, "r"), (32, "s"))
 _AUTHORIZATION: _Layout = ((32, "chain_id"), (_ADDRESS, "address"), (8, "nonce"))
+# Bounds of r and s; among 32-byte strings the order of bytes is the order of numbers.
+_ZERO = bytes(32)
+_N = SECP256K1_N.to_bytes(32, "big")
+_HIGHEST = (SECP256K1_N - 1).to_bytes(32, "big")
+_HALF_N = SECP256K1_HALF_N.to_bytes(32, "big")
 _TYPE_BYTES = tuple(bytes((kind,)) for kind in range(5))
 
 
@@ -85,31 +90,32 @@ class Envelope(NamedTuple):
     blob_versioned_hashes: tuple[bytes, ...]
     authorizations: tuple[AuthorizationFields, ...]
     v: int
-    r: int
-    s: int
     y_parity: int
     signature: bytes
     signing_hash: bytes
 
 
 def split_transaction(raw: bytes, *, allow_high_s: bool = False) -> Envelope:
-    """Split a raw transaction in its canonical (consensus) form into checked fields.
+    """Split a raw transaction in its canonical (consensus) form into checked fields; raises `DecodeError`.
 
     `allow_high_s` admits what Frontier blocks hold: unprotected legacy signatures with s above n/2.
     """
+    return Envelope._make(transaction_fields(raw, allow_high_s))
+
+
+def transaction_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
+    """Return the fields of an `Envelope` as a plain tuple, for callers that make columns of them."""
     if not raw:
         raise DecodeError("empty", "no bytes")
     kind = raw[0]
     if kind >= 0xC0:
-        return _split_legacy(raw, allow_high_s)
+        return _legacy_fields(raw, allow_high_s)
     if not 0 < kind <= SET_CODE:
         raise DecodeError("unknown_type", f"first byte 0x{kind:02x} is no transaction type")
 
-    start, end = list_span(raw, 1, len(raw))
+    start, end = _whole_list(raw, 1)
     fields, signed_end = _read(raw, start, end, _SIGNED[kind])
-    (y_parity, r, s), stop = _read(raw, signed_end, end, _SIGNATURE)
-    if stop != end:
-        _refuse_length(kind, raw, start, end)
+    y_parity, signature = _read_signature(raw, signed_end, end, kind)
 
     max_fee = max_priority_fee = max_blob_fee = gas_price = None
     blob_hashes: tuple[bytes, ...] = ()
@@ -147,9 +153,9 @@ def split_transaction(raw: bytes, *, allow_high_s: bool = False) -> Envelope:
         raise DecodeError("nonce_too_large", "the nonce limit is 2^64 - 2 (EIP-2681)")
     if y_parity > 1:
         raise DecodeError("bad_y_parity", f"y_parity is {y_parity}, expected 0 or 1")
-    _check_signature(r, s, allow_high_s=False)
-    signed_part = raw[start:signed_end]
-    return Envelope(
+    if not _ZERO < signature[:32] < _N or not _ZERO < signature[32:] <= _HALF_N:
+        _refuse_signature(signature)
+    return (
         keccak_256(raw).digest(),
         kind,
         chain_id,
@@ -166,20 +172,16 @@ def split_transaction(raw: bytes, *, allow_high_s: bool = False) -> Envelope:
         blob_hashes,
         authorizations,
         y_parity,
-        r,
-        s,
         y_parity,
-        r.to_bytes(32, "big") + s.to_bytes(32, "big"),
-        keccak_256(_TYPE_BYTES[kind] + header(len(signed_part), 0xC0) + signed_part).digest(),
+        signature,
+        keccak_256(_TYPE_BYTES[kind] + _list_header(signed_end - start) + raw[start:signed_end]).digest(),
     )
 
 
-def _split_legacy(raw: bytes, allow_high_s: bool) -> Envelope:
-    start, end = list_span(raw, 0, len(raw))
+def _legacy_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
+    start, end = _whole_list(raw, 0)
     (nonce, gas_price, gas_limit, to, value, data), signed_end = _read(raw, start, end, _SIGNED[LEGACY])
-    (v, r, s), stop = _read(raw, signed_end, end, _LEGACY_SIGNATURE)
-    if stop != end:
-        _refuse_length(LEGACY, raw, start, end)
+    v, signature = _read_signature(raw, signed_end, end, LEGACY)
     if nonce > MAX_NONCE:
         raise DecodeError("nonce_too_large", "the nonce limit is 2^64 - 2 (EIP-2681)")
 
@@ -194,8 +196,10 @@ def _split_legacy(raw: bytes, allow_high_s: bool) -> Envelope:
         y_parity = v - 27
     else:
         raise DecodeError("bad_v", f"v is {v}, expected 27, 28 or at least 35")
-    _check_signature(r, s, allow_high_s=allow_high_s and chain_id is None)
-    return Envelope(
+    highest_s = _HIGHEST if allow_high_s and chain_id is None else _HALF_N
+    if not _ZERO < signature[:32] < _N or not _ZERO < signature[32:] <= highest_s:
+        _refuse_signature(signature)
+    return (
         keccak_256(raw).digest(),
         LEGACY,
         chain_id,
@@ -212,67 +216,114 @@ def _split_legacy(raw: bytes, allow_high_s: bool) -> Envelope:
         (),
         (),
         v,
-        r,
-        s,
         y_parity,
-        r.to_bytes(32, "big") + s.to_bytes(32, "big"),
-        keccak_256(header(len(signed), 0xC0) + signed).digest(),
+        signature,
+        keccak_256(_list_header(len(signed)) + signed).digest(),
     )
+
+
+_HEADERS = [header(length, 0xC0) for length in range(256)]
+
+
+def _list_header(length: int) -> bytes:
+    return _HEADERS[length] if length < 256 else header(length, 0xC0)
+
+
+def _whole_list(raw: bytes, position: int) -> tuple[int, int]:
+    """Return the payload span of the list that fills `raw` from `position` on.
+
+    Transactions of 56 to 65,535 bytes have one of two headers, which are compared in place.
+    """
+    end = len(raw)
+    length = end - position - 2
+    if 55 < length < 256:
+        if raw[position] == 0xF8 and raw[position + 1] == length:
+            return position + 2, end
+    elif 256 < length <= 65_536 and raw[position] == 0xF9:
+        length -= 1
+        if raw[position + 1] << 8 | raw[position + 2] == length:
+            return position + 3, end
+    return list_span(raw, position, end)
 
 
 def _read(raw: bytes, position: int, end: int, layout: _Layout) -> tuple[list[Any], int]:
     """Read the fields of `layout` from a list payload: integers, bytes, and the payload spans of lists.
 
-    Short strings, which nearly all fields are, are read in place; `payload_span` does the rest and, where
+    The encodings that nearly all fields have are read in place; `_read_field` reads the others and, where
     something is wrong, says what.
     """
     values: list[Any] = []
     for kind, name in layout:
-        if position >= end:
-            raise DecodeError("wrong_field_count", f"the list ends before {name}")
-        prefix = raw[position]
-        if prefix < 0x80:
-            is_list, start, stop = False, position, position + 1
-        elif 0x81 < prefix <= 0xB7 and (stop := position + prefix - 0x7F) <= end:
-            is_list, start = False, position + 1
-        elif prefix == 0x80:
-            is_list, start, stop = False, position + 1, position + 1
-        else:
-            is_list, start, stop = payload_span(raw, position, end)
-        if is_list != (kind == _LIST):
-            raise DecodeError(
-                "unexpected_kind", f"{name} is a {'list' if is_list else 'string'}, expected the other"
-            )
+        prefix = raw[position] if position < end else 0
         if kind > 0:
-            if stop - start > kind:
-                raise DecodeError("integer_too_large", f"{name} has {stop - start} bytes, at most {kind} fit")
-            if start != stop and not raw[start]:
-                raise DecodeError("leading_zero", f"{name} starts with a zero byte")
-            values.append(int.from_bytes(raw[start:stop]))
-        elif kind == _LIST:
-            values.append((start, stop))
-        elif kind != _BYTES and stop - start != 20 and (kind == _ADDRESS or stop != start):
-            expected = "20" if kind == _ADDRESS else "20 or 0"
-            raise DecodeError("wrong_length", f"{name} has {stop - start} bytes, expected {expected}")
-        else:
-            values.append(raw[start:stop])
-        position = stop
+            if 0 < prefix <= 0x80:
+                values.append(prefix & 0x7F)
+                position += 1
+                continue
+            stop = position + prefix - 0x7F
+            if 0x81 < prefix <= 0x80 + kind and stop <= end and raw[position + 1]:
+                values.append(int.from_bytes(raw[position + 1 : stop]))
+                position = stop
+                continue
+        elif prefix == ADDRESS_PREFIX and kind != _LIST and position + 21 <= end:
+            values.append(raw[position + 1 : position + 21])
+            position += 21
+            continue
+        elif prefix == 0xC0 and kind == _LIST:
+            position += 1
+            values.append((position, position))
+            continue
+        value, position = _read_field(raw, position, end, kind, name)
+        values.append(value)
     return values, position
 
 
-def _refuse_length(kind: int, raw: bytes, position: int, end: int) -> NoReturn:
-    found = 0
-    while position < end:
-        _, _, position = payload_span(raw, position, end)
-        found += 1
-    raise DecodeError("wrong_field_count", f"type {kind} has {len(_SIGNED[kind]) + 3} fields, found {found}")
+def _read_field(raw: bytes, position: int, end: int, kind: int, name: str) -> tuple[int | bytes | Span, int]:
+    """Read any one field, and name it in what is raised."""
+    if position >= end:
+        raise DecodeError("wrong_field_count", f"the list ends before {name}")
+    is_list, start, stop = payload_span(raw, position, end)
+    length = stop - start
+    if is_list != (kind == _LIST):
+        raise DecodeError(
+            "unexpected_kind", f"{name} is a {'list' if is_list else 'string'}, expected the other"
+        )
+    if kind == _LIST:
+        return (start, stop), stop
+    if kind > 0:
+        if length > kind:
+            raise DecodeError("integer_too_large", f"{name} has {length} bytes, at most {kind} fit")
+        if length and not raw[start]:
+            raise DecodeError("leading_zero", f"{name} starts with a zero byte")
+        return int.from_bytes(raw[start:stop]), stop
+    if kind == _ADDRESS and length != 20:
+        raise DecodeError("wrong_length", f"{name} has {length} bytes, expected 20")
+    if kind == _ADDRESS_OR_NONE and length not in (0, 20):
+        raise DecodeError("wrong_length", f"{name} has {length} bytes, expected 20 or 0")
+    return raw[start:stop], stop
 
 
-def _check_signature(r: int, s: int, *, allow_high_s: bool) -> None:
-    if not 0 < r < SECP256K1_N or not 0 < s < SECP256K1_N:
+def _read_signature(raw: bytes, position: int, end: int, kind: int) -> tuple[int, bytes]:
+    """Read v, r and s, which end the list; return v and r || s in 64 bytes."""
+    v = raw[position] if position < end else 0
+    if (
+        position + 67 == end
+        and raw[position + 1] == raw[position + 34] == HASH_PREFIX
+        and raw[position + 2]
+        and raw[position + 35]
+        and 0 < v <= 0x80
+    ):  # v in one byte, r and s in 32, as in 127 of 128 signatures
+        return v & 0x7F, raw[position + 2 : position + 34] + raw[position + 35 : end]
+    (v, r, s), stop = _read(raw, position, end, _SIGNATURE if kind else _LEGACY_SIGNATURE)
+    if stop != end:
+        raise DecodeError("wrong_field_count", f"type {kind} has {len(_SIGNED[kind]) + 3} fields, found more")
+    return v, r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _refuse_signature(signature: bytes) -> NoReturn:
+    if not _ZERO < signature[:32] < _N or not _ZERO < signature[32:] < _N:
         raise DecodeError("signature_out_of_range", "r and s must lie between 1 and the group order")
-    if s > SECP256K1_HALF_N and not allow_high_s:
-        raise DecodeError("high_s", "s is above half of the group order (EIP-2)")
+    raise DecodeError("high_s", "s is above half of the group order (EIP-2)")
 
 
 def _hashes(raw: bytes, span: Span, name: str) -> tuple[bytes, ...]:

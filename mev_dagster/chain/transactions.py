@@ -148,8 +148,8 @@ def decode_transaction(raw: bytes, *, allow_high_s: bool = False) -> Transaction
         blob_versioned_hashes=envelope.blob_versioned_hashes,
         authorization_list=tuple([recover_authorization(fields) for fields in envelope.authorizations]),
         v=envelope.v,
-        r=envelope.r,
-        s=envelope.s,
+        r=int.from_bytes(envelope.signature[:32], "big"),
+        s=int.from_bytes(envelope.signature[32:], "big"),
         raw=raw,
     )
 

@@ -1,0 +1,80 @@
+"""`mev bench [NAME...]`: ours, the peer and the limit in one run; budgets are ratios."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mev_dagster.bench.harness import Options, Result
+from mev_dagster.commands.output import err, out, print_json
+from mev_dagster.errors import InputError
+
+app = typer.Typer(add_completion=False)
+
+# name -> module whose run(options) yields results
+BENCHES = {
+    "decode": "mev_dagster.bench.decode",
+    "log": "mev_dagster.bench.log",
+    "store": "mev_dagster.bench.store",
+    "replay": "mev_dagster.bench.replay",
+}
+
+
+def available() -> list[str]:
+    """Return the benchmarks that this installation has, in running order."""
+    return [name for name, module in BENCHES.items() if find_spec(module) is not None]
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="which to run; all when none is named")] = None,
+    check_budget: Annotated[
+        bool, typer.Option("--check-budget", help="end with 1 when a budget is missed")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="a tenth of the work, for a look")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
+) -> None:
+    """Measure, print every figure beside its peer and its limit, and hold ratios against their budgets."""
+    chosen = names or available()
+    for name in chosen:
+        if name not in available():
+            raise InputError(f"no benchmark '{name}'; there are {', '.join(available())}")
+    results: list[Result] = []
+    with err.status("starting", spinner="dots") as status:
+        for name in chosen:
+            options = Options(quick=quick, step=lambda text, name=name: status.update(f"{name}: {text}"))  # type: ignore[misc]
+            results.extend(import_module(BENCHES[name]).run(options))
+    missed = [result.name for result in results if result.ok is False]
+    if as_json:
+        print_json({"results": [result.as_json() for result in results], "ok": not missed})
+    else:
+        _print_table(results)
+    if check_budget and missed:
+        raise typer.Exit(1)
+
+
+def _print_table(results: list[Result]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "value", "peer", "limit", "x peer", "x limit", "budget", ""):
+        table.add_column(
+            title, justify="left" if title in ("", "budget") else "right", no_wrap=title != "budget"
+        )
+    marks = {True: "[green]ok[/]", False: "[red]missed[/]", None: "[yellow]not judged[/]"}
+    for row in results:
+        table.add_row(
+            f"[bold]{row.name}[/]",
+            f"{row.value:.4g} {row.unit}",
+            "" if row.peer_value is None else f"{row.peer_value:.4g}",
+            "" if row.limit_value is None else f"{row.limit_value:.4g}",
+            "" if row.ratio_to_peer is None else f"{row.ratio_to_peer:.2f}",
+            "" if row.ratio_to_limit is None else f"{row.ratio_to_limit:.3g}",
+            row.budget,
+            marks[row.ok] if row.budget else "",
+        )
+    out.print(table)
+    for row in results:
+        explanation = "; ".join(part for part in (f"peer: {row.peer}" if row.peer else "", row.note) if part)
+        if explanation:
+            out.print(f"[dim]{row.name}: {explanation}[/]")
