@@ -12,8 +12,8 @@ from mev_dagster.errors import DecodeError
 Item: TypeAlias = "bytes | list[Item]"
 Encodable: TypeAlias = "bytes | int | Sequence[Encodable]"
 
-# Nothing in the protocol nests deeper than a block's type-1 access list (block, body, tx, list, entry, keys).
-MAX_DEPTH = 16
+# Nothing in the protocol nests a tenth as deep; hostile bytes could nest until the interpreter gives up.
+MAX_DEPTH = 64
 SHORT_LIMIT = 55
 
 
