@@ -223,7 +223,7 @@ class Capture:
             hashes = {
                 bytes.fromhex(account["code_hash"][2:])
                 for account in document["accounts"].values()
-                if account["code_hash"]
+                if account is not None and account["code_hash"]
             }
             codes = self.part(CODES).get_many(hashes)
             for code_hash, code in codes.items():

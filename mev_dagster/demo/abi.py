@@ -70,6 +70,10 @@ def _encode_one(kind: str, value: Any) -> bytes:
         if not 0 <= value < 1 << int(kind[4:]):
             raise InputError(f"ABI: {value} does not fit {kind}")
         return int(value).to_bytes(32, "big")
+    if kind.startswith("int"):
+        if not -1 << int(kind[3:]) - 1 <= value < 1 << int(kind[3:]) - 1:
+            raise InputError(f"ABI: {value} does not fit {kind}")
+        return int(value).to_bytes(32, "big", signed=True)
     raise InputError(f"ABI: type {kind} is not supported")
 
 

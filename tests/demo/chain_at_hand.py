@@ -1,11 +1,12 @@
 """A devnet under a test's thumb: deploy, call and send as an unlocked account, one block per transaction."""
 
-import json
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from typing import Any
 
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.jsonrpc import block_from_rpc
 from mev_dagster.demo.anvil import AnvilNode
+from mev_dagster.evm.rpc import JsonRpc
 
 GENESIS = 1_700_000_000
 SLOT_SECONDS = 12
@@ -19,18 +20,6 @@ class Outcome:
     data: str
     logs: tuple[tuple[str, tuple[str, ...], str], ...]
     gas_used: int
-
-
-class JsonRpc:
-    def __init__(self, url: str) -> None:
-        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=20)
-
-    def call(self, method: str, params: list[Any]) -> Any:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        self._connection.request("POST", "/", body, {"content-type": "application/json"})
-        answer = json.loads(self._connection.getresponse().read())
-        assert "error" not in answer, answer["error"]
-        return answer["result"]
 
 
 class ChainAtHand:
@@ -51,7 +40,7 @@ class ChainAtHand:
             "to": _hex(to),
             "data": _hex(data),
             "value": hex(value),
-            "gas": hex(3_000_000),
+            "gas": hex(10_000_000),
         }
         trace = self.rpc.call("debug_traceCall", [tx, "latest", {"tracer": "callTracer"}])
         receipt = self._mine(tx)
@@ -69,10 +58,28 @@ class ChainAtHand:
     def slot(self, address: bytes, slot: int) -> int:
         return int(self.rpc.call("eth_getStorageAt", [_hex(address), hex(slot), "latest"]), 16)
 
-    def _mine(self, tx: dict[str, Any]) -> dict[str, Any]:
-        tx_hash = self.rpc.call("eth_sendTransaction", [tx])
+    def submit(self, to: bytes, data: bytes, *, sender: int = 0, value: int = 0, tip_gwei: int = 1) -> bytes:
+        """Leave a transaction pending."""
+        tx = {
+            "from": _hex(self.accounts[sender]),
+            "to": _hex(to),
+            "data": _hex(data),
+            "value": hex(value),
+            "gas": hex(500_000),
+            "maxFeePerGas": hex((10 + tip_gwei) * 10**9),
+            "maxPriorityFeePerGas": hex(tip_gwei * 10**9),
+        }
+        return bytes.fromhex(self.rpc.call("eth_sendTransaction", [tx])[2:])
+
+    def mine(self) -> Block:
+        """Mine what is pending."""
         self.now += SLOT_SECONDS
         self.rpc.call("evm_mine", [{"timestamp": self.now}])
+        return block_from_rpc(self.rpc.call("eth_getBlockByNumber", ["latest", True]))
+
+    def _mine(self, tx: dict[str, Any]) -> dict[str, Any]:
+        tx_hash = self.rpc.call("eth_sendTransaction", [tx])
+        self.mine()
         receipt: dict[str, Any] = self.rpc.call("eth_getTransactionReceipt", [tx_hash])
         return receipt
 

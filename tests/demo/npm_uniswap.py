@@ -26,6 +26,23 @@ def npm_contract(package: str, path: str) -> Contract:
     )
 
 
+def v3_factory() -> Contract:
+    return npm_contract("v3-core", "artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json")
+
+
+def v3_pool() -> Contract:
+    return npm_contract("v3-core", "artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json")
+
+
+def v3_router() -> Contract:
+    return npm_contract("v3-periphery", "artifacts/contracts/SwapRouter.sol/SwapRouter.json")
+
+
+def v3_positions() -> Contract:
+    name = "NonfungiblePositionManager"
+    return npm_contract("v3-periphery", f"artifacts/contracts/{name}.sol/{name}.json")
+
+
 def factory() -> Contract:
     return npm_contract("v2-core", "build/UniswapV2Factory.json")
 

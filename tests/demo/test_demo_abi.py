@@ -11,6 +11,7 @@ from mev_dagster.errors import InputError
 SCALARS = {
     "uint256": st.integers(0, 2**256 - 1),
     "uint8": st.integers(0, 255),
+    "int24": st.integers(-(2**23), 2**23 - 1),
     "bool": st.booleans(),
     "address": st.binary(min_size=20, max_size=20),
     "bytes32": st.binary(min_size=32, max_size=32),
@@ -53,7 +54,14 @@ def _hex_addresses(kind, value):
 
 @pytest.mark.parametrize(
     ("types", "values"),
-    [(["uint8"], [256]), (["uint256"], [-1]), (["address"], [b"short"]), (["int8"], [1]), (["bool"], [])],
+    [
+        (["uint8"], [256]),
+        (["uint256"], [-1]),
+        (["address"], [b"short"]),
+        (["int8"], [128]),
+        (["fixed8x1"], [1]),
+        (["bool"], []),
+    ],
 )
 def test_a_value_that_does_not_fit_its_type_is_refused(types, values):
     with pytest.raises(InputError):
