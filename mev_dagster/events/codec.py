@@ -1,11 +1,11 @@
 """The binary form of each event: one fixed header, the source, then what the kind adds.
 
-    length u32 | crc32 u32 | seq u64 | wall_ns i64 | mono_ns i64 | kind u8 | lane u8 | flags u8 |
+    crc32 u32 | length u32 | seq u64 | wall_ns i64 | mono_ns i64 | kind u8 | lane u8 | flags u8 |
     source_len u8 | subject 32 bytes | source | payload                             (little endian)
 
-`length` counts what follows the crc; the crc covers the same bytes. The subject is the hash an event
-is about: the transaction's, or the block's. It sits at a fixed place so that a scan by hash or by kind
-never has to parse a payload.
+The crc covers everything behind it; `length` counts what is behind itself. The subject is the hash an
+event is about: the transaction's, or the block's. It sits at a fixed place so that a scan by hash or by
+kind never has to parse a payload.
 """
 
 from collections.abc import Callable
@@ -32,10 +32,12 @@ from mev_dagster.events.types import (
 
 SCHEMA_VERSION = 1
 
-PREFIX = Struct("<II")
-HEADER = Struct("<QqqBBBB32s")
+CRC_SIZE = 4
+PREFIX = Struct("<II")  # crc and length
+PREFIX_SIZE = PREFIX.size
+HEADER = Struct("<IQqqBBBB32s")  # from the length on
 RECORD = Struct("<IIQqqBBBB32s")
-MIN_LENGTH = HEADER.size
+MIN_LENGTH = RECORD.size - PREFIX_SIZE
 # A devp2p message is at most 10 MiB, a block of the largest gas limit far less than that in hashes.
 MAX_LENGTH = 16 * 1024 * 1024
 
@@ -62,12 +64,19 @@ _STATE_NUMBER = {
 _STATE_OF = {number: state for state, number in _STATE_NUMBER.items()}
 _LANE_OF = {int(lane): lane for lane in Lane}
 
+_pack_header = HEADER.pack
+# A plain integer packs faster than an enum's member.
+_TX_SEEN = int(EventKind.TX_SEEN)
+_TX_BODY = int(EventKind.TX_BODY)
+_MAX_SOURCES = 4096
+_SOURCES: dict[str, bytes] = {}
+
 
 class RawEvent(NamedTuple):
     """An event with its payload unparsed; what bulk readers work on."""
 
-    length: int
     crc: int
+    length: int
     seq: int
     wall_ns: int
     mono_ns: int
@@ -91,31 +100,43 @@ class RawEvent(NamedTuple):
 
 def encode(event: Event, seq: int) -> bytes:
     """Return the record of `event` under sequence number `seq`; the event's own `seq` is not read."""
-    encoder = _ENCODERS.get(type(event))
-    if encoder is None:
-        raise InputError(f"expected an event, found {type(event).__name__}")
-    kind, parts = encoder
     try:
-        subject, flags, payload = parts(event)
-        source = event.source.encode()
-        if len(subject) != 32:
-            raise InputError(f"{type(event).__name__}: expected a hash of 32 bytes, found {len(subject)}")
-        body = (
-            HEADER.pack(seq, event.wall_ns, event.mono_ns, kind, event.lane, flags, len(source), subject)
-            + source
-            + payload
-        )
-    except (StructError, UnicodeEncodeError, AttributeError, TypeError) as cause:
+        record = _ENCODERS[type(event)](event, seq)
+    except KeyError:
+        raise InputError(f"expected an event, found {event!r:.80}") from None
+    except (StructError, ValueError, AttributeError, TypeError) as cause:
         raise InputError(f"{type(event).__name__}: a field does not fit its record: {cause}") from cause
-    if len(body) > MAX_LENGTH:
-        raise InputError(f"{type(event).__name__}: record of {len(body)} bytes, the limit is {MAX_LENGTH}")
-    return PREFIX.pack(len(body), crc32(body)) + body
+    if len(record) > MAX_LENGTH:
+        raise InputError(
+            f"{type(event).__name__}: a record of {len(record)} bytes, the limit is {MAX_LENGTH}"
+        )
+    return record
+
+
+def _record(event: Event, seq: int, kind: int, subject: bytes, payload: bytes) -> bytes:
+    _require_hash(subject)
+    source = _SOURCES.get(event.source) or _remember(event.source)
+    length = MIN_LENGTH + len(source) + len(payload)
+    body = (
+        _pack_header(length, seq, event.wall_ns, event.mono_ns, kind, event.lane, 0, len(source), subject)
+        + source
+        + payload
+    )
+    return crc32(body).to_bytes(CRC_SIZE, "little") + body
+
+
+def _remember(name: str) -> bytes:
+    """Return a source's name encoded, remembered: there are a handful, and each event has one."""
+    if len(_SOURCES) >= _MAX_SOURCES:
+        _SOURCES.clear()
+    encoded = _SOURCES[name] = name.encode()
+    return encoded
 
 
 def raw_at(buffer: bytes, offset: int) -> RawEvent:
     """Return the record at `offset`, its checksum not checked; the caller knows the bytes are there."""
     header = RECORD.unpack_from(buffer, offset)
-    tail = buffer[offset + RECORD.size : offset + PREFIX.size + header[0]]
+    tail = buffer[offset + RECORD.size : offset + PREFIX_SIZE + header[1]]
     return RawEvent._make((*header, tail))
 
 
@@ -123,13 +144,13 @@ def length_at(buffer: bytes, offset: int, end: int) -> int:
     """Return the whole size of the checked record at `offset`, or 0 when no whole, intact record is there."""
     if end - offset < RECORD.size:
         return 0
-    length, crc = PREFIX.unpack_from(buffer, offset)
-    start = offset + PREFIX.size
-    if not MIN_LENGTH <= length <= MAX_LENGTH or length > end - start:
+    crc, length = PREFIX.unpack_from(buffer, offset)
+    size = PREFIX_SIZE + int(length)
+    if not MIN_LENGTH <= length <= MAX_LENGTH or size > end - offset:
         return 0
-    if crc32(memoryview(buffer)[start : start + length]) != crc:
+    if crc32(memoryview(buffer)[offset + CRC_SIZE : offset + size]) != crc:
         return 0
-    return int(PREFIX.size + length)
+    return size
 
 
 def decode(raw: RawEvent) -> Event:
@@ -146,17 +167,35 @@ def decode(raw: RawEvent) -> Event:
         raise LogCorrupt(f"event {raw.seq}: {EventKind(raw.kind).name} does not parse: {cause}") from cause
 
 
-def _put_seen(event: TxSeen) -> tuple[bytes, int, bytes]:
+def _encode_seen(event: TxSeen, seq: int) -> bytes:
+    # Sightings and bodies are nearly all of a log: they are packed here, without a detour.
+    source = _SOURCES.get(event.source) or _remember(event.source)
+    peer = event.peer.encode()
     flags = SYNTHETIC if event.synthetic else 0
-    if event.announced_type is not None:
+    if (announced_type := event.announced_type) is not None:
         flags |= HAS_TYPE
-    if event.announced_size is not None:
+    if (announced_size := event.announced_size) is not None:
         flags |= HAS_SIZE
-    announced = _ANNOUNCED.pack(event.announced_type or 0, event.announced_size or 0)
-    return event.tx_hash, flags, announced + event.peer.encode()
+    body = (
+        _pack_header(
+            MIN_LENGTH + len(source) + _ANNOUNCED.size + len(peer),
+            seq,
+            event.wall_ns,
+            event.mono_ns,
+            _TX_SEEN,
+            event.lane,
+            flags,
+            len(source),
+            _require_hash(event.tx_hash),
+        )
+        + source
+        + _ANNOUNCED.pack(announced_type or 0, announced_size or 0)
+        + peer
+    )
+    return crc32(body).to_bytes(CRC_SIZE, "little") + body
 
 
-def _get_seen(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_seen(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     announced_type, announced_size = _ANNOUNCED.unpack_from(payload)
     return TxSeen(
         raw.seq,
@@ -172,21 +211,39 @@ def _get_seen(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     )
 
 
-def _put_body(event: TxBody) -> tuple[bytes, int, bytes]:
-    return event.tx_hash, SYNTHETIC if event.synthetic else 0, event.raw
+def _encode_body(event: TxBody, seq: int) -> bytes:
+    source = _SOURCES.get(event.source) or _remember(event.source)
+    raw = event.raw
+    body = (
+        _pack_header(
+            MIN_LENGTH + len(source) + len(raw),
+            seq,
+            event.wall_ns,
+            event.mono_ns,
+            _TX_BODY,
+            event.lane,
+            SYNTHETIC if event.synthetic else 0,
+            len(source),
+            _require_hash(event.tx_hash),
+        )
+        + source
+        + raw
+    )
+    return crc32(body).to_bytes(CRC_SIZE, "little") + body
 
 
-def _get_body(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_body(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     synthetic = bool(raw.flags & SYNTHETIC)
     return TxBody(raw.seq, raw.wall_ns, raw.mono_ns, lane, source, raw.subject, payload, synthetic)
 
 
-def _put_rejected(event: TxRejected) -> tuple[bytes, int, bytes]:
+def _encode_rejected(event: TxRejected, seq: int) -> bytes:
     reason, detail = event.reason.encode(), event.detail.encode()
-    return event.digest, 0, _REJECTED.pack(len(reason), len(detail)) + reason + detail + event.raw
+    payload = _REJECTED.pack(len(reason), len(detail)) + reason + detail + event.raw
+    return _record(event, seq, EventKind.TX_REJECTED, event.digest, payload)
 
 
-def _get_rejected(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_rejected(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     reason_len, detail_len = _REJECTED.unpack_from(payload)
     reason_end = _REJECTED.size + reason_len
     detail_end = reason_end + detail_len
@@ -205,13 +262,13 @@ def _get_rejected(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Eve
     )
 
 
-def _put_block(event: BlockSeen) -> tuple[bytes, int, bytes]:
-    _require_hashes(event.parent_hash, *event.tx_hashes)
-    fixed = _BLOCK.pack(event.number, event.parent_hash, len(event.tx_hashes))
-    return event.block_hash, 0, fixed + b"".join(event.tx_hashes) + event.header_rlp
+def _encode_block(event: BlockSeen, seq: int) -> bytes:
+    hashes = b"".join(map(_require_hash, event.tx_hashes))
+    fixed = _BLOCK.pack(event.number, _require_hash(event.parent_hash), len(event.tx_hashes))
+    return _record(event, seq, EventKind.BLOCK_SEEN, event.block_hash, fixed + hashes + event.header_rlp)
 
 
-def _get_block(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_block(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     number, parent_hash, count = _BLOCK.unpack_from(payload)
     end = _BLOCK.size + 32 * count
     if end > len(payload):
@@ -230,71 +287,71 @@ def _get_block(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     )
 
 
-def _put_reverted(event: BlockReverted) -> tuple[bytes, int, bytes]:
-    return event.block_hash, 0, _NUMBER.pack(event.number)
+def _encode_reverted(event: BlockReverted, seq: int) -> bytes:
+    return _record(event, seq, EventKind.BLOCK_REVERTED, event.block_hash, _NUMBER.pack(event.number))
 
 
-def _get_reverted(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_reverted(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     (number,) = _NUMBER.unpack(payload)
     return BlockReverted(raw.seq, raw.wall_ns, raw.mono_ns, lane, source, number, raw.subject)
 
 
-def _put_included(event: TxIncluded) -> tuple[bytes, int, bytes]:
-    _require_hashes(event.block_hash)
-    return event.tx_hash, 0, _INCLUDED.pack(event.number, event.block_hash, event.index)
+def _encode_included(event: TxIncluded, seq: int) -> bytes:
+    payload = _INCLUDED.pack(event.number, _require_hash(event.block_hash), event.index)
+    return _record(event, seq, EventKind.TX_INCLUDED, event.tx_hash, payload)
 
 
-def _get_included(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_included(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     number, block_hash, index = _INCLUDED.unpack(payload)
     return TxIncluded(raw.seq, raw.wall_ns, raw.mono_ns, lane, source, raw.subject, number, block_hash, index)
 
 
-def _put_replaced(event: TxReplaced) -> tuple[bytes, int, bytes]:
-    _require_hashes(event.old_hash)
-    return event.new_hash, 0, event.old_hash
+def _encode_replaced(event: TxReplaced, seq: int) -> bytes:
+    return _record(event, seq, EventKind.TX_REPLACED, event.new_hash, _require_hash(event.old_hash))
 
 
-def _get_replaced(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_replaced(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     if len(payload) != 32:
         raise ValueError(f"a hash of {len(payload)} bytes")
     return TxReplaced(raw.seq, raw.wall_ns, raw.mono_ns, lane, source, payload, raw.subject)
 
 
-def _put_status(event: LaneStatus) -> tuple[bytes, int, bytes]:
-    fixed = _STATUS.pack(_STATE_NUMBER[event.state], event.count)
-    return _NO_SUBJECT, 0, fixed + event.reason.encode()
+def _encode_status(event: LaneStatus, seq: int) -> bytes:
+    payload = _STATUS.pack(_STATE_NUMBER[event.state], event.count) + event.reason.encode()
+    return _record(event, seq, EventKind.LANE_STATUS, _NO_SUBJECT, payload)
 
 
-def _get_status(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
+def _decode_status(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
     state, count = _STATUS.unpack_from(payload)
     reason = payload[_STATUS.size :].decode()
     return LaneStatus(raw.seq, raw.wall_ns, raw.mono_ns, lane, source, _STATE_OF[state], reason, count)
 
 
-def _require_hashes(*hashes: bytes) -> None:
-    for value in hashes:
-        if len(value) != 32:
-            raise InputError(f"expected a hash of 32 bytes, found {len(value)}")
+def _require_hash(value: bytes) -> bytes:
+    """Return a hash; `struct` would pad or cut one of another length without a word."""
+    if len(value) != 32:
+        raise ValueError(f"a hash of {len(value)} bytes")
+    return value
 
 
-_ENCODERS: dict[type, tuple[int, Callable[..., tuple[bytes, int, bytes]]]] = {
-    TxSeen: (EventKind.TX_SEEN, _put_seen),
-    TxBody: (EventKind.TX_BODY, _put_body),
-    TxRejected: (EventKind.TX_REJECTED, _put_rejected),
-    BlockSeen: (EventKind.BLOCK_SEEN, _put_block),
-    BlockReverted: (EventKind.BLOCK_REVERTED, _put_reverted),
-    TxIncluded: (EventKind.TX_INCLUDED, _put_included),
-    TxReplaced: (EventKind.TX_REPLACED, _put_replaced),
-    LaneStatus: (EventKind.LANE_STATUS, _put_status),
+_ENCODERS: dict[type, Callable[..., bytes]] = {
+    TxSeen: _encode_seen,
+    TxBody: _encode_body,
+    TxRejected: _encode_rejected,
+    BlockSeen: _encode_block,
+    BlockReverted: _encode_reverted,
+    TxIncluded: _encode_included,
+    TxReplaced: _encode_replaced,
+    LaneStatus: _encode_status,
 }
 
 _DECODERS: dict[int, Callable[[RawEvent, Lane, str, bytes], Event]] = {
-    EventKind.TX_SEEN: _get_seen,
-    EventKind.TX_BODY: _get_body,
-    EventKind.TX_REJECTED: _get_rejected,
-    EventKind.BLOCK_SEEN: _get_block,
-    EventKind.BLOCK_REVERTED: _get_reverted,
-    EventKind.TX_INCLUDED: _get_included,
-    EventKind.TX_REPLACED: _get_replaced,
-    EventKind.LANE_STATUS: _get_status,
+    EventKind.TX_SEEN: _decode_seen,
+    EventKind.TX_BODY: _decode_body,
+    EventKind.TX_REJECTED: _decode_rejected,
+    EventKind.BLOCK_SEEN: _decode_block,
+    EventKind.BLOCK_REVERTED: _decode_reverted,
+    EventKind.TX_INCLUDED: _decode_included,
+    EventKind.TX_REPLACED: _decode_replaced,
+    EventKind.LANE_STATUS: _decode_status,
 }

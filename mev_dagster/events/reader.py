@@ -5,26 +5,34 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mev_dagster.errors import InputError, LogCorrupt
-from mev_dagster.events.codec import RawEvent, decode
+from mev_dagster.events.batch import RawBatch
+from mev_dagster.events.codec import RawEvent
 from mev_dagster.events.durable import read_mark
 from mev_dagster.events.manifest import Manifest, SealedSegment, read_manifest
 from mev_dagster.events.segment import (
     HEADER_SIZE,
     SegmentHeader,
-    check_digest,
-    raw_events,
-    read_footer,
     read_header,
+    read_sealed,
     scan,
     segment_name,
 )
 from mev_dagster.events.types import Event
 
 _POLL_SECONDS = 0.005
+_BATCH_EVENTS = 8192
 
 
-def load_sealed(directory: Path, segment: SealedSegment) -> "tuple[bytes, list[int]]":
-    """Return a sealed segment's bytes, proven against its own digest and the manifest's, and its offsets."""
+def _poll() -> None:
+    time.sleep(_POLL_SECONDS)
+
+
+def _never() -> bool:
+    return False
+
+
+def load_sealed(directory: Path, segment: SealedSegment) -> RawBatch:
+    """Return a sealed segment's records, proven against its own digest and against the manifest's."""
     try:
         buffer = (directory / segment.name).read_bytes()
     except FileNotFoundError:
@@ -34,18 +42,17 @@ def load_sealed(directory: Path, segment: SealedSegment) -> "tuple[bytes, list[i
             f"segment {segment.name}: offset {len(buffer)}: expected {segment.bytes} bytes, "
             f"found {len(buffer)}"
         )
-    footer = read_footer(buffer, segment.name)
-    check_digest(buffer, footer, segment.name)
+    footer, batch = read_sealed(buffer, segment.name)
     header = read_header(buffer, segment.name)
     stated = (footer.digest.hex(), footer.first_seq, footer.last_seq, header.previous_digest.hex())
     listed = (segment.digest, segment.first_seq, segment.last_seq, segment.previous_digest)
     if stated != listed:
         raise LogCorrupt(f"segment {segment.name}: offset 0: it is not the segment the manifest lists")
-    return buffer, list(footer.offsets)
+    return batch
 
 
 class LogCursor:
-    """A place in the log. `available` yields what is durable from there on and moves behind it."""
+    """A place in the log. `batches` yields what is durable from there on and moves behind it."""
 
     def __init__(self, directory: Path, next_seq: int = 0) -> None:
         self.directory = directory
@@ -53,13 +60,13 @@ class LogCursor:
         self._open_segment = -1
         self._open_offset = HEADER_SIZE
 
-    def available(self) -> Iterator[RawEvent]:
-        """Yield every durable event from `next_seq` on, then end."""
+    def batches(self) -> Iterator[RawBatch]:
+        """Yield every durable event from `next_seq` on in batches, then end."""
         manifest = self._manifest()
         while True:
             for segment in manifest.segments:
                 if segment.last_seq >= self.next_seq:
-                    yield from self._sealed(segment)
+                    yield from self._pieces(load_sealed(self.directory, segment), segment.first_seq)
             mark = read_mark(self.directory)
             if mark is None or mark.first_seq <= manifest.next_seq:
                 break
@@ -77,37 +84,38 @@ class LogCursor:
         self.next_seq = max(self.next_seq, first)
         return manifest
 
-    def _sealed(self, segment: SealedSegment) -> Iterator[RawEvent]:
-        buffer, offsets = load_sealed(self.directory, segment)
-        for raw in raw_events(buffer, offsets, self.next_seq - segment.first_seq):
-            self.next_seq = raw.seq + 1
-            yield raw
+    def _pieces(self, batch: RawBatch, first_seq: int) -> Iterator[RawBatch]:
+        """Yield the part of a batch from `next_seq` on, in pieces that keep memory flat."""
+        start = max(0, self.next_seq - first_seq)
+        for index in range(start, len(batch), _BATCH_EVENTS):
+            piece = batch.piece(index, index + _BATCH_EVENTS)
+            self.next_seq = first_seq + index + len(piece)
+            yield piece
 
-    def _open(self, manifest: Manifest, end: int | None) -> Iterator[RawEvent]:
+    def _open(self, manifest: Manifest, end: int | None) -> Iterator[RawBatch]:
         """Yield from the open segment up to `end`, or up to the last whole record without a mark."""
-        path = self.directory / segment_name(manifest.next_seq)
+        first = manifest.next_seq
+        path = self.directory / segment_name(first)
         if not path.exists():
             return
-        if self._open_segment != manifest.next_seq:
-            self._open_segment, self._open_offset = manifest.next_seq, HEADER_SIZE
+        if self._open_segment != first:
+            self._open_segment, self._open_offset = first, HEADER_SIZE
+        start = self._open_offset
         with path.open("rb") as file:
             header = read_header(file.read(HEADER_SIZE), path.name)
-            file.seek(self._open_offset)
-            buffer = file.read() if end is None else file.read(max(0, end - self._open_offset))
-        if header != SegmentHeader(manifest.next_seq, manifest.digest):
+            file.seek(start)
+            buffer = file.read() if end is None else file.read(max(0, end - start))
+        if header != SegmentHeader(first, manifest.digest):
             raise LogCorrupt(f"segment {path.name}: offset 0: it does not follow the segment before it")
-        at_start = self._open_offset == HEADER_SIZE
-        found = scan(buffer, 0, len(buffer), manifest.next_seq if at_start else self.next_seq)
-        if end is not None and self._open_offset + found.end != end:
+        first_here = first if start == HEADER_SIZE else self.next_seq
+        found = scan(buffer, 0, len(buffer), first_here)
+        if end is not None and start + found.end != end:
             raise LogCorrupt(
-                f"segment {path.name}: offset {self._open_offset + found.end}: event {found.next_seq} was "
+                f"segment {path.name}: offset {start + found.end}: event {found.next_seq} was "
                 "acknowledged and is damaged"
             )
-        self._open_offset += found.end
-        skipped = max(0, self.next_seq - manifest.next_seq) if at_start else 0
-        for raw in raw_events(buffer, list(found.offsets), skipped):
-            self.next_seq = raw.seq + 1
-            yield raw
+        yield from self._pieces(found.batch(buffer), first_here)
+        self._open_offset = start + found.end
 
 
 class EventLogReader:
@@ -131,34 +139,50 @@ class EventLogReader:
         if mark is not None:
             return max(mark.next_seq, sealed) - 1
         cursor = LogCursor(self.directory, sealed)
-        for _ in cursor.available():
+        for _ in cursor.batches():
             pass
         return cursor.next_seq - 1
+
+    def cursor(self, from_seq: int = 0) -> LogCursor:
+        """Return a cursor for callers that poll, such as a task of an event loop."""
+        return LogCursor(self.directory, from_seq)
 
     def read(
         self,
         from_seq: int = 0,
         *,
         follow: bool = False,
-        stop: Callable[[], bool] = lambda: False,
-        wait: Callable[[], None] = lambda: time.sleep(_POLL_SECONDS),
+        stop: Callable[[], bool] = _never,
+        wait: Callable[[], None] = _poll,
     ) -> Iterator[Event]:
         """Yield events from `from_seq` on; with `follow`, wait for more until `stop` says so."""
-        for raw in self.iter_raw(from_seq, follow=follow, stop=stop, wait=wait):
-            yield decode(raw)
+        for batch in self.batches(from_seq, follow=follow, stop=stop, wait=wait):
+            yield from batch.events()
 
     def iter_raw(
         self,
         from_seq: int = 0,
         *,
         follow: bool = False,
-        stop: Callable[[], bool] = lambda: False,
-        wait: Callable[[], None] = lambda: time.sleep(_POLL_SECONDS),
+        stop: Callable[[], bool] = _never,
+        wait: Callable[[], None] = _poll,
     ) -> Iterator[RawEvent]:
-        """Yield events with their payloads unparsed: the fast way out."""
-        cursor = LogCursor(self.directory, from_seq)
+        """Yield events with their payloads unparsed."""
+        for batch in self.batches(from_seq, follow=follow, stop=stop, wait=wait):
+            yield from batch.raw_events()
+
+    def batches(
+        self,
+        from_seq: int = 0,
+        *,
+        follow: bool = False,
+        stop: Callable[[], bool] = _never,
+        wait: Callable[[], None] = _poll,
+    ) -> Iterator[RawBatch]:
+        """Yield events as columns: the fast way out."""
+        cursor = self.cursor(from_seq)
         while True:
-            yield from cursor.available()
+            yield from cursor.batches()
             if not follow or stop():
                 return
             wait()

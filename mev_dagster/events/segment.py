@@ -2,7 +2,7 @@
 
     header   magic 8 | schema u16 | reserved u16 | first_seq u64 | previous digest 32 | crc32 u32
     records  as in codec.py
-    footer   0xffffffff | crc32 of the rest | offset of every record, u32 each | trailer
+    footer   crc32 of the rest | 0xffffffff where a record has its length | offset of every record | trailer
     trailer  first_seq, last_seq u64 | first_wall_ns, last_wall_ns i64 | events u32 | footer offset u32 |
              SHA-256 of all bytes before the footer | magic 8
 
@@ -10,16 +10,20 @@ The digest covers the header, so each segment vouches for the whole log before i
 """
 
 import hashlib
-import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 from zlib import crc32
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mev_dagster.errors import LogCorrupt
-from mev_dagster.events.codec import PREFIX, RECORD, SCHEMA_VERSION, RawEvent, length_at, raw_at
+from mev_dagster.events.batch import RawBatch, gather
+from mev_dagster.events.codec import CRC_SIZE, PREFIX_SIZE, RECORD, SCHEMA_VERSION, length_at, raw_at
 
 SUFFIX = ".segment"
 # Offsets are u32 and a reader holds one segment in memory.
@@ -30,7 +34,7 @@ _HEADER = Struct("<8sHHQ32s")
 _CRC = Struct("<I")
 HEADER_SIZE = _HEADER.size + _CRC.size
 _TRAILER = Struct("<QQqqII32s8s")
-_FOOTER_MARK = 0xFFFFFFFF
+_FOOTER_MARK = b"\xff\xff\xff\xff"
 _MAGIC = b"MEVEVLOG"
 _SEALED = b"MEVSEAL\n"
 
@@ -58,7 +62,7 @@ class Footer:
     last_wall_ns: int
     footer_offset: int
     digest: bytes
-    offsets: "array[int]"
+    offsets: NDArray[np.int64]
 
     def encode(self) -> bytes:
         """Return the footer's bytes."""
@@ -72,8 +76,9 @@ class Footer:
             self.digest,
             _SEALED,
         )
-        body = _little_endian(self.offsets).tobytes() + trailer
-        return PREFIX.pack(_FOOTER_MARK, crc32(body)) + body
+        body = self.offsets.astype("<u4").tobytes() + trailer
+        marked = _FOOTER_MARK + body
+        return _CRC.pack(crc32(marked)) + marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ class Scan:
     offsets: "array[int]"
     end: int
     next_seq: int
+
+    def batch(self, buffer: bytes, start: int = 0) -> RawBatch:
+        """Return the records found in `buffer`, from the one at index `start` on."""
+        return gather(buffer, np.array(self.offsets[start:], np.int64))
 
 
 def segment_name(first_seq: int) -> str:
@@ -112,7 +121,7 @@ def read_header(buffer: bytes, name: str) -> SegmentHeader:
 def read_footer(buffer: bytes, name: str) -> Footer:
     """Return the footer of a sealed segment; `LogCorrupt` when it is not there or damaged.
 
-    Only the footer is checked here; `check_digest` checks the rest.
+    Only the footer is checked here; `read_sealed` checks the rest.
     """
     start = len(buffer) - _TRAILER.size
     if start < HEADER_SIZE:
@@ -122,35 +131,51 @@ def read_footer(buffer: bytes, name: str) -> Footer:
     )
     if magic != _SEALED:
         raise LogCorrupt(f"segment {name}: offset {len(buffer)}: the end of a sealed segment is missing")
-    if offset < HEADER_SIZE or offset + PREFIX.size + 4 * count != start or last_seq - first_seq + 1 != count:
+    if offset < HEADER_SIZE or offset + PREFIX_SIZE + 4 * count != start or last_seq - first_seq + 1 != count:
         raise LogCorrupt(f"segment {name}: offset {start}: the trailer contradicts the file's size")
-    mark, crc = PREFIX.unpack_from(buffer, offset)
-    if mark != _FOOTER_MARK or crc32(memoryview(buffer)[offset + PREFIX.size :]) != crc:
+    crc = crc32(memoryview(buffer)[offset + CRC_SIZE :])
+    if not footer_starts_at(buffer, offset) or _CRC.unpack_from(buffer, offset)[0] != crc:
         raise LogCorrupt(f"segment {name}: offset {offset}: the footer's checksum differs")
-    offsets = array("I")
-    offsets.frombytes(buffer[offset + PREFIX.size : start])
-    return Footer(first_seq, last_seq, first_wall, last_wall, offset, digest, _little_endian(offsets))
+    offsets = np.frombuffer(buffer, "<u4", count, offset + PREFIX_SIZE).astype(np.int64)
+    return Footer(first_seq, last_seq, first_wall, last_wall, offset, digest, offsets)
 
 
 def footer_starts_at(buffer: bytes, offset: int) -> bool:
     """Say whether a footer, whole or torn, begins at the end of the records."""
-    return buffer[offset : offset + 4] == b"\xff\xff\xff\xff"
+    return buffer[offset + CRC_SIZE : offset + PREFIX_SIZE] == _FOOTER_MARK
 
 
-def check_digest(buffer: bytes, footer: Footer, name: str) -> None:
-    """Raise `LogCorrupt` naming the first damaged record when the bytes do not hash to the seal's digest."""
-    if hashlib.sha256(memoryview(buffer)[: footer.footer_offset]).digest() == footer.digest:
-        return
-    for damage in damaged_records(buffer, footer):
-        raise LogCorrupt(f"segment {name}: offset {damage[0]}: event {damage[1]} is damaged")
-    raise LogCorrupt(f"segment {name}: offset 0: the bytes before the footer do not hash to its digest")
+def read_sealed(buffer: bytes, name: str) -> tuple[Footer, RawBatch]:
+    """Return footer and records of a sealed segment, every byte of it checked.
+
+    The digest stands in for the record checksums, which are looked at only to say where damage is.
+    `LogCorrupt` names the segment, the offset and, where it is known, the event.
+    """
+    footer = read_footer(buffer, name)
+    if hashlib.sha256(memoryview(buffer)[: footer.footer_offset]).digest() != footer.digest:
+        for offset, seq in damaged_records(buffer, footer):
+            raise LogCorrupt(f"segment {name}: offset {offset}: event {seq} is damaged")
+        raise LogCorrupt(f"segment {name}: offset 0: the bytes before the footer do not hash to its digest")
+    if not _is_laid_out(buffer, footer):
+        raise LogCorrupt(f"segment {name}: offset {footer.footer_offset}: the index is not of these records")
+    return footer, gather(buffer, footer.offsets)
+
+
+def _is_laid_out(buffer: bytes, footer: Footer) -> bool:
+    """Say whether the index leads from each record exactly to the next, and the numbers count up."""
+    offsets = footer.offsets
+    bounds = np.append(offsets, footer.footer_offset)
+    if offsets[:1].tolist() != [HEADER_SIZE] or np.diff(bounds).min() < RECORD.size:
+        return False
+    batch = gather(buffer, offsets)
+    seqs = np.arange(footer.first_seq, footer.last_seq + 1, dtype=np.uint64)
+    return bool(np.array_equal(batch.ends, bounds[1:]) and np.array_equal(batch.headers["seq"], seqs))
 
 
 def damaged_records(buffer: bytes, footer: Footer) -> Iterator[tuple[int, int]]:
     """Yield (offset, seq) of every record that fails its checksum or stands at the wrong place."""
-    for index, offset in enumerate(footer.offsets):
-        seq = footer.first_seq + index
-        end = footer.offsets[index + 1] if index + 1 < len(footer.offsets) else footer.footer_offset
+    bounds = [*footer.offsets.tolist(), footer.footer_offset]
+    for seq, (offset, end) in enumerate(pairwise(bounds), footer.first_seq):
         whole = end <= footer.footer_offset and length_at(buffer, offset, end) == end - offset
         if not whole or raw_at(buffer, offset).seq != seq:
             yield offset, seq
@@ -168,23 +193,12 @@ def scan(buffer: bytes, start: int, end: int, first_seq: int) -> Scan:
     return Scan(offsets, offset, seq)
 
 
-def holds_later_record(buffer: bytes, start: int, after_seq: int) -> bool:
-    """Say whether an intact record with a higher number follows somewhere: damage, not a torn tail."""
-    for offset in range(start, len(buffer) - RECORD.size):
-        if length_at(buffer, offset, len(buffer)):
-            return raw_at(buffer, offset).seq >= after_seq
-    return False
+def next_record(buffer: bytes, start: int, after_seq: int) -> int | None:
+    """Return where an intact record numbered above `after_seq` stands behind `start`, if one does.
 
-
-def raw_events(buffer: bytes, offsets: Sequence[int], start: int = 0) -> Iterator[RawEvent]:
-    """Yield the records at `offsets[start:]` of checked bytes."""
-    for offset in offsets[start:]:
-        yield raw_at(buffer, offset)
-
-
-def _little_endian(values: "array[int]") -> "array[int]":
-    if sys.byteorder == "little":
-        return values
-    swapped = array("I", values)
-    swapped.byteswap()
-    return swapped
+    One that follows damage proves that the damage is no torn tail.
+    """
+    for offset in range(start, len(buffer) - RECORD.size + 1):
+        if length_at(buffer, offset, len(buffer)) and raw_at(buffer, offset).seq > after_seq:
+            return offset
+    return None

@@ -4,19 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mev_dagster.errors import InputError, LogCorrupt
-from mev_dagster.events.codec import decode, length_at, raw_at
+from mev_dagster.events.batch import RawBatch
+from mev_dagster.events.codec import decode, raw_at
 from mev_dagster.events.durable import DURABLE, DurableMark, read_mark
 from mev_dagster.events.manifest import MANIFEST, Manifest, SealedSegment, read_manifest
 from mev_dagster.events.segment import (
     HEADER_SIZE,
     Footer,
     SegmentHeader,
-    check_digest,
     damaged_records,
     footer_starts_at,
-    raw_events,
+    next_record,
     read_footer,
     read_header,
+    read_sealed,
     scan,
     segment_name,
     segment_paths,
@@ -119,8 +120,15 @@ class _Verifier:
         for offset, seq in damaged_records(buffer, footer):
             self.damage(segment.name, offset, seq, "the record is damaged")
         self._agreement(segment, buffer, footer)
-        if len(self.errors) == before:
-            self._decode(segment.name, buffer, list(footer.offsets))
+        if len(self.errors) > before:
+            self.events += len(footer.offsets)
+            return
+        try:
+            _, batch = read_sealed(buffer, segment.name)
+        except LogCorrupt as error:
+            self.damage(segment.name, 0, -1, str(error))
+        else:
+            self._decode(segment.name, batch)
 
     def _agreement(self, segment: SealedSegment, buffer: bytes, footer: Footer) -> None:
         """Compare header, footer, digest and manifest with each other."""
@@ -128,12 +136,6 @@ class _Verifier:
             header = read_header(buffer, segment.name)
             if header.previous_digest.hex() != segment.previous_digest:
                 self.damage(segment.name, 0, -1, "the header names another predecessor than the manifest")
-        except LogCorrupt as error:
-            self.damage(segment.name, 0, -1, str(error))
-        if any(damage.segment == segment.name for damage in self.errors):
-            return
-        try:
-            check_digest(buffer, footer, segment.name)
         except LogCorrupt as error:
             self.damage(segment.name, 0, -1, str(error))
         if (
@@ -180,7 +182,7 @@ class _Verifier:
         if header != SegmentHeader(manifest.next_seq, manifest.digest):
             self.damage(path.name, 0, manifest.next_seq, "it does not follow the segment before it")
         found = scan(buffer, HEADER_SIZE, len(buffer), manifest.next_seq)
-        self._decode(path.name, buffer, list(found.offsets))
+        self._decode(path.name, found.batch(buffer))
         if self._sealed_unlisted(path, buffer, found.end):
             return found.next_seq
         if found.end < acknowledged:
@@ -194,27 +196,25 @@ class _Verifier:
 
     def _after_damage(self, name: str, buffer: bytes, offset: int, seq: int) -> int:
         """Look for records behind a damaged one, so that one flip is reported as one."""
-        for start in range(offset + 1, len(buffer)):
-            if length_at(buffer, start, len(buffer)):
-                later = raw_at(buffer, start).seq
-                found = scan(buffer, start, len(buffer), later)
-                if later > seq:
-                    self._decode(name, buffer, list(found.offsets))
-                    return found.next_seq
-        return seq + 1
+        start = next_record(buffer, offset + 1, seq)
+        if start is None:
+            return seq + 1
+        found = scan(buffer, start, len(buffer), raw_at(buffer, start).seq)
+        self._decode(name, found.batch(buffer))
+        return found.next_seq
 
     def _sealed_unlisted(self, path: Path, buffer: bytes, end: int) -> bool:
         """Say whether a crash fell between this segment's seal and its entry in the manifest."""
         if not footer_starts_at(buffer, end):
             return False
         try:
-            check_digest(buffer, read_footer(buffer, path.name), path.name)
+            read_sealed(buffer, path.name)
         except LogCorrupt:
             return False
         return True
 
-    def _decode(self, name: str, buffer: bytes, offsets: list[int]) -> None:
-        for raw, offset in zip(raw_events(buffer, offsets), offsets, strict=True):
+    def _decode(self, name: str, batch: RawBatch) -> None:
+        for raw, offset in zip(batch.raw_events(), batch.offsets.tolist(), strict=True):
             self.events += 1
             try:
                 decode(raw)
