@@ -41,15 +41,15 @@ class RawBatch:
         return len(self.offsets)
 
     @property
-    def tail_starts(self) -> NDArray[np.int64]:
-        """Return where each record's source begins."""
+    def payload_starts(self) -> NDArray[np.int64]:
+        """Return where each record's payload begins in `buffer`."""
         return self.offsets + RECORD.size
 
     @property
-    def payload_starts(self) -> NDArray[np.int64]:
-        """Return where each record's payload begins in `buffer`."""
-        starts: NDArray[np.int64] = self.tail_starts + self.headers["source_len"]
-        return starts
+    def payload_ends(self) -> NDArray[np.int64]:
+        """Return where each record's payload ends, and its source begins."""
+        ends: NDArray[np.int64] = self.ends - self.headers["source_len"]
+        return ends
 
     @property
     def ends(self) -> NDArray[np.int64]:
@@ -77,13 +77,13 @@ class RawBatch:
     def payloads(self) -> list[bytes]:
         """Return each record's payload; of a `TxBody` that is the raw transaction."""
         buffer = self.buffer
-        spans = zip(self.payload_starts.tolist(), self.ends.tolist(), strict=True)
+        spans = zip(self.payload_starts.tolist(), self.payload_ends.tolist(), strict=True)
         return [buffer[start:end] for start, end in spans]
 
     def raw_events(self) -> Iterator[RawEvent]:
         """Yield the records one by one."""
         buffer = self.buffer
-        spans = zip(self.tail_starts.tolist(), self.ends.tolist(), strict=True)
+        spans = zip(self.payload_starts.tolist(), self.ends.tolist(), strict=True)
         for header, (start, end) in zip(self.headers.tolist(), spans, strict=True):
             yield RawEvent._make((*header, buffer[start:end]))
 

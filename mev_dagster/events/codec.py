@@ -1,7 +1,7 @@
-"""The binary form of each event: one fixed header, the source, then what the kind adds.
+"""The binary form of each event: one fixed header, what the kind adds, the source.
 
     crc32 u32 | length u32 | seq u64 | wall_ns i64 | mono_ns i64 | kind u8 | lane u8 | flags u8 |
-    source_len u8 | subject 32 bytes | source | payload                             (little endian)
+    source_len u8 | subject 32 bytes | payload | source                             (little endian)
 
 The crc covers everything behind it; `length` counts what is behind itself. The subject is the hash an
 event is about: the transaction's, or the block's. It sits at a fixed place so that a scan by hash or by
@@ -39,7 +39,8 @@ HEADER = Struct("<IQqqBBBB32s")  # from the length on
 RECORD = Struct("<IIQqqBBBB32s")
 MIN_LENGTH = RECORD.size - PREFIX_SIZE
 # A devp2p message is at most 10 MiB, a block of the largest gas limit far less than that in hashes.
-MAX_LENGTH = 16 * 1024 * 1024
+MAX_RECORD = 16 * 1024 * 1024
+MISFITS = (StructError, ValueError, KeyError, AttributeError, TypeError)
 
 SYNTHETIC = 1
 HAS_TYPE = 2
@@ -64,7 +65,11 @@ _STATE_NUMBER = {
 _STATE_OF = {number: state for state, number in _STATE_NUMBER.items()}
 _LANE_OF = {int(lane): lane for lane in Lane}
 
+_pack_crc = Struct("<I").pack
 _pack_header = HEADER.pack
+_SEEN = Struct("<IQqqBBBB32sBI")  # the header, then announced type and size
+_SEEN_LENGTH = _SEEN.size - 4
+_pack_seen = _SEEN.pack
 # A plain integer packs faster than an enum's member.
 _TX_SEEN = int(EventKind.TX_SEEN)
 _TX_BODY = int(EventKind.TX_BODY)
@@ -90,27 +95,35 @@ class RawEvent(NamedTuple):
     @property
     def source(self) -> str:
         """Return the source's name."""
-        return self.tail[: self.source_len].decode()
+        return self.tail[len(self.tail) - self.source_len :].decode()
 
     @property
     def payload(self) -> bytes:
         """Return what the kind adds; for a `TxBody` that is the raw transaction."""
-        return self.tail[self.source_len :]
+        return self.tail[: len(self.tail) - self.source_len]
 
 
 def encode(event: Event, seq: int) -> bytes:
     """Return the record of `event` under sequence number `seq`; the event's own `seq` is not read."""
     try:
-        record = _ENCODERS[type(event)](event, seq)
-    except KeyError:
-        raise InputError(f"expected an event, found {event!r:.80}") from None
-    except (StructError, ValueError, AttributeError, TypeError) as cause:
-        raise InputError(f"{type(event).__name__}: a field does not fit its record: {cause}") from cause
-    if len(record) > MAX_LENGTH:
-        raise InputError(
-            f"{type(event).__name__}: a record of {len(record)} bytes, the limit is {MAX_LENGTH}"
-        )
+        record = ENCODERS[type(event)](event, seq)
+    except MISFITS as cause:
+        raise misfit(event, cause) from cause
+    if len(record) > MAX_RECORD:
+        raise too_large(event, len(record))
     return record
+
+
+def misfit(event: object, cause: Exception) -> InputError:
+    """Return the error for an event that an encoder refused with one of `MISFITS`."""
+    if type(event) not in ENCODERS:
+        return InputError(f"expected an event, found {event!r:.80}")
+    return InputError(f"{type(event).__name__}: a field does not fit its record: {cause}")
+
+
+def too_large(event: object, size: int) -> InputError:
+    """Return the error for an event whose record would be larger than a reader accepts."""
+    return InputError(f"{type(event).__name__}: a record of {size} bytes, the limit is {MAX_RECORD}")
 
 
 def _record(event: Event, seq: int, kind: int, subject: bytes, payload: bytes) -> bytes:
@@ -119,10 +132,10 @@ def _record(event: Event, seq: int, kind: int, subject: bytes, payload: bytes) -
     length = MIN_LENGTH + len(source) + len(payload)
     body = (
         _pack_header(length, seq, event.wall_ns, event.mono_ns, kind, event.lane, 0, len(source), subject)
-        + source
         + payload
+        + source
     )
-    return crc32(body).to_bytes(CRC_SIZE, "little") + body
+    return _pack_crc(crc32(body)) + body
 
 
 def _remember(name: str) -> bytes:
@@ -146,7 +159,7 @@ def length_at(buffer: bytes, offset: int, end: int) -> int:
         return 0
     crc, length = PREFIX.unpack_from(buffer, offset)
     size = PREFIX_SIZE + int(length)
-    if not MIN_LENGTH <= length <= MAX_LENGTH or size > end - offset:
+    if length < MIN_LENGTH or size > MAX_RECORD or size > end - offset:
         return 0
     if crc32(memoryview(buffer)[offset + CRC_SIZE : offset + size]) != crc:
         return 0
@@ -170,15 +183,15 @@ def decode(raw: RawEvent) -> Event:
 def _encode_seen(event: TxSeen, seq: int) -> bytes:
     # Sightings and bodies are nearly all of a log: they are packed here, without a detour.
     source = _SOURCES.get(event.source) or _remember(event.source)
-    peer = event.peer.encode()
+    tail = event.peer.encode() + source
     flags = SYNTHETIC if event.synthetic else 0
     if (announced_type := event.announced_type) is not None:
         flags |= HAS_TYPE
     if (announced_size := event.announced_size) is not None:
         flags |= HAS_SIZE
     body = (
-        _pack_header(
-            MIN_LENGTH + len(source) + _ANNOUNCED.size + len(peer),
+        _pack_seen(
+            _SEEN_LENGTH + len(tail),
             seq,
             event.wall_ns,
             event.mono_ns,
@@ -187,12 +200,12 @@ def _encode_seen(event: TxSeen, seq: int) -> bytes:
             flags,
             len(source),
             _require_hash(event.tx_hash),
+            announced_type or 0,
+            announced_size or 0,
         )
-        + source
-        + _ANNOUNCED.pack(announced_type or 0, announced_size or 0)
-        + peer
+        + tail
     )
-    return crc32(body).to_bytes(CRC_SIZE, "little") + body
+    return _pack_crc(crc32(body)) + body
 
 
 def _decode_seen(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
@@ -226,10 +239,10 @@ def _encode_body(event: TxBody, seq: int) -> bytes:
             len(source),
             _require_hash(event.tx_hash),
         )
-        + source
         + raw
+        + source
     )
-    return crc32(body).to_bytes(CRC_SIZE, "little") + body
+    return _pack_crc(crc32(body)) + body
 
 
 def _decode_body(raw: RawEvent, lane: Lane, source: str, payload: bytes) -> Event:
@@ -334,7 +347,8 @@ def _require_hash(value: bytes) -> bytes:
     return value
 
 
-_ENCODERS: dict[type, Callable[..., bytes]] = {
+# For the writer's inner loop, which saves itself the detour through `encode`.
+ENCODERS: dict[type, Callable[..., bytes]] = {
     TxSeen: _encode_seen,
     TxBody: _encode_body,
     TxRejected: _encode_rejected,

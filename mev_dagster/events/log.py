@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mev_dagster.errors import InputError, LogLocked, LogWriteFailed
-from mev_dagster.events.codec import encode
+from mev_dagster.events.codec import ENCODERS, MAX_RECORD, MISFITS, encode, misfit, too_large
 from mev_dagster.events.disk import Disk
 from mev_dagster.events.durable import DURABLE, DurableMark
 from mev_dagster.events.manifest import Manifest, Pruned
@@ -29,7 +29,6 @@ __all__ = ["EventLogReader", "EventLogWriter", "TornTail", "VerifyReport", "veri
 
 LOCK = "writer.lock"
 _BUFFER_BYTES = 1024 * 1024
-_NEVER_NS = 1 << 64
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 
@@ -114,47 +113,55 @@ class EventLogWriter:
         first = self.next_seq
         remaining = iter(events)
         while self._fill(remaining):
-            self.commit()
+            if self._log.segment.pending_bytes >= _BUFFER_BYTES:
+                self.commit()
         if self.commit_due:
             self.commit()
         return range(first, self.next_seq)
 
     def _fill(self, events: Iterator[Event]) -> bool:
-        """Buffer events until they end (False) or until it is time to commit and look again (True)."""
+        """Buffer events until there are none (False), or until buffer or segment has to be seen to (True)."""
         segment, buffer = self._log.segment, self._buffer
         if not buffer:
             self._oldest_ns = self._clock()
-        add_record, add_offset = buffer.append, segment.offsets.append
-        seq, size = segment.next_seq, segment.size
+        seq, size, wall_ns = segment.next_seq, segment.size, segment.last_wall_ns
+        # No event fits a segment that has not begun: the first one begins it.
+        segment_full = self._segment_bytes if segment.offsets else 0
+        age_full = segment.first_wall_ns + self._segment_ns
         buffer_full = segment.on_disk + _BUFFER_BYTES
-        # The first event of a segment fits however large it is, and the segment's age counts from it.
-        bytes_full, age_full = self._segment_bytes, segment.first_wall_ns + self._segment_ns
-        if not segment.offsets:
-            bytes_full, age_full = MAX_SEGMENT_BYTES, _NEVER_NS
+        add_record, add_offset = buffer.append, segment.offsets.append
         try:
             for event in events:
-                record = encode(event, seq)
-                wall_ns = event.wall_ns
-                following = size + len(record)
-                if following > bytes_full or wall_ns >= age_full:
+                try:
+                    record = ENCODERS[type(event)](event, seq)
+                except MISFITS as cause:
+                    raise misfit(event, cause) from cause
+                length = len(record)
+                event_ns = event.wall_ns
+                if size + length > segment_full or event_ns >= age_full:
                     break
+                if length > MAX_RECORD:
+                    raise too_large(event, length)
                 add_record(record)
                 add_offset(size)
-                size = following
                 seq += 1
-                segment.last_wall_ns = wall_ns
-                if age_full == _NEVER_NS:
-                    segment.first_wall_ns = wall_ns
-                    bytes_full, age_full = self._segment_bytes, wall_ns + self._segment_ns
+                size += length
+                wall_ns = event_ns
                 if size >= buffer_full:
                     return True
             else:
                 return False
         finally:
-            segment.size = size
-        self.seal()
-        self._fill(iter((event,)))
+            segment.size, segment.last_wall_ns = size, wall_ns
+        self._begin_segment(event)
         return True
+
+    def _begin_segment(self, event: Event) -> None:
+        """Seal the open segment, if there is something in it, and make `event` the first of the next."""
+        record = encode(event, self.next_seq)
+        self.seal()
+        self._log.segment.add(len(record), event.wall_ns)
+        self._buffer.append(record)
 
     def commit(self) -> int:
         """Write and sync what is buffered; return the last durable number. Acknowledges everything before."""

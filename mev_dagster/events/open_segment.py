@@ -44,6 +44,19 @@ class OpenSegment:
         """Return the number the next record will get."""
         return self.header.first_seq + len(self.offsets)
 
+    @property
+    def pending_bytes(self) -> int:
+        """Return how much has been added and not yet written."""
+        return self.size - self.on_disk
+
+    def add(self, length: int, wall_ns: int) -> None:
+        """Take note of a record of `length` bytes behind those there are."""
+        if not self.offsets:
+            self.first_wall_ns = wall_ns
+        self.offsets.append(self.size)
+        self.size += length
+        self.last_wall_ns = wall_ns
+
     def written(self, data: bytes) -> None:
         """Take note that `data` went to the disk behind what is there."""
         self._sha.update(data)

@@ -57,7 +57,9 @@ class LogCursor:
     def __init__(self, directory: Path, next_seq: int = 0) -> None:
         self.directory = directory
         self.next_seq = next_seq
+        # Where to go on in the open segment: the event at `_open_offset` is `_open_seq`.
         self._open_segment = -1
+        self._open_seq = -1
         self._open_offset = HEADER_SIZE
 
     def batches(self) -> Iterator[RawBatch]:
@@ -75,6 +77,13 @@ class LogCursor:
             yield from self._open(manifest, None)
         elif mark.first_seq == manifest.next_seq and mark.next_seq > self.next_seq:
             yield from self._open(manifest, mark.offset)
+
+    def available(self) -> Iterator[RawEvent]:
+        """Yield the same one by one; a caller that stops half-way goes on behind what it was given."""
+        for batch in self.batches():
+            for raw in batch.raw_events():
+                self.next_seq = raw.seq + 1
+                yield raw
 
     def _manifest(self) -> Manifest:
         manifest = read_manifest(self.directory)
@@ -99,7 +108,8 @@ class LogCursor:
         if not path.exists():
             return
         if self._open_segment != first:
-            self._open_segment, self._open_offset = first, HEADER_SIZE
+            self._open_segment = self._open_seq = first
+            self._open_offset = HEADER_SIZE
         start = self._open_offset
         with path.open("rb") as file:
             header = read_header(file.read(HEADER_SIZE), path.name)
@@ -107,15 +117,14 @@ class LogCursor:
             buffer = file.read() if end is None else file.read(max(0, end - start))
         if header != SegmentHeader(first, manifest.digest):
             raise LogCorrupt(f"segment {path.name}: offset 0: it does not follow the segment before it")
-        first_here = first if start == HEADER_SIZE else self.next_seq
-        found = scan(buffer, 0, len(buffer), first_here)
+        found = scan(buffer, 0, len(buffer), self._open_seq)
         if end is not None and start + found.end != end:
             raise LogCorrupt(
                 f"segment {path.name}: offset {start + found.end}: event {found.next_seq} was "
                 "acknowledged and is damaged"
             )
-        yield from self._pieces(found.batch(buffer), first_here)
-        self._open_offset = start + found.end
+        yield from self._pieces(found.batch(buffer), self._open_seq)
+        self._open_seq, self._open_offset = found.next_seq, start + found.end
 
 
 class EventLogReader:

@@ -156,20 +156,23 @@ def read_sealed(buffer: bytes, name: str) -> tuple[Footer, RawBatch]:
         for offset, seq in damaged_records(buffer, footer):
             raise LogCorrupt(f"segment {name}: offset {offset}: event {seq} is damaged")
         raise LogCorrupt(f"segment {name}: offset 0: the bytes before the footer do not hash to its digest")
-    if not _is_laid_out(buffer, footer):
+    batch = _laid_out(buffer, footer)
+    if batch is None:
         raise LogCorrupt(f"segment {name}: offset {footer.footer_offset}: the index is not of these records")
-    return footer, gather(buffer, footer.offsets)
+    return footer, batch
 
 
-def _is_laid_out(buffer: bytes, footer: Footer) -> bool:
-    """Say whether the index leads from each record exactly to the next, and the numbers count up."""
+def _laid_out(buffer: bytes, footer: Footer) -> RawBatch | None:
+    """Return the records if the index leads from each exactly to the next and their numbers count up."""
     offsets = footer.offsets
     bounds = np.append(offsets, footer.footer_offset)
     if offsets[:1].tolist() != [HEADER_SIZE] or np.diff(bounds).min() < RECORD.size:
-        return False
+        return None
     batch = gather(buffer, offsets)
     seqs = np.arange(footer.first_seq, footer.last_seq + 1, dtype=np.uint64)
-    return bool(np.array_equal(batch.ends, bounds[1:]) and np.array_equal(batch.headers["seq"], seqs))
+    if np.array_equal(batch.ends, bounds[1:]) and np.array_equal(batch.headers["seq"], seqs):
+        return batch
+    return None
 
 
 def damaged_records(buffer: bytes, footer: Footer) -> Iterator[tuple[int, int]]:
