@@ -19,6 +19,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address every service binds; loopback by default")
 
     rpc_url: str | None = Field(None, description="execution node, ws:// or http://")
+    capture: Path | None = Field(None, description="a capture to replay instead of following a node")
     chain_id: int | None = Field(None, description="expected chain id; asked of the node when absent")
 
     store_url: str | None = Field(None, description="ClickHouse server; absent = embedded chDB")
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     fsync_interval_ms: int = Field(10, description="group-commit interval of the event log")
 
     webserver_port: int = Field(13000, description="port of Dagster's web server")
+    code_server_port: int = Field(13030, description="port of Dagster's code server")
     relay_port: int = Field(18550, description="port of the sandbox relay")
     relay_url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
 

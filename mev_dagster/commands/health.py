@@ -1,0 +1,31 @@
+"""Health probes over loopback HTTP."""
+
+import urllib.error
+import urllib.request
+
+import msgspec
+
+TIMEOUT_SECONDS = 3.0
+DAEMON_QUERY = b'{"query":"{instance{daemonHealth{allDaemonStatuses{daemonType required healthy}}}}"}'
+
+
+def http_ok(url: str) -> tuple[bool, str]:
+    """GET `url`; healthy when it answers 2xx."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own http url
+            return 200 <= answer.status < 300, ""
+    except (OSError, urllib.error.URLError) as error:
+        return False, str(error)
+
+
+def daemon_health(graphql_url: str) -> tuple[bool, str]:
+    """Ask the web server whether each daemon it requires has a fresh heartbeat."""
+    request = urllib.request.Request(graphql_url, DAEMON_QUERY, {"content-type": "application/json"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            body = msgspec.json.decode(answer.read())
+        states = body["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+    except (OSError, urllib.error.URLError, msgspec.DecodeError, KeyError, TypeError) as error:
+        return False, f"the web server does not say: {error}"
+    unwell = sorted(state["daemonType"] for state in states if state["required"] and not state["healthy"])
+    return not unwell, f"no heartbeat from {', '.join(unwell)}" if unwell else ""

@@ -1,0 +1,95 @@
+"""`mev up`: start every process of the platform and wait until each is healthy."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mev_dagster.commands.output import err, out, print_json
+from mev_dagster.errors import MevError
+
+if TYPE_CHECKING:
+    from mev_dagster.commands.processes import ProcessStatus
+    from mev_dagster.settings import Settings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def up(
+    rpc: Annotated[str | None, typer.Option(help="your execution node, ws:// or http://")] = None,
+    capture: Annotated[Path | None, typer.Option(help="replay this capture instead of following a node")] = None,
+    speed: Annotated[str, typer.Option(help="capture speed: 1, N or max")] = "1",
+    json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
+    wait: Annotated[float, typer.Option(help="seconds to wait for health")] = 180.0,
+) -> None:
+    """Start store, ingest daemon, sandbox relay and Dagster; without --rpc the shipped capture is replayed."""
+    from mev_dagster.commands import processes
+    from mev_dagster.commands.dagster_home import prepare
+    from mev_dagster.demo import SHIPPED_CAPTURE
+    from mev_dagster.settings import settings
+
+    base = settings()
+    url = rpc or (base.rpc_url if capture is None else None)
+    source = (capture or SHIPPED_CAPTURE).resolve()
+    config = base.model_copy(update={"rpc_url": url, "capture": None if url else source})
+    try:
+        with processes.supervisor(config):
+            raise MevError(f"already running for home {config.home}: `mev status` shows it, `mev down` stops it")
+    except processes.NotRunning:
+        pass
+    ingest = ("--lanes", "rpc", "--rpc", url) if url else (
+        "--lanes", "capture", "--capture", str(source), "--speed", speed)  # fmt: skip
+    listed = processes.platform(config, ingest)
+    processes.check_ports(config, listed)
+    home = config.home.resolve()
+    with err.status("preparing Dagster's instance"):
+        dagster_home = prepare(config)
+    environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)}
+    environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
+    processes.start(config, listed, environment)
+    states = _await_health(config, wait)
+    unhealthy = [state for state in states if not state.healthy]
+    if json:
+        print_json({"processes": [row(state) for state in states], "healthy": not unhealthy})
+    else:
+        print_table(states)
+    if unhealthy:
+        for state in unhealthy:
+            err.print(f"--- {state.name} ({state.detail})\n{processes.log_tail(config, state.name)}", markup=False)
+        raise typer.Exit(1)
+    if not json:
+        out.print(f"\nOpen [bold]http://{config.host}:{config.webserver_port}[/]; stop with [bold]mev down[/].")
+
+
+def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":
+    from mev_dagster.commands import processes
+
+    deadline = time.monotonic() + seconds
+    with err.status("starting") as line:
+        while True:
+            states = processes.statuses(config)
+            waiting = [state.name for state in states if not state.healthy]
+            if not waiting or time.monotonic() > deadline:
+                return states
+            line.update(f"waiting for {', '.join(waiting)}")
+            time.sleep(0.5)
+
+
+def print_table(states: "list[ProcessStatus]") -> None:
+    """Print one line per process."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for column in ("process", "pid", "health", "where"):
+        table.add_column(column)
+    for state in states:
+        health = "[green]healthy[/]" if state.healthy else f"[red]{state.detail}[/]"
+        table.add_row(state.name, str(state.pid), health, state.url or "")
+    out.print(table)
+
+
+def row(state: "ProcessStatus") -> dict[str, object]:
+    """Return one process as the JSON document lists it."""
+    return {"name": state.name, "pid": state.pid, "healthy": state.healthy, "url": state.url}
