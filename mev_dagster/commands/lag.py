@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from mev_dagster.store.client import Store
 
 LAG_SQL = """
-SELECT count(), quantileExact(0.5)(lag_ns), quantileExact(0.95)(lag_ns), max(number)
+SELECT count(), quantileExact(0.5)(lag_ns), quantileExact(0.95)(lag_ns), max(block_number)
 FROM (
-    SELECT number, any(toInt64(toUnixTimestamp64Nano(finished_at) - toUnixTimestamp64Nano(seen_at))) AS lag_ns
-    FROM search_runs
+    SELECT block_number, toUnixTimestamp64Nano(finished_at) - toUnixTimestamp64Nano(seen_at) AS lag_ns
+    FROM block_runs FINAL
+    WHERE live
 )
 """
 
