@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address every service binds; loopback by default")
 
     rpc_url: str | None = Field(None, description="execution node, ws:// or http://")
+    rpc_http_url: str | None = Field(
+        None, description="its HTTP endpoint, where it is not rpc_url with another scheme"
+    )
     capture: Path | None = Field(None, description="a capture to replay instead of following a node")
     chain_id: int | None = Field(None, description="expected chain id; asked of the node when absent")
 
@@ -46,6 +49,13 @@ class Settings(BaseSettings):
     retention_days_sightings: int = 30
     retention_days_transactions: int = 90
     retention_days_results: int = 365
+
+    @property
+    def node_http_url(self) -> str | None:
+        """HTTP endpoint of the node: told, or `rpc_url` with its scheme turned into HTTP's."""
+        if self.rpc_http_url or self.rpc_url is None:
+            return self.rpc_http_url
+        return "http" + self.rpc_url.removeprefix("ws") if self.rpc_url.startswith("ws") else self.rpc_url
 
     @property
     def events_dir(self) -> Path:

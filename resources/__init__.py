@@ -1,1 +1,20 @@
-"""Dagster resources: store, event log, node, engine, relay."""
+"""Dagster resources: thin doors to the store, the event log, the chain, the engine and the relay.
+
+Each reads the process's `Settings` (environment `MEV_*`), so one environment configures the command line,
+the daemon and every run alike.
+"""
+
+from resources.chain import ChainResource
+from resources.engine import EngineResource
+from resources.event_log import EventLogResource
+from resources.store import StoreResource
+
+
+def defaults() -> dict[str, object]:
+    """Return the resources of the code location, by the parameter name that assets ask for."""
+    return {
+        "store": StoreResource(),
+        "event_log": EventLogResource(),
+        "chain": ChainResource(),
+        "engine": EngineResource(),
+    }

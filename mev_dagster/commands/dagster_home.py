@@ -5,12 +5,16 @@ alone first. Storage is the consolidated SQLite form: a third of the bytes and h
 database file per run (docs/decisions/0002-dagster-instance.md).
 """
 
+import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from mev_dagster.settings import Settings
+
+SOCKET_PATH_LIMIT = 100  # a unix socket path may hold 107 bytes
 
 INSTANCE = """\
 run_storage:
@@ -35,6 +39,10 @@ compute_logs:
 run_coordinator:
   module: dagster._core.run_coordinator
   class: DefaultRunCoordinator
+run_launcher:
+  module: resources.warm_launcher
+  class: WarmRunLauncher
+  config: {{socket_path: "{worker}"}}
 sensors: {{use_threads: true, num_workers: 4}}
 schedules: {{use_threads: true, num_workers: 2}}
 retention:
@@ -50,13 +58,27 @@ load_from:
 """
 
 
+def short_socket(config: Settings, name: str) -> Path:
+    """Return a unix socket's path: under the home, or in the temporary folder where that is too long."""
+    path = config.home.resolve() / f"{name}.sock"
+    if len(str(path)) <= SOCKET_PATH_LIMIT:
+        return path
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"mev-{digest}.sock"
+
+
+def worker_socket(config: Settings) -> Path:
+    """Return the socket on which the warm worker takes runs."""
+    return short_socket(config, "run-worker")
+
+
 def prepare(config: Settings) -> Path:
     """Write `dagster.yaml` and `workspace.yaml` under the settings' home and create the databases."""
     home = config.dagster_home.resolve()
     (home / "storage").mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(INSTANCE.format(home=home))
+    (home / "dagster.yaml").write_text(INSTANCE.format(home=home, worker=worker_socket(config)))
     (home / "workspace.yaml").write_text(WORKSPACE.format(host=config.host, port=config.code_server_port))
-    subprocess.run(  # noqa: S603 - our own interpreter, a fixed program
+    subprocess.run(
         [sys.executable, "-c", "import dagster; dagster.DagsterInstance.get()"],
         env={**os.environ, "DAGSTER_HOME": str(home)},
         check=True,

@@ -52,7 +52,9 @@ def anvil_path() -> str | None:
     return str(packaged[0]) if packaged else shutil.which("anvil")
 
 
-def binary(name: str, find: Callable[[], str | None], arguments: tuple[str, ...], fix: str) -> Callable[[], Check]:
+def binary(
+    name: str, find: Callable[[], str | None], arguments: tuple[str, ...], fix: str
+) -> Callable[[], Check]:
     """Return a check that a program is there and answers its version flag."""
 
     def check() -> Check:
@@ -60,7 +62,9 @@ def binary(name: str, find: Callable[[], str | None], arguments: tuple[str, ...]
         if path is None:
             return Check(name, False, False, "absent", fix)
         try:
-            answer = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+            answer = subprocess.run(
+                [path, *arguments], capture_output=True, text=True, timeout=20, check=False
+            )
         except OSError as error:
             return Check(name, False, False, str(error), fix)
         words = (answer.stdout or answer.stderr).strip().splitlines()
@@ -107,7 +111,12 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     package("fast EVM (revm wheel)", "mev_native", "make native (needs cargo)", required=False),
     binary("anvil", anvil_path, ("--version",), "install Node.js 20 or newer, then make setup"),
     binary("node.js", lambda: shutil.which("node"), ("--version",), "apt-get install nodejs npm"),
-    binary("chromium", lambda: shutil.which("chromium"), ("--version",), "apt-get install chromium (make ui-test)"),
+    binary(
+        "chromium",
+        lambda: shutil.which("chromium"),
+        ("--version",),
+        "apt-get install chromium (make ui-test)",
+    ),
     binary("cargo", lambda: shutil.which("cargo"), ("--version",), "install Rust (make native)"),
     fixtures,
     node,
@@ -119,14 +128,21 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     """Check the machine; exit 1 when something required is missing."""
     found = [check() for check in CHECKS]
     if json:
-        rows = [{"name": c.name, "ok": c.ok, "required": c.required, "found": c.found, "fix": c.fix} for c in found]
+        rows = [
+            {"name": c.name, "ok": c.ok, "required": c.required, "found": c.found, "fix": c.fix}
+            for c in found
+        ]
         print_json({"checks": rows, "ok": all(check.ok or not check.required for check in found)})
     else:
         from rich.table import Table
 
         table = Table(box=None, padding=(0, 2), show_header=False)
         for check in found:
-            mark = "[green]ok[/]" if check.ok else ("[red]missing[/]" if check.required else "[yellow]absent[/]")
-            table.add_row(mark, check.name, check.found, f"[cyan]{check.fix}[/]" if check.fix and not check.ok else "")
+            mark = (
+                "[green]ok[/]" if check.ok else ("[red]missing[/]" if check.required else "[yellow]absent[/]")
+            )
+            table.add_row(
+                mark, check.name, check.found, f"[cyan]{check.fix}[/]" if check.fix and not check.ok else ""
+            )
         out.print(table)
     raise typer.Exit(0 if all(check.ok or not check.required for check in found) else 1)

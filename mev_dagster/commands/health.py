@@ -1,5 +1,6 @@
 """Health probes over loopback HTTP."""
 
+import socket
 import urllib.error
 import urllib.request
 
@@ -29,3 +30,18 @@ def daemon_health(graphql_url: str) -> tuple[bool, str]:
         return False, f"the web server does not say: {error}"
     unwell = sorted(state["daemonType"] for state in states if state["required"] and not state["healthy"])
     return not unwell, f"no heartbeat from {', '.join(unwell)}" if unwell else ""
+
+
+def listens(address: str) -> tuple[bool, str]:
+    """Connect to `tcp://host:port` or `unix://path`; healthy when something accepts."""
+    scheme, _, where = address.partition("://")
+    family = socket.AF_UNIX if scheme == "unix" else socket.AF_INET
+    host, _, port = where.rpartition(":")
+    target = where if scheme == "unix" else (host, int(port))
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as connection:
+            connection.settimeout(TIMEOUT_SECONDS)
+            connection.connect(target)
+    except OSError as error:
+        return False, str(error)
+    return True, ""

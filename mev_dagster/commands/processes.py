@@ -3,12 +3,10 @@
 `platform()` is the one list of what runs; everything else here starts it, stops it or asks how it is.
 """
 
-import hashlib
 import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Iterator
@@ -20,11 +18,10 @@ from typing import Any, cast
 import msgspec
 from supervisor.xmlrpc import SupervisorTransport
 
-from mev_dagster.commands.health import daemon_health, http_ok
+from mev_dagster.commands.dagster_home import short_socket, worker_socket
+from mev_dagster.commands.health import daemon_health, http_ok, listens
 from mev_dagster.errors import MevError, PortInUse
 from mev_dagster.settings import Settings
-
-SOCKET_PATH_LIMIT = 100  # a unix socket path may hold 107 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +64,50 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
     def at(port: int) -> str:
         return f"http://{host}:{port}"
 
-    webserver = at(config.webserver_port)
+    relay, daemon, webserver = at(config.relay_port), at(config.ingest_port), at(config.webserver_port)
+    code_server: tuple[str, ...] = (str(binaries / "dagster"), "api", "grpc", "-m", "mev_dagster.definitions", "-h", host)
+    code_server += ("-p", str(config.code_server_port), "--location-name", "mev_dagster")
+    web = (str(binaries / "dagster-webserver"), "-h", host, "-p", str(config.webserver_port), "-w", workspace)
+    worker = str(worker_socket(config))
     processes = [
-        Process("relay", mev("relay", "sandbox"), at(config.relay_port), f"{at(config.relay_port)}/livez",
-                config.relay_port),
-        Process("ingest", mev("ingest", *ingest_arguments), f"{at(config.ingest_port)}/metrics",
-                f"{at(config.ingest_port)}/healthz", config.ingest_port),
-        Process("code-server", (str(binaries / "dagster"), "api", "grpc", "-m", "mev_dagster.definitions", "-h", host,
-                                "-p", str(config.code_server_port), "--location-name", "mev_dagster"),
-                None, f"tcp://{host}:{config.code_server_port}", config.code_server_port),
-        Process("webserver", (str(binaries / "dagster-webserver"), "-h", host, "-p", str(config.webserver_port),
-                              "-w", workspace), webserver, f"{webserver}/server_info", config.webserver_port),
-        Process("daemon", (str(binaries / "dagster-daemon"), "run", "-w", workspace), None,
-                f"daemon:{webserver}/graphql", None),
-    ]  # fmt: skip
+        Process("relay", mev("relay", "sandbox"), relay, f"{relay}/livez", config.relay_port),
+        Process(
+            "ingest",
+            mev("ingest", *ingest_arguments),
+            f"{daemon}/metrics",
+            f"{daemon}/healthz",
+            config.ingest_port,
+        ),
+        Process(
+            "code-server",
+            code_server,
+            None,
+            f"tcp://{host}:{config.code_server_port}",
+            config.code_server_port,
+        ),
+        Process(
+            "run-worker", (python, "-m", "resources.warm_worker", worker), None, f"unix://{worker}", None
+        ),
+        Process("webserver", web, webserver, f"{webserver}/server_info", config.webserver_port),
+        Process(
+            "daemon",
+            (str(binaries / "dagster-daemon"), "run", "-w", workspace),
+            None,
+            f"daemon:{webserver}/graphql",
+            None,
+        ),
+    ]
     if config.store_url is None:
         store = at(config.store_port)
-        processes.insert(0, Process("store", mev("store", "serve"), store, f"{store}/ping", config.store_port))
+        processes.insert(
+            0, Process("store", mev("store", "serve"), store, f"{store}/ping", config.store_port)
+        )
     return processes
 
 
 def socket_path(config: Settings) -> Path:
-    """Return the supervisor's socket: under the home, or in the temporary folder where that path is too long."""
-    path = config.home.resolve() / "supervisor.sock"
-    if len(str(path)) <= SOCKET_PATH_LIMIT:
-        return path
-    return Path(tempfile.gettempdir()) / f"mev-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.sock"
+    """Return the supervisor's socket."""
+    return short_socket(config, "supervisor")
 
 
 def write_configuration(config: Settings, processes: list[Process]) -> Path:
@@ -160,7 +175,7 @@ def start(config: Settings, processes: list[Process], environment: dict[str, str
     """Start supervisord, which starts every process; return once it answers."""
     check_ports(config, processes)
     path = write_configuration(config, processes)
-    subprocess.run(  # noqa: S603 - our own interpreter and file
+    subprocess.run(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(path)],
         env={**os.environ, **environment},
         check=True,
@@ -185,7 +200,9 @@ def stop(config: Settings) -> None:
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     if pid_file.exists():
-        raise MevError(f"the supervisor did not stop within 60 s; its log is {config.home}/logs/supervisord.log")
+        raise MevError(
+            f"the supervisor did not stop within 60 s; its log is {config.home}/logs/supervisord.log"
+        )
 
 
 def statuses(config: Settings) -> list[ProcessStatus]:
@@ -207,13 +224,8 @@ def probe(process: Process) -> tuple[bool, str]:
     """Ask one process how it is; answer (healthy, reason when not)."""
     if process.health.startswith("daemon:"):
         return daemon_health(process.health.removeprefix("daemon:"))
-    if process.health.startswith("tcp://"):
-        host, _, port = process.health.removeprefix("tcp://").partition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-        except OSError as error:
-            return False, str(error)
-        return True, ""
+    if process.health.startswith(("tcp://", "unix://")):
+        return listens(process.health)
     return http_ok(process.health)
 
 

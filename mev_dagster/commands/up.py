@@ -19,12 +19,14 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def up(
     rpc: Annotated[str | None, typer.Option(help="your execution node, ws:// or http://")] = None,
-    capture: Annotated[Path | None, typer.Option(help="replay this capture instead of following a node")] = None,
+    capture: Annotated[
+        Path | None, typer.Option(help="replay this capture instead of following a node")
+    ] = None,
     speed: Annotated[str, typer.Option(help="capture speed: 1, N or max")] = "1",
     json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
     wait: Annotated[float, typer.Option(help="seconds to wait for health")] = 180.0,
 ) -> None:
-    """Start store, ingest daemon, sandbox relay and Dagster; without --rpc the shipped capture is replayed."""
+    """Start every process; without --rpc the shipped capture is replayed."""
     from mev_dagster.commands import processes
     from mev_dagster.commands.dagster_home import prepare
     from mev_dagster.demo import SHIPPED_CAPTURE
@@ -36,7 +38,9 @@ def up(
     config = base.model_copy(update={"rpc_url": url, "capture": None if url else source})
     try:
         with processes.supervisor(config):
-            raise MevError(f"already running for home {config.home}: `mev status` shows it, `mev down` stops it")
+            raise MevError(
+                f"already running for home {config.home}: `mev status` shows it, `mev down` stops it"
+            )
     except processes.NotRunning:
         pass
     ingest = ("--lanes", "rpc", "--rpc", url) if url else (
@@ -57,10 +61,14 @@ def up(
         print_table(states)
     if unhealthy:
         for state in unhealthy:
-            err.print(f"--- {state.name} ({state.detail})\n{processes.log_tail(config, state.name)}", markup=False)
+            err.print(
+                f"--- {state.name} ({state.detail})\n{processes.log_tail(config, state.name)}", markup=False
+            )
         raise typer.Exit(1)
     if not json:
-        out.print(f"\nOpen [bold]http://{config.host}:{config.webserver_port}[/]; stop with [bold]mev down[/].")
+        out.print(
+            f"\nOpen [bold]http://{config.host}:{config.webserver_port}[/]; stop with [bold]mev down[/]."
+        )
 
 
 def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":

@@ -1,0 +1,14 @@
+"""The event log, read only."""
+
+import dagster as dg
+
+from mev_dagster.events.log import EventLogReader
+from mev_dagster.settings import settings
+
+
+class EventLogResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The daemon's event log."""
+
+    def reader(self) -> EventLogReader:
+        """Return a reader over the log of this home."""
+        return EventLogReader(settings().events_dir)

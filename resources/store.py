@@ -1,0 +1,38 @@
+"""The store, opened once per run."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from mev_dagster.settings import settings
+from mev_dagster.store.client import Store, open_store
+
+
+class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """ClickHouse by URL, the embedded server of this home, or chDB in the run's own process."""
+
+    _store: Store | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["StoreResource", None, None]:
+        """Open the store when a run begins and close it when it ends."""
+        with open_store(settings()) as store:
+            self._store = store
+            yield self
+            self._store = None
+
+    @property
+    def client(self) -> Store:
+        """Return the open store."""
+        if self._store is None:
+            raise dg.DagsterInvariantViolationError("the store is open only inside a run")
+        return self._store
+
+
+@contextmanager
+def service_store() -> Iterator[Store]:
+    """Open the store for a sensor or schedule, which must never own the embedded engine."""
+    with open_store(settings(), in_process=False) as store:
+        yield store
