@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mev_dagster.events.log import EventLogReader
+from mev_dagster.events.reader import EventLogReader
 from mev_dagster.settings import settings
 
 

@@ -1,1 +1,7 @@
 """Dagster sensors and schedules: new blocks, gaps, failures, alerts."""
+
+from sensors.new_blocks import new_blocks, search_block
+
+JOBS = [search_block]
+SENSORS = [new_blocks]
+SCHEDULES: list[object] = []
