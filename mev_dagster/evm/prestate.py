@@ -14,7 +14,7 @@ from typing import Any, Self
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.chain.trie import state_root
 from mev_dagster.errors import InputError, MissingState
-from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
+from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff, StateSource
 
 Json = dict[str, Any]
 _FLAGS = ("complete", "lists_every_account", "lists_every_slot")
@@ -32,7 +32,11 @@ class AccountOverride:
 
 @dataclass(frozen=True)
 class Prestate:
-    """A frozen `StateSource` held in memory."""
+    """A frozen `StateSource` held in memory.
+
+    `fallback` is asked for what is not listed: a live node, pinned to the same block. It is no part of the
+    prestate's value; what a search read from it is recorded there and becomes a prestate of its own.
+    """
 
     accounts: Mapping[bytes, Account]
     codes: Mapping[bytes, bytes]
@@ -40,6 +44,7 @@ class Prestate:
     complete: bool = False
     lists_every_account: bool = False
     lists_every_slot: bool = False
+    fallback: StateSource | None = field(default=None, compare=False, repr=False)
 
     def account(self, address: bytes) -> Account:
         """Return the account, or raise `MissingState`."""
@@ -48,6 +53,8 @@ class Prestate:
             return found
         if self.complete or self.lists_every_account:
             return ABSENT_ACCOUNT
+        if self.fallback is not None:
+            return self.fallback.account(address)
         raise MissingState("account", "0x" + address.hex())
 
     def storage(self, address: bytes, slot: int) -> int:
@@ -62,6 +69,8 @@ class Prestate:
             or (account.nonce == 0 and account.code_hash == EMPTY_CODE_HASH)
         ):
             return 0  # nothing has ever run there, so nothing has been stored there
+        if self.fallback is not None:
+            return self.fallback.storage(address, slot)
         raise MissingState("storage", f"0x{address.hex()}/{slot:#066x}")
 
     def code(self, code_hash: bytes) -> bytes:
@@ -69,6 +78,8 @@ class Prestate:
         if code_hash == EMPTY_CODE_HASH:
             return b""
         found = self.codes.get(code_hash)
+        if found is None and self.fallback is not None:
+            return self.fallback.code(code_hash)
         if found is None:
             raise MissingState("code", "0x" + code_hash.hex())
         return found
@@ -76,6 +87,8 @@ class Prestate:
     def block_hash(self, number: int) -> bytes:
         """Return an ancestor's hash, or raise `MissingState`."""
         found = self.block_hashes.get(number)
+        if found is None and self.fallback is not None:
+            return self.fallback.block_hash(number)
         if found is None:
             raise MissingState("block_hash", str(number))
         return found
