@@ -4,6 +4,7 @@ Each reads the process's `Settings` (environment `MEV_*`), so one environment co
 the daemon and every run alike.
 """
 
+from mev_dagster.settings import settings
 from resources.chain import ChainResource
 from resources.engine import EngineResource
 from resources.event_log import EventLogResource
@@ -16,5 +17,5 @@ def defaults() -> dict[str, object]:
         "store": StoreResource(),
         "event_log": EventLogResource(),
         "chain": ChainResource(),
-        "engine": EngineResource(),
+        "engine": EngineResource(name=settings().engine),
     }

@@ -78,7 +78,7 @@ class WarmRunLauncher(DefaultRunLauncher):
         run = self._instance.get_run_by_id(run_id)
         pid = _worker_pid(run)
         if run is None or pid is None:
-            return bool(super().terminate(run_id))
+            return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         if run.is_finished:
             return False
         self._instance.report_run_canceling(run)

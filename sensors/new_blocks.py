@@ -81,7 +81,9 @@ class NewWindow:
 def new_windows(store: Store, cursor: Cursor, limit: int) -> list[NewWindow]:
     """Return the oldest windows after the cursor; all of them when the event log is another one."""
     found = store.rows(NEW_WINDOWS_SQL, {"log_id": cursor.log_id, "seq": cursor.seq, "limit": limit})
-    return [NewWindow(str(log_id), int(seq), int(number), block_hash) for log_id, seq, number, block_hash in found]
+    return [
+        NewWindow(str(log_id), int(seq), int(number), block_hash) for log_id, seq, number, block_hash in found
+    ]
 
 
 def wait_for(

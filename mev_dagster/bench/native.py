@@ -86,7 +86,7 @@ def build_native_decoder() -> NativeDecoder | None:
     with tempfile.TemporaryDirectory(prefix="mev-bench-") as folder:
         target = Path(folder) / "decode.so"
         command = [compiler, "-O3", "-march=native", "-shared", "-fPIC", "-o", str(target), str(SOURCE)]
-        built = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own source
+        built = subprocess.run(command, capture_output=True, check=False)
         if built.returncode != 0:
             return None
         return NativeDecoder(ctypes.CDLL(str(target)))

@@ -65,7 +65,15 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
         return f"http://{host}:{port}"
 
     relay, daemon, webserver = at(config.relay_port), at(config.ingest_port), at(config.webserver_port)
-    code_server: tuple[str, ...] = (str(binaries / "dagster"), "api", "grpc", "-m", "mev_dagster.definitions", "-h", host)
+    code_server: tuple[str, ...] = (
+        str(binaries / "dagster"),
+        "api",
+        "grpc",
+        "-m",
+        "mev_dagster.definitions",
+        "-h",
+        host,
+    )
     code_server += ("-p", str(config.code_server_port), "--location-name", "mev_dagster")
     web = (str(binaries / "dagster-webserver"), "-h", host, "-p", str(config.webserver_port), "-w", workspace)
     worker = str(worker_socket(config))

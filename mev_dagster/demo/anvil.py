@@ -37,7 +37,7 @@ class AnvilNode:
 
     def __init__(self, *arguments: str, binary: Path | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes it
-        self._process = subprocess.Popen(  # noqa: S603 - the binary comes from our lock file
+        self._process = subprocess.Popen(
             [str(binary or find_anvil()), "--host", "127.0.0.1", "--port", "0", *arguments],
             stdout=self._log,
             stderr=subprocess.STDOUT,

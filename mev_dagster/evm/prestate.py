@@ -185,7 +185,14 @@ class Prestate:
             }
             hashes = {int(number): bytes.fromhex(h[2:]) for number, h in document["block_hashes"].items()}
             flags = {name: bool(document[name]) for name in _FLAGS}
-            return cls(accounts, _needed(codes, accounts), hashes, **flags)
+            return cls(
+                accounts,
+                _needed(codes, accounts),
+                hashes,
+                complete=flags["complete"],
+                lists_every_account=flags["lists_every_account"],
+                lists_every_slot=flags["lists_every_slot"],
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"prestate: {type(error).__name__}: {error}") from error
 

@@ -43,13 +43,14 @@ def capture_inputs(capture: Capture, number: int | None = None) -> Iterator[Sear
                 prestate=capture.prestate(pending.number),
                 pending=pending.txs,
                 at_ns=pending.head.wall_ns,
-                searcher=_searcher_of(capture, pending.number),
+                searcher=searcher_of(capture, pending.number),
             )
         if pending.number == number:
             return
 
 
-def _searcher_of(capture: Capture, number: int) -> Searcher | None:
+def searcher_of(capture: Capture, number: int) -> Searcher | None:
+    """Return the searcher a capture names, with its nonce before block `number`; None when it names none."""
     info = capture.searcher
     if info is None:
         return None

@@ -55,24 +55,52 @@ class SearchResult:
         return rank_digest(self.candidates)
 
 
-def search_block(
-    inputs: SearchInputs,
-    engine: SimulationEngine,
-    *,
-    budget: int = DEFAULT_BUDGET,
-    strategies: Sequence[Strategy] = STRATEGIES,
-    on_step: Callable[[str], None] = lambda step: None,
-) -> SearchResult:
-    """Find, verify and rank the candidates of one block; `on_step` is told what is being done."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A block looked at: the state to search on and every pending transaction tried out on it.
+
+    `view` is None where nothing can be traded; then there is nothing to propose either.
+    """
+
+    engine: str
+    env: BlockEnv
+    state: Prestate
+    searcher: Searcher | None
+    discovery: Discovery
+    features: tuple[TxFeatures, ...]
+    runs: tuple[PendingRun, ...]
+    view: BlockView | None
+    session: StateSession | None
+
+    def result(
+        self, candidates: tuple[Candidate, ...] = (), *, proposed: int = 0, pruned: int = 0
+    ) -> SearchResult:
+        """Return the search's result with these candidates."""
+        return SearchResult(
+            env=self.env,
+            engine=self.engine,
+            state=self.state,
+            searcher=self.searcher,
+            discovery=self.discovery,
+            features=self.features,
+            runs=self.runs,
+            candidates=candidates,
+            proposed=proposed,
+            pruned=pruned,
+        )
+
+
+def prepare(
+    inputs: SearchInputs, engine: SimulationEngine, *, on_step: Callable[[str], None] = lambda step: None
+) -> Prepared:
+    """Discover the pairs, place the searcher, and execute each pending transaction on the parent state."""
     env, captured = inputs.env, known_only(inputs.prestate)
     pending = [entry.tx for entry in inputs.pending]
     features = features_of(inputs.pending, captured, env, inputs.at_ns)
     discovery = discover(captured, captured.accounts)
     searcher, state = _place_searcher(inputs.searcher, captured, discovery)
     runs: tuple[PendingRun, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
-    proposed: dict[bytes, Plan] = {}
-    worthwhile: dict[bytes, Plan] = {}
+    view = session = None
     if searcher is not None:
         session = engine.session(state, env)
         graph = PairGraph(discovery.pairs)
@@ -88,22 +116,51 @@ def search_block(
             features=features,
             runs=runs,
         )
-        proposed = {opportunity_id(plan, env): plan for made in strategies for plan in made.plans(view)}
-        worthwhile = {identity: plan for identity, plan in proposed.items() if _covers_gas(plan, view)}
-        on_step(f"executing {min(budget, len(worthwhile))} of {len(worthwhile)} candidates")
-        candidates = ranked(_verified(worthwhile, view, session, budget))
-    return SearchResult(
-        env=env,
+    return Prepared(
         engine=engine.name,
+        env=env,
         state=state,
         searcher=searcher,
         discovery=discovery,
         features=tuple(features.values()),
         runs=runs,
-        candidates=candidates,
+        view=view,
+        session=session,
+    )
+
+
+def propose(
+    prepared: Prepared,
+    *,
+    budget: int = DEFAULT_BUDGET,
+    strategies: Sequence[Strategy] = STRATEGIES,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> SearchResult:
+    """Ask every strategy, execute what promises most, and rank."""
+    view, session = prepared.view, prepared.session
+    if view is None or session is None:
+        return prepared.result()
+    proposed = {opportunity_id(plan, view.env): plan for made in strategies for plan in made.plans(view)}
+    worthwhile = {identity: plan for identity, plan in proposed.items() if _covers_gas(plan, view)}
+    on_step(f"executing {min(budget, len(worthwhile))} of {len(worthwhile)} candidates")
+    return prepared.result(
+        ranked(_verified(worthwhile, view, session, budget)),
         proposed=len(proposed),
         pruned=len(proposed) - len(worthwhile),
     )
+
+
+def search_block(
+    inputs: SearchInputs,
+    engine: SimulationEngine,
+    *,
+    budget: int = DEFAULT_BUDGET,
+    strategies: Sequence[Strategy] = STRATEGIES,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> SearchResult:
+    """Find, verify and rank the candidates of one block; `on_step` is told what is being done."""
+    prepared = prepare(inputs, engine, on_step=on_step)
+    return propose(prepared, budget=budget, strategies=strategies, on_step=on_step)
 
 
 def _place_searcher(

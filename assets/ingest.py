@@ -1,0 +1,116 @@
+"""Ingest: what the daemon saw between two heads, decoded."""
+
+import dagster as dg
+
+from assets.partitions import blocks
+from assets.tables import preview, table_metadata
+from mev_dagster.ingest.rows import window_rows
+from mev_dagster.ingest.window_store import ensure_window
+from resources.event_log import EventLogResource
+from resources.store import StoreResource
+
+OWNERS = ["team:ingest"]
+
+mempool = dg.AssetSpec(
+    "mempool",
+    group_name="sources",
+    kinds={"ethereum"},
+    owners=OWNERS,
+    description="Pending transactions as peers, a node or a capture announce them.",
+)
+chain_heads = dg.AssetSpec(
+    "chain_heads",
+    group_name="sources",
+    kinds={"ethereum"},
+    owners=OWNERS,
+    description="New heads, reorgs included.",
+)
+
+
+@dg.asset(
+    group_name="ingest",
+    partitions_def=blocks,
+    deps=[mempool, chain_heads],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("ingest_windows"),
+    code_version="1",
+)
+def ingest_windows(
+    context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
+) -> dg.MaterializeResult[None]:
+    """The part of the event log between two heads: sightings, bodies, rejects and gaps that lead to this block.
+
+    A function of the log alone. Where the store has lost rows of the window, they are written again.
+    """
+    rows = window_rows(event_log.reader(), int(context.partition_key))
+    rewritten = ensure_window(store.client, rows)
+    (window,) = rows.written["ingest_windows"]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": window["sightings"],
+            "sightings": window["sightings"],
+            "bodies": window["bodies"],
+            "rejects": window["rejects"],
+            "gaps": window["gaps"],
+            "rows_rewritten": rewritten,
+            "window_ms": (window["closed_at"] - window["opened_at"]) // 1_000_000,
+            "block_hash": "0x" + window["block_hash"].hex(),
+            "arrival_times": "synthetic" if window["synthetic"] else "observed",
+        }
+    )
+
+
+@dg.asset(
+    group_name="ingest",
+    partitions_def=blocks,
+    deps=[ingest_windows],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("transactions"),
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "decoded_equals_log",
+            asset="decoded_txs",
+            blocking=True,
+            description="Every body of the window decodes to the row the store holds.",
+        )
+    ],
+)
+def decoded_txs(
+    context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
+) -> dg.MaterializeResult[None]:
+    """The window's transactions of every type, decoded from their raw bytes with recovered senders."""
+    rows = window_rows(event_log.reader(), int(context.partition_key))
+    transactions = rows.written["transactions"]
+    hashes = [row["tx_hash"] for row in transactions]
+    stored = stored_senders(store, hashes)
+    differing = [row["tx_hash"] for row in transactions if stored.get(row["tx_hash"]) != row["sender"]]
+    types = {kind: sum(row["tx_type"] == kind for row in transactions) for kind in range(5)}
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(transactions),
+            **{f"type_{kind}": count for kind, count in types.items()},
+            "input_bytes": sum(row["input_len"] for row in transactions),
+            "sample": preview(transactions, ("tx_hash", "tx_type", "sender", "to", "value_wei", "selector")),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="decoded_equals_log",
+                passed=not differing,
+                metadata={"compared": len(hashes), "differing": len(differing)},
+            )
+        ],
+    )
+
+
+def stored_senders(store: StoreResource, hashes: list[bytes]) -> dict[bytes, bytes]:
+    """Return the sender the store holds for each hash it knows."""
+    from mev_dagster.store.sql import conditions
+    from mev_dagster.store.tables import TABLES
+
+    if not hashes:
+        return {}
+    where = conditions(TABLES["transactions"], {"tx_hash": hashes})
+    return dict(store.client.rows(f"SELECT tx_hash, sender FROM transactions WHERE {where}"))  # noqa: S608

@@ -1,0 +1,97 @@
+"""Search: ranked candidates of a block, each verified by executing it."""
+
+import time
+from collections import Counter
+
+import dagster as dg
+
+from assets.partitions import blocks
+from assets.simulation import simulations
+from assets.tables import ether, preview, table_metadata
+from mev_dagster.search.rank import to_json
+from mev_dagster.search.rows import (
+    opportunity_columns,
+    pool_columns,
+    pool_state_columns,
+    simulation_columns,
+)
+from resources.block_search import BlockSearchResource
+from resources.store import StoreResource
+from resources.warm_launcher import HOT, LANE_TAG
+
+SHOWN = ("rank", "kind", "opportunity_id", "expected_profit_wei", "simulated_profit_wei", "verified", "reason")
+
+
+@dg.asset(
+    group_name="search",
+    partitions_def=blocks,
+    deps=[simulations],
+    owners=["team:search"],
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("opportunities"),
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "verified_profit_is_executed",
+            asset="opportunities",
+            blocking=True,
+            description="Every candidate called verified was executed with a profit after gas.",
+        )
+    ],
+)
+def opportunities(
+    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
+) -> dg.MaterializeResult[None]:
+    """Ranked sandwich, backrun and arbitrage candidates of the block, verified by execution."""
+    block = search.of(context)
+    result, number = block.result, block.number
+    writer = store.client
+    writer.replace("opportunities", {"block_number": number}, opportunity_columns(result))
+    for candidate in result.candidates:
+        if candidate.verification is not None:
+            where = {"block_number": number, "opportunity_id": candidate.opportunity_id}
+            writer.replace("simulations", where, simulation_columns(result, only=candidate))
+    writer.insert_new("pools", pool_columns(result), key="pool")
+    writer.replace("pool_states", {"block_number": number}, pool_state_columns(result))
+    verified = [candidate for candidate in result.candidates if candidate.verified]
+    best = max((candidate.simulated_profit_wei or 0 for candidate in verified), default=0)
+    finished_ns = time.time_ns()
+    writer.replace(
+        "block_runs",
+        {"block_number": number, "block_hash": block.block.hash},
+        {
+            "block_time": [result.env.timestamp * 1_000_000_000],
+            "seen_at": [block.inputs.at_ns],
+            "finished_at": [finished_ns],
+            "engine": [result.engine],
+            "pending_txs": [len(result.features)],
+            "candidates": [len(result.candidates)],
+            "verified": [len(verified)],
+            "rank_digest": [result.rank_digest],
+            "live": [context.run.tags.get(LANE_TAG) == HOT],
+            "run_id": [context.run_id],
+        },
+    )
+    unexecuted = [c for c in verified if c.simulated_profit_wei is None or c.simulated_profit_wei <= 0]
+    kinds = Counter(str(candidate.kind) for candidate in verified)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(result.candidates),
+            "verified": len(verified),
+            **{f"verified_{kind}": count for kind, count in sorted(kinds.items())},
+            "best_profit_eth": ether(best),
+            "total_profit_eth": ether(sum(c.simulated_profit_wei or 0 for c in verified)),
+            "proposed": result.proposed,
+            "pruned": result.pruned,
+            "lag_ms": (finished_ns - block.inputs.at_ns) // 1_000_000,
+            "rank_digest": "0x" + result.rank_digest.hex(),
+            "ranking": preview((to_json(candidate) for candidate in result.candidates), SHOWN),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="verified_profit_is_executed",
+                passed=not unexecuted,
+                metadata={"verified": len(verified), "without_profit": len(unexecuted)},
+            )
+        ],
+    )

@@ -1,0 +1,89 @@
+"""Simulation: what each pending transaction asks for, and what it does on the parent's state."""
+
+from collections import Counter
+
+import dagster as dg
+
+from assets.ingest import decoded_txs
+from assets.partitions import blocks
+from assets.tables import preview, table_metadata
+from mev_dagster.features.rows import tx_feature_columns
+from mev_dagster.search.rows import simulation_columns
+from resources.block_search import BlockSearchResource
+from resources.store import StoreResource
+
+OWNERS = ["team:simulation"]
+NS_PER_SECOND = 1_000_000_000
+
+
+@dg.asset(
+    group_name="simulation",
+    partitions_def=blocks,
+    deps=[decoded_txs],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("tx_features"),
+    code_version="1",
+)
+def tx_features(
+    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
+) -> dg.MaterializeResult[None]:
+    """What every pending transaction asks for and offers: router call, tip, nonce gap, age, sightings."""
+    block = search.of(context)
+    features = block.features
+    env = block.inputs.env
+    columns = tx_feature_columns(env.number, env.timestamp * NS_PER_SECOND, features)
+    store.client.replace("tx_features", {"block_number": env.number}, columns)
+    swaps = [row for row in features if row.call is not None]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(features),
+            "router_swaps": len(swaps),
+            "below_base_fee": sum(row.priority_fee_wei is None for row in features),
+            "with_nonce_gap": sum((row.nonce_gap or 0) > 0 for row in features),
+            "methods": preview(
+                (
+                    {"method": name, "count": count}
+                    for name, count in sorted(Counter(row.call.function.name for row in swaps if row.call).items())
+                ),
+                ("method", "count"),
+            ),
+        }
+    )
+
+
+@dg.asset(
+    group_name="simulation",
+    partitions_def=blocks,
+    deps=[tx_features],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("simulations"),
+    code_version="1",
+)
+def simulations(
+    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
+) -> dg.MaterializeResult[None]:
+    """Every pending call executed on the parent's state, behind its sender's earlier transactions."""
+    prepared = search.of(context).prepared
+    where = {"block_number": prepared.env.number, "opportunity_id": bytes(32)}
+    columns = simulation_columns(prepared.result())
+    store.client.replace("simulations", where, columns)
+    outcomes = Counter(str(run.result.status) for run in prepared.runs)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(prepared.runs),
+            "gas_used": sum(run.result.gas_used for run in prepared.runs),
+            "pairs_known": len(prepared.discovery.pairs),
+            "pairs_moved": len({pair for run in prepared.runs for pair in run.moved}),
+            **{f"status_{status}": count for status, count in sorted(outcomes.items())},
+            "engine": prepared.engine,
+            "slowest_reads": preview(
+                (
+                    {"tx_hash": run.tx.hash, "gas_used": run.result.gas_used, "slots_read": len(run.result.slots_read)}
+                    for run in sorted(prepared.runs, key=lambda run: -run.result.gas_used)
+                ),
+                ("tx_hash", "gas_used", "slots_read"),
+            ),
+        }
+    )

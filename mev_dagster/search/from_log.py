@@ -1,0 +1,76 @@
+"""The inputs of a search, from the event log and a chain source: what live runs and backfills start from."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mev_dagster.captures.format import Capture
+from mev_dagster.captures.source import ChainSource
+from mev_dagster.errors import InputError
+from mev_dagster.events.types import Event
+from mev_dagster.evm.blocks import block_env
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.evm.types import BlockEnv, SimulationEngine
+from mev_dagster.features.mempool import PendingSet, pending_before
+from mev_dagster.search.inputs import SearchInputs, searcher_of
+
+RESERVES_SLOT = 8
+TOKEN_SLOTS = (6, 7)
+
+
+def log_inputs(
+    events: Iterable[Event],
+    number: int,
+    block_hash: bytes,
+    *,
+    source: ChainSource,
+    engine: SimulationEngine,
+    known_pairs: Iterable[bytes] = (),
+) -> SearchInputs:
+    """Return the inputs for block `number` as the log saw it coming.
+
+    `known_pairs` are pairs worth reading even when no pending transaction touches them. Raises `InputError`
+    when the source has another block of that number than the log: the block was reorged.
+    """
+    block = source.block(number)
+    if block.hash != block_hash:
+        raise InputError(
+            f"block {number} is 0x{block.hash.hex()} now; the log's window leads to 0x{block_hash.hex()}"
+        )
+    pending = pending_before(events, block_hash)
+    env = block_env(block.header, source.chain_id)
+    state = source.prestate(number)
+    if isinstance(state, RpcState):
+        prestate = loaded(state, env, pending, engine, known_pairs)
+    elif isinstance(state, Prestate):
+        prestate = state
+    else:
+        raise InputError(f"a {type(state).__name__} lists no accounts to look for pairs in")
+    return SearchInputs(
+        env=env,
+        prestate=prestate,
+        pending=pending.txs,
+        at_ns=pending.head.wall_ns,
+        searcher=searcher_of(source, number) if isinstance(source, Capture) else None,
+    )
+
+
+def loaded(
+    state: RpcState,
+    env: BlockEnv,
+    pending: PendingSet,
+    engine: SimulationEngine,
+    known_pairs: Iterable[bytes],
+) -> Prestate:
+    """Return what the pending transactions and the known pairs need, with the node behind it for the rest.
+
+    Executing the pending transactions once is what finds the pairs they trade in.
+    """
+    parties = {address for entry in pending.txs for address in (entry.tx.sender, entry.tx.to) if address}
+    state.prefetch([(address, ()) for address in sorted(parties)], codes=True)
+    session = engine.session(state, env)
+    for entry in pending.txs:
+        if entry.tx.to is not None and entry.tx.data:
+            session.run((entry.tx,))
+    state.prefetch([(pair, (*TOKEN_SLOTS, RESERVES_SLOT)) for pair in sorted(set(known_pairs))], codes=True)
+    return replace(state.recorded(), fallback=state)
