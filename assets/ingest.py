@@ -39,7 +39,7 @@ chain_heads = dg.AssetSpec(
 def ingest_windows(
     context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
 ) -> dg.MaterializeResult[None]:
-    """The part of the event log between two heads: sightings, bodies, rejects and gaps that lead to this block.
+    """The part of the event log that leads to this block: sightings, bodies, rejects and gaps.
 
     A function of the log alone. Where the store has lost rows of the window, they are written again.
     """

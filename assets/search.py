@@ -19,7 +19,15 @@ from resources.block_search import BlockSearchResource
 from resources.store import StoreResource
 from resources.warm_launcher import HOT, LANE_TAG
 
-SHOWN = ("rank", "kind", "opportunity_id", "expected_profit_wei", "simulated_profit_wei", "verified", "reason")
+SHOWN = (
+    "rank",
+    "kind",
+    "opportunity_id",
+    "expected_profit_wei",
+    "simulated_profit_wei",
+    "verified",
+    "reason",
+)
 
 
 @dg.asset(
@@ -47,10 +55,9 @@ def opportunities(
     result, number = block.result, block.number
     writer = store.client
     writer.replace("opportunities", {"block_number": number}, opportunity_columns(result))
-    for candidate in result.candidates:
-        if candidate.verification is not None:
-            where = {"block_number": number, "opportunity_id": candidate.opportunity_id}
-            writer.replace("simulations", where, simulation_columns(result, only=candidate))
+    # The pending transactions' rows once more, with the candidates' beside them: whatever an earlier run of
+    # this block left behind goes with the same replace.
+    writer.replace("simulations", {"block_number": number}, simulation_columns(result))
     writer.insert_new("pools", pool_columns(result), key="pool")
     writer.replace("pool_states", {"block_number": number}, pool_state_columns(result))
     verified = [candidate for candidate in result.candidates if candidate.verified]

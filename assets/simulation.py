@@ -34,18 +34,15 @@ def tx_features(
     env = block.inputs.env
     columns = tx_feature_columns(env.number, env.timestamp * NS_PER_SECOND, features)
     store.client.replace("tx_features", {"block_number": env.number}, columns)
-    swaps = [row for row in features if row.call is not None]
+    methods = Counter(row.call.function.name for row in features if row.call is not None)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(features),
-            "router_swaps": len(swaps),
+            "router_swaps": methods.total(),
             "below_base_fee": sum(row.priority_fee_wei is None for row in features),
             "with_nonce_gap": sum((row.nonce_gap or 0) > 0 for row in features),
             "methods": preview(
-                (
-                    {"method": name, "count": count}
-                    for name, count in sorted(Counter(row.call.function.name for row in swaps if row.call).items())
-                ),
+                ({"method": name, "count": count} for name, count in sorted(methods.items())),
                 ("method", "count"),
             ),
         }
@@ -78,9 +75,13 @@ def simulations(
             "pairs_moved": len({pair for run in prepared.runs for pair in run.moved}),
             **{f"status_{status}": count for status, count in sorted(outcomes.items())},
             "engine": prepared.engine,
-            "slowest_reads": preview(
+            "most_gas": preview(
                 (
-                    {"tx_hash": run.tx.hash, "gas_used": run.result.gas_used, "slots_read": len(run.result.slots_read)}
+                    {
+                        "tx_hash": run.tx.hash,
+                        "gas_used": run.result.gas_used,
+                        "slots_read": len(run.result.slots_read),
+                    }
                     for run in sorted(prepared.runs, key=lambda run: -run.result.gas_used)
                 ),
                 ("tx_hash", "gas_used", "slots_read"),

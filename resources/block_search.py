@@ -13,9 +13,10 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Event
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
+from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.ingest.log_windows import WindowSpan, find_window, log_identity
 from mev_dagster.search.from_log import log_inputs
-from mev_dagster.search.inputs import SearchInputs
+from mev_dagster.search.inputs import SearchInputs, known_only
 from mev_dagster.search.run import Prepared, SearchResult, prepare, propose
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
@@ -62,6 +63,13 @@ class BlockSearch:
         )
 
     @cached_property
+    def features(self) -> tuple[TxFeatures, ...]:
+        """What every pending transaction asks for and offers."""
+        inputs = self.inputs
+        state = known_only(inputs.prestate)
+        return tuple(features_of(inputs.pending, state, inputs.env, inputs.at_ns).values())
+
+    @cached_property
     def prepared(self) -> Prepared:
         """The block looked at: pending transactions tried out."""
         return prepare(self.inputs, self.engine)
@@ -73,7 +81,11 @@ class BlockSearch:
 
     def _events(self) -> Iterator[Event]:
         """Read as much of the log as decides what was pending."""
-        parameters = {"log_id": log_identity(self.reader), "seq": self.span.last_seq, "windows": PENDING_WINDOWS}
+        parameters = {
+            "log_id": log_identity(self.reader),
+            "seq": self.span.last_seq,
+            "windows": PENDING_WINDOWS,
+        }
         found = self.store.rows(WINDOW_START_SQL, parameters)
         start = max(int(found[0][0]) if found else 0, self.reader.first_seq)
         for event in self.reader.read(start):
