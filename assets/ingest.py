@@ -38,7 +38,7 @@ chain_heads = dg.AssetSpec(
 )
 def ingest_windows(
     context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """The part of the event log that leads to this block: sightings, bodies, rejects and gaps.
 
     A function of the log alone. Where the store has lost rows of the window, they are written again.
@@ -80,7 +80,7 @@ def ingest_windows(
 )
 def decoded_txs(
     context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """The window's transactions of every type, decoded from their raw bytes with recovered senders."""
     rows = window_rows(event_log.reader(), int(context.partition_key))
     transactions = rows.written["transactions"]

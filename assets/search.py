@@ -49,7 +49,7 @@ SHOWN = (
 )
 def opportunities(
     context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """Ranked sandwich, backrun and arbitrage candidates of the block, verified by execution."""
     block = search.of(context)
     result, number = block.result, block.number
@@ -68,7 +68,7 @@ def opportunities(
         {"block_number": number, "block_hash": block.block.hash},
         {
             "block_time": [result.env.timestamp * 1_000_000_000],
-            "seen_at": [block.inputs.at_ns],
+            "seen_at": [block.arrived_ns],
             "finished_at": [finished_ns],
             "engine": [result.engine],
             "pending_txs": [len(result.features)],
@@ -90,7 +90,7 @@ def opportunities(
             "total_profit_eth": ether(sum(c.simulated_profit_wei or 0 for c in verified)),
             "proposed": result.proposed,
             "pruned": result.pruned,
-            "lag_ms": (finished_ns - block.inputs.at_ns) // 1_000_000,
+            "lag_ms": (finished_ns - block.arrived_ns) // 1_000_000,
             "rank_digest": "0x" + result.rank_digest.hex(),
             "ranking": preview((to_json(candidate) for candidate in result.candidates), SHOWN),
         },

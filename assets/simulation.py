@@ -27,7 +27,7 @@ NS_PER_SECOND = 1_000_000_000
 )
 def tx_features(
     context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """What every pending transaction asks for and offers: router call, tip, nonce gap, age, sightings."""
     block = search.of(context)
     features = block.features
@@ -60,7 +60,7 @@ def tx_features(
 )
 def simulations(
     context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """Every pending call executed on the parent's state, behind its sender's earlier transactions."""
     prepared = search.of(context).prepared
     where = {"block_number": prepared.env.number, "opportunity_id": bytes(32)}

@@ -10,13 +10,12 @@ def defs() -> dg.Definitions:
     import resources
     import sensors
 
-    return dg.Definitions.merge(
-        dg.load_definitions_from_package_module(assets),
-        dg.Definitions(
-            jobs=sensors.JOBS,
-            sensors=sensors.SENSORS,
-            schedules=sensors.SCHEDULES,
-            resources=resources.defaults(),
-            executor=dg.in_process_executor,
-        ),
+    return dg.Definitions(
+        assets=dg.load_assets_from_package_module(assets, include_specs=True),
+        asset_checks=dg.load_asset_checks_from_package_module(assets),
+        jobs=sensors.JOBS,
+        sensors=sensors.SENSORS,
+        schedules=sensors.SCHEDULES,
+        resources=resources.defaults(),
+        executor=dg.in_process_executor,
     )

@@ -5,6 +5,7 @@ the daemon and every run alike.
 """
 
 from mev_dagster.settings import settings
+from resources.block_search import BlockSearchResource
 from resources.chain import ChainResource
 from resources.engine import EngineResource
 from resources.event_log import EventLogResource
@@ -13,9 +14,7 @@ from resources.store import StoreResource
 
 def defaults() -> dict[str, object]:
     """Return the resources of the code location, by the parameter name that assets ask for."""
-    return {
-        "store": StoreResource(),
-        "event_log": EventLogResource(),
-        "chain": ChainResource(),
-        "engine": EngineResource(name=settings().engine),
-    }
+    store, event_log, chain = StoreResource(), EventLogResource(), ChainResource()
+    engine = EngineResource(name=settings().engine)
+    search = BlockSearchResource(store=store, event_log=event_log, chain=chain, engine=engine)
+    return {"store": store, "event_log": event_log, "chain": chain, "engine": engine, "search": search}

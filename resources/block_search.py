@@ -7,7 +7,7 @@ from importlib import resources as package_files
 
 import dagster as dg
 
-from mev_dagster.captures.source import ChainSource
+from mev_dagster.captures.source import ChainSource, NodeSource
 from mev_dagster.chain.blocks import Block
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Event
@@ -26,6 +26,7 @@ from resources.event_log import EventLogResource
 from resources.store import StoreResource
 
 WINDOW_START_SQL = (package_files.files("resources") / "window_start.sql").read_text()
+ARRIVAL_SQL = (package_files.files("resources") / "arrival.sql").read_text()
 KNOWN_PAIRS_SQL = "SELECT pool FROM pools FINAL ORDER BY pool"
 
 
@@ -79,6 +80,14 @@ class BlockSearch:
         """The candidates, executed and ranked."""
         return propose(self.prepared, budget=settings().search_budget)
 
+    @property
+    def arrived_ns(self) -> int:
+        """When the head reached this machine: as seen on a live node, as stored when a capture is played."""
+        if isinstance(self.source, NodeSource):
+            return self.inputs.at_ns
+        found = self.store.rows(ARRIVAL_SQL, {"number": self.number, "log_id": log_identity(self.reader)})
+        return int(found[0][0]) if found else self.inputs.at_ns
+
     def _events(self) -> Iterator[Event]:
         """Read as much of the log as decides what was pending."""
         parameters = {
@@ -94,7 +103,7 @@ class BlockSearch:
             yield event
 
 
-class BlockSearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class BlockSearchResource(dg.ConfigurableResource):
     """Hands every asset of a run the same `BlockSearch`."""
 
     store: dg.ResourceDependency[StoreResource]

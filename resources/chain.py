@@ -9,7 +9,7 @@ from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.settings import settings
 
 
-class ChainResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class ChainResource(dg.ConfigurableResource):
     """Blocks, receipts and prestates."""
 
     def source(self) -> ChainSource:

@@ -7,7 +7,7 @@ from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.types import SimulationEngine
 
 
-class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class EngineResource(dg.ConfigurableResource):
     """An engine by name; every engine gives the same results."""
 
     name: str = Field("py_evm", description="py_evm (reference), revm (fast wheel) or node")

@@ -6,7 +6,7 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.settings import settings
 
 
-class EventLogResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class EventLogResource(dg.ConfigurableResource):
     """The daemon's event log."""
 
     def reader(self) -> EventLogReader:

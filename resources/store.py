@@ -10,7 +10,7 @@ from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, open_store
 
 
-class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class StoreResource(dg.ConfigurableResource):
     """ClickHouse by URL, the embedded server of this home, or chDB in the run's own process."""
 
     _store: Store | None = PrivateAttr(default=None)

@@ -130,7 +130,7 @@ def tail_of(raws: Sequence[bytes]) -> float:
 
 def _tail_of_process(raws: Sequence[bytes]) -> float:
     command = [sys.executable, "-m", "mev_dagster.bench.decode_tail"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         write_frame(process.stdin, pack_request(raws))

@@ -35,6 +35,7 @@ class CaptureLane:
         self.source = capture.path.name
         self.connected = False
         self._capture, self._clock = capture, clock
+        self._numbers = frozenset(capture.numbers)  # the head that opens the first window is not among them
         self._speed = speed  # times real time; None is as fast as it goes
         self._tip = chain.tip.hash if chain is not None and chain.tip is not None else None
 
@@ -63,7 +64,7 @@ class CaptureLane:
     def _arrival(self, event: Event) -> Arrival | None:
         if isinstance(event, TxSeen | TxBody | TxRejected | LaneStatus):
             return replace(event, seq=UNLOGGED, lane=Lane.CAPTURE)
-        if isinstance(event, BlockSeen):
+        if isinstance(event, BlockSeen) and event.number in self._numbers:
             block = self._capture.block(event.number)
             if block.hash == event.block_hash:  # a reverted rival's body is in no capture
                 return BlockArrived(event.wall_ns, event.mono_ns, Lane.CAPTURE, event.source, block)
