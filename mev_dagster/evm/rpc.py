@@ -129,6 +129,9 @@ class JsonRpc:
         connection.request("POST", self._path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         raw = self._read(response, connection, deadline)
+        # A body read to its announced length leaves the response open, and the connection, finding it so,
+        # would refuse the next answer after having sent the request: everything would be sent twice.
+        response.close()
         self.bytes_received += len(raw)
         return response.status, raw
 
