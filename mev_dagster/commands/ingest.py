@@ -27,25 +27,36 @@ def ingest(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
     """Follow lanes into the event log and the store until stopped."""
+    from mev_dagster.settings import settings
+
+    chosen = settings()
+    if port is not None:
+        chosen = chosen.model_copy(update={"ingest_port": port})
+    factories = _factories(lanes, rpc or chosen.rpc_url, capture, speed, chosen.chain_id)
+
     import asyncio
 
-    from mev_dagster.errors import InputError
-    from mev_dagster.ingest.daemon import IngestDaemon, LaneFactory
-    from mev_dagster.settings import settings
+    from mev_dagster.ingest.daemon import IngestDaemon
     from mev_dagster.store.client import open_store
     from mev_dagster.telemetry.logging import configure
 
     configure(log_level)
-    chosen = settings()
-    if port is not None:
-        chosen = chosen.model_copy(update={"ingest_port": port})
-    rpc_url = rpc or chosen.rpc_url
+    # A daemon that stays must not take the engine away from the store's own server; a single run may.
+    daemon = IngestDaemon(chosen, factories, lambda: open_store(chosen, in_process=once), once=once)
+    asyncio.run(daemon.run())
+
+
+def _factories(
+    lanes: str, rpc_url: str | None, capture: Path | None, speed: str, chain_id: int | None
+) -> "list[LaneFactory]":
+    from mev_dagster.errors import InputError
+
     names = [name.strip() for name in lanes.split(",") if name.strip()]
     names = names or [name for name, given in (("rpc", rpc_url), ("capture", capture)) if given]
     factories: list[LaneFactory] = []
     for name in names:
         if name == "rpc" and rpc_url:
-            factories.append(_rpc_lane(rpc_url, chosen.chain_id))
+            factories.append(_rpc_lane(rpc_url, chain_id))
         elif name == "capture" and capture:
             factories.append(_capture_lane(capture, _speed(speed)))
         elif name in LANES:
@@ -54,11 +65,7 @@ def ingest(
             raise InputError(f"--lanes: no lane {name!r}; there are {', '.join(LANES)}")
     if not factories:
         raise InputError("no lane: give --rpc ws://host:port or --capture PATH")
-    # A daemon that stays must not take the engine away from the store's own server; a single run may.
-    daemon = IngestDaemon(
-        chosen, factories, lambda: open_store(chosen, in_process=once, migrate=True), once=once
-    )
-    asyncio.run(daemon.run())
+    return factories
 
 
 def _rpc_lane(url: str, chain_id: int | None) -> "LaneFactory":

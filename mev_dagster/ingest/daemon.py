@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
@@ -37,10 +37,12 @@ from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
 from mev_dagster.settings import Settings
-from mev_dagster.store.client import Store
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
+
+if TYPE_CHECKING:
+    from mev_dagster.store.client import Store
 
 ARRIVALS_PER_BATCH = 4_096
 FEED_INTERVAL_SECONDS = 0.5  # rows of a quiet minute are at most this old
@@ -71,7 +73,7 @@ class IngestDaemon:
         self,
         settings: Settings,
         lanes: Sequence[LaneFactory],
-        connect_store: Callable[[], Store],
+        connect_store: "Callable[[], Store]",
         *,
         clock: Clock | None = None,
         once: bool = False,

@@ -7,6 +7,7 @@ rebuilt from the start without anyone's help.
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mev_dagster.errors import LogCorrupt
 from mev_dagster.events.codec import RawEvent, decode
@@ -16,11 +17,13 @@ from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.ingest.log_windows import log_identity
 from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics
-from mev_dagster.ingest.rows import INGEST_TABLES, WINDOW_TABLES, RowBuilder, Rows
-from mev_dagster.store.client import Store
+from mev_dagster.ingest.rows import INGEST_TABLES, WINDOW_TABLES, RowBuilder, Rows, settled
 from mev_dagster.store.log_writer import LogWriter
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+
+if TYPE_CHECKING:
+    from mev_dagster.store.client import Store
 
 BATCH_EVENTS = 8_192
 LARGEST_BATCH_EVENTS = 8 * BATCH_EVENTS
@@ -35,7 +38,7 @@ class StoreFeeder:
     def __init__(
         self,
         log_directory: Path,
-        connect: Callable[[], Store],
+        connect: "Callable[[], Store]",
         metrics: IngestMetrics,
         clock: Clock,
         decoded: DecodedTransactions | None = None,
@@ -77,7 +80,7 @@ class StoreFeeder:
         if store is not None:
             store.close()
 
-    def _resume(self, store: Store) -> LogWriter:
+    def _resume(self, store: "Store") -> LogWriter:
         """Undo what was written past the recorded progress, and find the place in the log."""
         log_id = log_identity(self._reader)
         writer = LogWriter(store, log_id, INGEST_TABLES)
@@ -121,7 +124,7 @@ class StoreFeeder:
             self._builder.push(event)
             if raw.kind == EventKind.BLOCK_SEEN and isinstance(event, BlockSeen):
                 heads.append(event)
-        self._write(writer, self._builder.take(), batch[-1].seq)
+        self._write(writer, settled(self._builder.take()), batch[-1].seq)
         self.stored_seq = batch[-1].seq
         self._metrics.stored_seq.set(self.stored_seq)
         self._metrics.store_batch_seconds.observe(time.perf_counter() - started)

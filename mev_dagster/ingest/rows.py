@@ -282,11 +282,11 @@ def header_fields(header: Header) -> Row:
 
 
 def process(events: Iterable[Event], *, log_id: str = "") -> Rows:
-    """Return the rows of these events, revisions folded in: one row a block and a window."""
+    """Return the rows of these events: one a block and a window, its last version."""
     builder = RowBuilder(log_id)
     for event in events:
         builder.push(event)
-    return folded(builder.take())
+    return settled(builder.take())
 
 
 def window_rows(reader: EventLogReader, number: int, *, log_id: str | None = None) -> Rows:
@@ -302,15 +302,18 @@ def window_rows(reader: EventLogReader, number: int, *, log_id: str | None = Non
             builder.take()
         elif not isinstance(event, BlockReverted):  # that revises rows of windows before this one
             builder.push(event)
-    return folded(builder.take())
+    return settled(builder.take())
 
 
-def folded(rows: Rows) -> Rows:
-    """Return rows with the last version of every block and window in place of its earlier ones."""
-    result = Rows(defaultdict(list, rows.written))
-    for table, revisions in rows.revised.items():
-        last = {_key(row): row for row in [*rows.written.get(table, ()), *revisions]}
-        result.written[table] = list(last.values())
+def settled(rows: Rows) -> Rows:
+    """Return rows with each block's and window's last version; only what was written before stays revised."""
+    result = Rows(defaultdict(list, rows.written), defaultdict(list, rows.revised))
+    for table in ("blocks", "ingest_windows"):
+        written = {_key(row): row for row in rows.written.get(table, ())}
+        revised: dict[tuple[int, bytes], Row] = {}
+        for row in rows.revised.get(table, ()):
+            (written if _key(row) in written else revised)[_key(row)] = row
+        result.written[table], result.revised[table] = list(written.values()), list(revised.values())
     return result
 
 

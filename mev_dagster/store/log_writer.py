@@ -5,10 +5,12 @@ recorded progress, so no event is ever in a table twice, with or without FINAL.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mev_dagster.store.client import Store
 from mev_dagster.store.sql import literal, quoted
+
+if TYPE_CHECKING:
+    from mev_dagster.store.client import Store
 
 PROGRESS_TABLE = "writer_progress"
 
@@ -18,7 +20,7 @@ Row = Mapping[str, Any]
 class LogWriter:
     """Writes one log's rows. One writer a log at a time."""
 
-    def __init__(self, store: Store, log_id: str, tables: Sequence[str]) -> None:
+    def __init__(self, store: "Store", log_id: str, tables: Sequence[str]) -> None:
         self._store = store
         self._log_id = log_id
         self._tables = tables

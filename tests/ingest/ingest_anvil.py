@@ -61,6 +61,16 @@ class Anvil:
     def send(self, raw: bytes) -> bytes:
         return bytes.fromhex(self.call("eth_sendRawTransaction", "0x" + raw.hex())[2:])
 
+    def send_all(self, raws: list[bytes]) -> None:
+        """Send many at once, as one batch request."""
+        requests = [
+            {"jsonrpc": "2.0", "id": i, "method": "eth_sendRawTransaction", "params": ["0x" + raw.hex()]}
+            for i, raw in enumerate(raws)
+        ]
+        self._control.send(msgspec.json.encode(requests).decode())
+        answers = msgspec.json.decode(self._control.recv(timeout=DEADLINE_SECONDS))
+        assert all("result" in answer for answer in answers), answers
+
     def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
             self.call("anvil_mine", "0x1")

@@ -43,8 +43,8 @@ class HeadFollower:
     async def _path(self, node: NodeConnection, head: dict[str, Any]) -> list[bytes]:
         """Return the hashes from the first unknown block to `head`, oldest first."""
         path: list[bytes] = []
-        header: dict[str, Any] | None = head
-        while header is not None and len(path) < MAX_FILLED_BLOCKS:
+        header = head
+        while len(path) < MAX_FILLED_BLOCKS:
             block_hash, parent_hash = _hash_of(header, "hash"), _hash_of(header, "parentHash")
             if block_hash in self._chain:
                 break
@@ -52,6 +52,8 @@ class HeadFollower:
             if self._chain.tip is None or parent_hash in self._chain or header.get("number") == "0x0":
                 break
             header = await node.call("eth_getBlockByHash", hex_data(parent_hash), False)
+            if header is None:
+                break
         path.reverse()
         return path
 

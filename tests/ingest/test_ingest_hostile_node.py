@@ -1,0 +1,141 @@
+"""A node that lies: whatever it sends is refused with a reason, kept, counted, and harms nothing else."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from ingest_anvil import until
+from ingest_run import new_pipeline, running, transfer
+from websockets.asyncio.server import serve
+
+from mev_dagster.chain.jsonrpc import transaction_to_rpc
+from mev_dagster.errors import NodeAnswerError
+from mev_dagster.events.types import LaneState, LaneStatus, TxBody, TxRejected
+from mev_dagster.ingest.lanes.rpc import RpcLane
+from mev_dagster.telemetry.clock import SystemClock
+
+GENESIS = {"hash": "0x" + "11" * 32, "parentHash": "0x" + "00" * 32, "number": "0x0"}
+
+
+class HostileNode:
+    """Answers what a lane needs to start, and otherwise says what the test wants."""
+
+    def __init__(self, answers=None, pending=()) -> None:
+        self.answers = {
+            "eth_chainId": "0x7a69",
+            "eth_subscribe": lambda params: "0x" + params[0],
+            "web3_clientVersion": "liar/1",
+            "eth_getBlockByNumber": GENESIS,
+            "eth_getBlockByHash": None,
+            "txpool_content": {"pending": {}, "queued": {}},
+            **(answers or {}),
+        }
+        self.pending = pending
+
+    async def serve(self, websocket) -> None:
+        async for message in websocket:
+            request = msgspec.json.decode(message)
+            answer = self.answers.get(request["method"], "nonsense")
+            if callable(answer):
+                answer = answer(request["params"])
+            await websocket.send(msgspec.json.encode({"id": request["id"], "result": answer}).decode())
+            if request["method"] == "txpool_content":
+                for body in self.pending:
+                    note = {"params": {"subscription": "0xnewPendingTransactions", "result": body}}
+                    await websocket.send(msgspec.json.encode(note).decode())
+
+
+@asynccontextmanager
+async def following(node: HostileNode):
+    async with serve(node.serve, "127.0.0.1", 0) as server:
+        pipeline = new_pipeline()
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        lane = RpcLane(url, SystemClock(), knows=pipeline.knows)
+        async with running(lane, pipeline) as run:
+            yield run
+
+
+def altered(**fields):
+    return {**transaction_to_rpc(transfer(0)), **fields}
+
+
+@pytest.mark.parametrize(
+    ("offered", "reason"),
+    [
+        (altered(value="0x5"), "hash_mismatch"),
+        (altered(nonce="not a number"), "bad_json_field"),
+        (altered(type="0x63"), "unknown_type"),
+        (altered(**{"from": "0x" + "22" * 20}), "sender_mismatch"),
+        ({"hash": "0x" + "33" * 32}, "bad_json_field"),
+        ({"hash": 5}, "bad_notification"),
+        ("0x1234", "bad_notification"),
+        (["a", "list"], "bad_notification"),
+        (None, "bad_notification"),
+    ],
+)
+async def test_what_is_no_transaction_is_rejected_and_the_next_one_is_taken(offered, reason):
+    genuine = transfer(1)
+    async with following(HostileNode(pending=[offered, transaction_to_rpc(genuine)])) as run:
+        await until(lambda: run.of(TxBody), "the genuine transaction")
+    (rejected,) = run.of(TxRejected)
+    assert rejected.reason == reason
+    assert len(rejected.digest) == 32
+    assert [body.raw for body in run.of(TxBody)] == [genuine.raw]
+
+
+async def test_bytes_fetched_for_a_hash_that_are_not_its_transaction_are_rejected():
+    wanted, other = transfer(0), transfer(1)
+    node = HostileNode(
+        {"eth_getRawTransactionByHash": "0x" + other.raw.hex()}, pending=["0x" + wanted.hash.hex()]
+    )
+    async with following(node) as run:
+        await until(lambda: run.of(TxRejected), "the rejection")
+    (rejected,) = run.of(TxRejected)
+    assert (rejected.reason, rejected.digest) == ("hash_mismatch", wanted.hash)
+    assert not run.of(TxBody)
+
+
+@pytest.mark.parametrize("raw", ["0xzz", 7, {"a": 1}])
+async def test_a_fetched_body_that_is_no_hex_is_rejected(raw):
+    node = HostileNode({"eth_getRawTransactionByHash": raw}, pending=["0x" + "44" * 32])
+    async with following(node) as run:
+        await until(lambda: run.of(TxRejected), "the rejection")
+    assert run.of(TxRejected)[0].reason == "bad_hex"
+
+
+async def test_a_body_the_node_no_longer_has_is_counted():
+    node = HostileNode({"eth_getRawTransactionByHash": None}, pending=["0x" + "44" * 32])
+    async with following(node) as run:
+        await until(lambda: run.queue.dropped, "the count")
+    assert [reason for _, _, reason in run.queue.dropped] == ["body_gone"]
+
+
+@pytest.mark.parametrize("pool", [[], {"pending": ["0x1"]}, {"pending": {"0x1": []}}, "none"])
+async def test_a_pool_in_the_wrong_form_ends_the_connection_with_a_typed_error(pool):
+    async with following(HostileNode({"txpool_content": pool})) as run:
+        with pytest.raises(NodeAnswerError, match="txpool_content"):
+            await asyncio.wait_for(run.lane_task, 10)
+
+
+async def test_a_pool_with_garbage_among_transactions_gives_the_transactions():
+    genuine = transaction_to_rpc(transfer(0))
+    pool = {"pending": {"0xa": {"0": genuine, "1": {"hash": "0x1"}}}, "queued": {"0xb": {"0": 5}}}
+    async with following(HostileNode({"txpool_content": pool})) as run:
+        await until(lambda: any(e.state == LaneState.RESYNCED for e in run.of(LaneStatus)), "the resync")
+    assert [body.tx_hash for body in run.of(TxBody)] == [transfer(0).hash]
+    assert len(run.of(TxRejected)) == 2
+
+
+@pytest.mark.parametrize("head", [{}, [], "latest", {**GENESIS, "hash": "0x12"}, None])
+async def test_a_head_in_the_wrong_form_ends_the_connection_with_a_typed_error(head):
+    async with following(HostileNode({"eth_getBlockByNumber": head})) as run:
+        with pytest.raises(NodeAnswerError, match="head"):
+            await asyncio.wait_for(run.lane_task, 10)
+
+
+async def test_a_block_that_is_not_its_hash_is_refused_and_the_lane_goes_on():
+    node = HostileNode({"eth_getBlockByHash": {**GENESIS, "transactions": []}}, pending=[altered()])
+    async with following(node) as run:
+        await until(lambda: run.of(TxBody), "the pending transaction")
+    assert not any(type(event).__name__ == "BlockSeen" for event in run.events)
