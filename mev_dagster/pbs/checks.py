@@ -29,11 +29,13 @@ class Check:
     message: str
 
 
-def _passed(name: str, message: str) -> Check:
+def passed(name: str, message: str) -> Check:
+    """Return a check that holds."""
     return Check(name, True, OK, message)
 
 
-def _failed(name: str, code: str, message: str) -> Check:
+def failed(name: str, code: str, message: str) -> Check:
+    """Return a check that does not, with its stable code."""
     return Check(name, False, code, message)
 
 
@@ -63,19 +65,19 @@ def slot_time(submission: SubmitBlockRequest, network: ConsensusNetwork) -> Chec
     expected = network.slot_time(submission.message.slot)
     found = submission.execution_payload.timestamp
     if found != expected:
-        return _failed(
+        return failed(
             "timestamp", "timestamp_mismatch", f"incorrect timestamp. got {found}, expected {expected}"
         )
-    return _passed("timestamp", f"slot {submission.message.slot} of {network.name} starts at {expected}")
+    return passed("timestamp", f"slot {submission.message.slot} of {network.name} starts at {expected}")
 
 
 def not_empty(submission: SubmitBlockRequest) -> Check:
     """There is something to offer; relays drop the rest without a word."""
     if submission.message.value == 0:
-        return _failed("value", "zero_value", "the bid is 0 wei; relays drop it silently")
+        return failed("value", "zero_value", "the bid is 0 wei; relays drop it silently")
     if not submission.execution_payload.transactions:
-        return _failed("value", "no_transactions", "the block is empty; relays drop it silently")
-    return _passed("value", f"{submission.message.value} wei")
+        return failed("value", "no_transactions", "the block is empty; relays drop it silently")
+    return passed("value", f"{submission.message.value} wei")
 
 
 def message(submission: SubmitBlockRequest) -> Check:
@@ -90,18 +92,18 @@ def message(submission: SubmitBlockRequest) -> Check:
     for name, signed, carried in pairs:
         if signed != carried:
             detail = f"{name} mismatch: message has {_shown(signed)}, payload has {_shown(carried)}"
-            return _failed("message", f"{_snake(name)}_mismatch", detail)
-    return _passed("message", "block hash, parent hash, gas limit and gas used equal the payload's")
+            return failed("message", f"{_snake(name)}_mismatch", detail)
+    return passed("message", "block hash, parent hash, gas limit and gas used equal the payload's")
 
 
 def gas(submission: SubmitBlockRequest) -> Check:
     """Gas figures are possible at all."""
     payload = submission.execution_payload
     if payload.gas_used > payload.gas_limit:
-        return _failed("gas", "gas_used_above_limit", f"{payload.gas_used} used of {payload.gas_limit}")
+        return failed("gas", "gas_used_above_limit", f"{payload.gas_used} used of {payload.gas_limit}")
     if payload.base_fee_per_gas == 0:
-        return _failed("gas", "zero_base_fee", "the base fee never falls to 0")
-    return _passed("gas", f"{payload.gas_used} of {payload.gas_limit}")
+        return failed("gas", "zero_base_fee", "the base fee never falls to 0")
+    return passed("gas", f"{payload.gas_used} of {payload.gas_limit}")
 
 
 def transactions(submission: SubmitBlockRequest) -> tuple[tuple[Transaction, ...] | None, Check]:
@@ -110,16 +112,16 @@ def transactions(submission: SubmitBlockRequest) -> tuple[tuple[Transaction, ...
     try:
         decoded = transactions_of(payload)
     except DecodeError as error:
-        return None, _failed("transactions", error.reason, error.detail)
+        return None, failed("transactions", error.reason, error.detail)
     chain_ids = {tx.chain_id for tx in decoded if tx.chain_id is not None}
     if len(chain_ids) > 1:
         detail = f"signed for several chains: {sorted(chain_ids)}"
-        return decoded, _failed("transactions", "mixed_chain_ids", detail)
+        return decoded, failed("transactions", "mixed_chain_ids", detail)
     for index, tx in enumerate(decoded):
         if tx.fee_cap_wei < payload.base_fee_per_gas:
             detail = f"transactions[{index}]: fee cap {tx.fee_cap_wei} below {payload.base_fee_per_gas}"
-            return decoded, _failed("transactions", "fee_below_base", detail)
-    return decoded, _passed("transactions", f"{len(decoded)} transactions decode, with their senders")
+            return decoded, failed("transactions", "fee_below_base", detail)
+    return decoded, passed("transactions", f"{len(decoded)} transactions decode, with their senders")
 
 
 def blobs(submission: SubmitBlockRequest, decoded: tuple[Transaction, ...] | None) -> Check:
@@ -130,20 +132,20 @@ def blobs(submission: SubmitBlockRequest, decoded: tuple[Transaction, ...] | Non
     proofs = count * kzg.proofs_per_blob(submission.fork)
     if (len(bundle.blobs), len(bundle.proofs)) != (count, proofs):
         detail = f"{count} commitments, {len(bundle.blobs)} blobs, {len(bundle.proofs)} proofs"
-        return _failed("blobs", "blob_count", detail)
+        return failed("blobs", "blob_count", detail)
     named = [versioned for tx in decoded or () for versioned in tx.blob_versioned_hashes]
     if decoded is not None and named != [versioned_hash(item) for item in bundle.commitments]:
         detail = f"the transactions name {len(named)} blobs, the bundle's {count} commitments are not those"
-        return _failed("blobs", "versioned_hash_mismatch", detail)
+        return failed("blobs", "versioned_hash_mismatch", detail)
     if payload.blob_gas_used != count * GAS_PER_BLOB:
         detail = f"blob_gas_used is {payload.blob_gas_used}, {count} blobs use {count * GAS_PER_BLOB}"
-        return _failed("blobs", "blob_gas_mismatch", detail)
+        return failed("blobs", "blob_gas_mismatch", detail)
     try:
         if not kzg.verify(submission.fork, bundle):
-            return _failed("blobs", "invalid_kzg_proof", "a proof does not hold")
+            return failed("blobs", "invalid_kzg_proof", "a proof does not hold")
     except DecodeError as error:
-        return _failed("blobs", "malformed_kzg", error.detail)
-    return _passed("blobs", f"{count} blobs, {proofs} proofs hold")
+        return failed("blobs", "malformed_kzg", error.detail)
+    return passed("blobs", f"{count} blobs, {proofs} proofs hold")
 
 
 def signature(
@@ -154,13 +156,13 @@ def signature(
         network = signed_for(submission, genesis_fork_version)
     except DecodeError as error:
         detail = f"failed verifying builder signature: {error}"
-        return None, _failed("signature", "malformed_signature", detail)
+        return None, failed("signature", "malformed_signature", detail)
     if network is None:
         asked = "any known network" if genesis_fork_version is None else f"0x{genesis_fork_version.hex()}"
         detail = f"invalid signature under {asked}'s builder domain"
-        return None, _failed("signature", "invalid_signature", detail)
+        return None, failed("signature", "invalid_signature", detail)
     version = network.genesis_fork_version.hex()
-    return network, _passed("signature", f"verifies under {network.name}'s builder domain (0x{version})")
+    return network, passed("signature", f"verifies under {network.name}'s builder domain (0x{version})")
 
 
 def signed_for(
@@ -185,7 +187,7 @@ def block_hash(submission: SubmitBlockRequest, parent_beacon_root: bytes | None 
     fork, payload = submission.fork, submission.execution_payload
     if fork >= ConsensusFork.DENEB and parent_beacon_root is None:
         detail = f"a {fork.version} block hash covers the parent beacon block root: give --parent-beacon-root"
-        return _failed("block_hash", "parent_beacon_root_missing", detail)
+        return failed("block_hash", "parent_beacon_root_missing", detail)
     header = header_of(
         fork,
         payload,
@@ -195,8 +197,8 @@ def block_hash(submission: SubmitBlockRequest, parent_beacon_root: bytes | None 
     computed = header_hash(header)
     if computed != payload.block_hash:
         detail = f"payload says 0x{payload.block_hash.hex()}, its content hashes to 0x{computed.hex()}"
-        return _failed("block_hash", "block_hash_mismatch", detail)
-    return _passed("block_hash", f"0x{computed.hex()}")
+        return failed("block_hash", "block_hash_mismatch", detail)
+    return passed("block_hash", f"0x{computed.hex()}")
 
 
 def _shown(value: bytes | int) -> str:

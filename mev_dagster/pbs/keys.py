@@ -14,6 +14,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import RelayRefused
 from mev_dagster.pbs import bls, signing
 from mev_dagster.pbs.ssz import Container
+from mev_dagster.pbs.types import ConsensusFork
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 EIP1559_TYPE = 2
@@ -52,6 +53,11 @@ class BlsKey:
         """Sign a container of the builder API; a public network's domain is refused."""
         domain = signing.sandbox_domain(genesis_fork_version)
         return bls.sign(self._secret.reveal(), signing.signing_root(kind, value, domain))
+
+    def sign_block(self, kind: Container, block: object, fork: ConsensusFork) -> bytes:
+        """Sign a blinded block as a sandbox proposer."""
+        root = signing.signing_root(kind, block, signing.sandbox_proposer_domain(fork))
+        return bls.sign(self._secret.reveal(), root)
 
     def __repr__(self) -> str:
         return f"BlsKey(0x{self.pubkey.hex()}{', TEST-ONLY' if self.test_only else ''})"

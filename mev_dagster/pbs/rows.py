@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mev_dagster.pbs.client.relay import SubmissionReport
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.template import BlockTemplate
 
@@ -60,3 +62,67 @@ def _detail(template: BlockTemplate) -> str:
 
 def _one_row(**values: Any) -> Columns:
     return {name: [value] for name, value in values.items()}
+
+
+def submission_rows(report: SubmissionReport, *, opportunity_ids: Sequence[bytes] = ()) -> Columns:
+    """Return one `relay_submissions` row for each attempt."""
+    message = report.submission.message
+    payload = report.submission.execution_payload
+    last = len(report.attempts)
+    return _rows(
+        [
+            {
+                "block_number": payload.block_number,
+                "block_time": payload.timestamp * NANOSECONDS,
+                "slot": message.slot,
+                "block_hash": message.block_hash,
+                "relay": report.relay,
+                "attempt": attempt.number,
+                "submitted_at": attempt.sent_ns,
+                "latency_ns": attempt.latency_ns,
+                "status": attempt.status,
+                "error_class": "" if report.accepted and attempt.number == last else attempt.outcome.value,
+                "message": attempt.message,
+                "accepted": report.accepted and attempt.number == last,
+                "dry_run": True,
+                "value_wei": message.value,
+                "builder_pubkey": message.builder_pubkey,
+                "opportunity_ids": list(opportunity_ids),
+                "request_bytes": attempt.request_bytes,
+                "trace_id": attempt.trace_id,
+                "span_id": attempt.span_id,
+            }
+            for attempt in report.attempts
+        ]
+    )
+
+
+def receipt_rows(report: SubmissionReport, receipts: Sequence[Mapping[str, Any]]) -> Columns:
+    """Return the `relay_receipts` rows that answer this report's attempts, joined by the sender's span."""
+    payload = report.submission.execution_payload
+    attempts = {attempt.span_id.hex(): attempt.number for attempt in report.attempts}
+    return _rows(
+        [
+            {
+                "block_number": payload.block_number,
+                "block_time": payload.timestamp * NANOSECONDS,
+                "block_hash": payload.block_hash,
+                "relay": report.relay,
+                "attempt": attempts[receipt["sender_span_id"]],
+                "received_at": int(receipt["received_ns"]),
+                "accepted": receipt["accepted"],
+                "code": receipt["code"],
+                "message": receipt["message"],
+                "check_names": [check["name"] for check in receipt["checks"]],
+                "check_ok": [check["ok"] for check in receipt["checks"]],
+                "check_messages": [check["message"] for check in receipt["checks"]],
+                "trace_id": bytes.fromhex(receipt["trace_id"]),
+            }
+            for receipt in receipts
+            if receipt["sender_span_id"] in attempts
+        ]
+    )
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> Columns:
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}

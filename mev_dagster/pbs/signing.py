@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from mev_dagster.errors import RelayRefused
 from mev_dagster.pbs.ssz import Container
+from mev_dagster.pbs.types import ConsensusFork
 
 DOMAIN_BEACON_PROPOSER = bytes.fromhex("00000000")
 DOMAIN_APPLICATION_BUILDER = bytes.fromhex("00000001")
@@ -80,6 +81,15 @@ def sandbox_domain(genesis_fork_version: bytes = SANDBOX_GENESIS_FORK_VERSION) -
         name = next(item.name for item in NETWORKS if item.genesis_fork_version == genesis_fork_version)
         raise RelayRefused(f"will not sign under {name}'s builder domain: this program only builds dry")
     return builder_domain(genesis_fork_version)
+
+
+def sandbox_proposer_domain(fork: ConsensusFork) -> bytes:
+    """Return the domain sandbox proposers sign blocks under.
+
+    No public network has a zero validators root, so these signatures are valid on none.
+    """
+    version = bytes((fork,)) + SANDBOX_GENESIS_FORK_VERSION[1:]
+    return compute_domain(DOMAIN_BEACON_PROPOSER, version)
 
 
 def refuse_public_chain(chain_id: int) -> None:

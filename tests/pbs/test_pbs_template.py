@@ -344,14 +344,14 @@ def test_a_block_from_before_the_merge_has_no_context(block_file):
 
 
 def test_a_template_is_a_row_of_its_table():
-    from mev_dagster.store.client import table_named
+    from mev_dagster.store.tables import TABLES
 
     template = build(
         candidates=[Candidate((call(0, FIRST_ONLY),), 5), Candidate((call(1, FIRST_ONLY),), 6)],
         pending=[transfer(2, tip_gwei=90), transfer(3, nonce=4)],
     )
     row = template_rows(template, trace_id=b"\x77" * 16)
-    table = table_named("block_templates")
+    table = TABLES["block_templates"]
     assert {column.name for column in table.columns if column.required} <= set(row)
     for column in table.columns:
         if column.name in row:

@@ -1,0 +1,84 @@
+"""The relay's HTTP application: the builder's submission, health, metrics, and the other APIs joined.
+
+`/sandbox/v1` exists on no public relay: it tells which slot a block number belongs to, takes slots with
+their states, and gives full receipts.
+"""
+
+import time
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mev_dagster.errors import DecodeError, MevError
+from mev_dagster.pbs import wire
+from mev_dagster.pbs.sandbox import data_api, proposer_api, sandbox_api
+from mev_dagster.pbs.sandbox.answers import refusal
+from mev_dagster.pbs.sandbox.bodies import Unreadable, is_json, read_body, response, unreadable
+from mev_dagster.pbs.sandbox.relay import SandboxRelay
+from mev_dagster.pbs.types import ConsensusFork, SubmitBlockRequest
+from mev_dagster.telemetry.metrics import exposition
+from mev_dagster.telemetry.tracing import context_from
+
+
+def build_app(relay: SandboxRelay, *, ready: Callable[[], bool] = lambda: True) -> Starlette:
+    """Return the ASGI application of a relay."""
+
+    async def submit(request: Request) -> Response:
+        started = time.perf_counter()
+        submission, size = await _submission(request, relay)
+        relay.metrics.payload_bytes.observe(size)
+        receipt = await relay.submit(
+            submission,
+            cancellations=request.query_params.get("cancellations") == "1",
+            parent=context_from(request.headers),
+        )
+        relay.metrics.latency_seconds.observe(time.perf_counter() - started)
+        return response(receipt.answer)
+
+    async def alive(request: Request) -> Response:
+        return JSONResponse({"message": "live"})
+
+    async def is_ready(request: Request) -> Response:
+        return JSONResponse({"message": "ready"}) if ready() else JSONResponse({"message": "starting"}, 503)
+
+    async def metrics(request: Request) -> Response:
+        body, content_type = exposition(relay.metrics.registry)
+        return Response(body, media_type=content_type)
+
+    async def bad_request(request: Request, error: Exception) -> Response:
+        if isinstance(error, Unreadable):
+            relay.metrics.answered.labels(str(error.answer.status), error.answer.code).inc()
+            return response(error.answer)
+        assert isinstance(error, MevError), "registered for this class only"
+        return response(refusal(error.code, str(error)))
+
+    return Starlette(
+        routes=[
+            Route("/relay/v1/builder/blocks", submit, methods=["POST"]),
+            *data_api.routes(relay),
+            *proposer_api.routes(relay),
+            *sandbox_api.routes(relay),
+            Route("/livez", alive),
+            Route("/readyz", is_ready),
+            Route("/metrics", metrics),
+        ],
+        exception_handlers={MevError: bad_request},
+    )
+
+
+async def _submission(request: Request, relay: SandboxRelay) -> tuple[SubmitBlockRequest, int]:
+    """Decode the body as its headers announce it; without a version, content and slot tell the fork."""
+    json = is_json(request)
+    version = request.headers.get("eth-consensus-version", "").strip().lower()
+    forks = {fork.version: fork for fork in ConsensusFork}
+    if version and version not in forks:
+        raise Unreadable(refusal("consensus_version", f"invalid consensus version: {version}"))
+    body = await read_body(request)
+    try:
+        submission = wire.decode_submission(body, json=json, fork=forks.get(version))
+    except DecodeError as error:
+        raise unreadable(error) from error
+    return (submission if version else await relay.with_fork_of_slot(submission)), len(body)

@@ -1,0 +1,92 @@
+"""What only a sandbox has: the slot of a block number, posted slots with their states, full receipts."""
+
+from dataclasses import asdict
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mev_dagster.errors import DecodeError
+from mev_dagster.pbs import codec_json
+from mev_dagster.pbs.sandbox.answers import refusal
+from mev_dagster.pbs.sandbox.bodies import Unreadable, read_json, unreadable
+from mev_dagster.pbs.sandbox.data_api import duty_row
+from mev_dagster.pbs.sandbox.posts import slot_from_json
+from mev_dagster.pbs.sandbox.relay import Receipt, SandboxRelay
+from mev_dagster.pbs.schema import HASH, UINT64
+
+MAX_SLOT_BYTES = 256 * 1024 * 1024
+"""Whole devnet states and mainnet witnesses are large; this endpoint listens on loopback only."""
+
+
+def routes(relay: SandboxRelay) -> list[Route]:
+    """Return the routes of this API."""
+
+    async def slot_of_block(request: Request) -> Response:
+        number = _value(UINT64, request.path_params["number"], "number")
+        slot = await run_in_threadpool(relay.slots.of_block, number)
+        if slot is None:
+            raise Unreadable(refusal("unknown_block", f"no slot is known for block {number}", 404))
+        return JSONResponse(duty_row(slot))
+
+    async def post_slot(request: Request) -> Response:
+        document = await read_json(request, MAX_SLOT_BYTES)
+        try:
+            slot = await run_in_threadpool(slot_from_json, document, relay.validators)
+        except DecodeError as error:
+            raise unreadable(error) from error
+        relay.slots.add(slot)
+        return JSONResponse(duty_row(slot))
+
+    async def post_head(request: Request) -> Response:
+        document = await read_json(request)
+        slot = document.get("slot") if isinstance(document, dict) else None
+        relay.head_slot = _value(UINT64, slot, "slot")
+        return Response(status_code=200)
+
+    async def receipts(request: Request) -> Response:
+        wanted = request.query_params.get("block_hash")
+        block_hash = None if wanted is None else _value(HASH, wanted, "block_hash")
+        return JSONResponse(
+            [
+                receipt_document(receipt)
+                for receipt in relay.receipts
+                if block_hash in {None, receipt.submission.message.block_hash}
+            ]
+        )
+
+    return [
+        Route("/sandbox/v1/slots/{number}", slot_of_block),
+        Route("/sandbox/v1/slots", post_slot, methods=["POST"]),
+        Route("/sandbox/v1/head", post_head, methods=["POST"]),
+        Route("/sandbox/v1/receipts", receipts),
+    ]
+
+
+def receipt_document(receipt: Receipt) -> dict[str, Any]:
+    """Return a receipt as JSON."""
+    submission = receipt.submission
+    return {
+        "slot": str(submission.message.slot),
+        "block_number": str(submission.execution_payload.block_number),
+        "block_hash": "0x" + submission.message.block_hash.hex(),
+        "builder_pubkey": "0x" + submission.message.builder_pubkey.hex(),
+        "value": str(submission.message.value),
+        "received_ns": str(receipt.received_ns),
+        "status": receipt.answer.status,
+        "accepted": receipt.answer.accepted,
+        "code": receipt.answer.code,
+        "message": receipt.answer.message,
+        "checks": [asdict(check) for check in receipt.checks],
+        "trace_id": receipt.trace_id.hex(),
+        "sender_span_id": receipt.sender_span_id.hex(),
+    }
+
+
+def _value(kind: Any, value: Any, name: str) -> Any:
+    try:
+        return codec_json.from_json(kind, value, name)
+    except DecodeError as error:
+        raise unreadable(error) from error
