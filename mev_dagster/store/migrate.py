@@ -1,6 +1,7 @@
 """Bring a database to the schema of this version.
 
-New tables and new columns are added by themselves; TTLs follow the settings; the views are made again.
+New tables and columns are added by themselves, columns that became nullable are widened; TTLs follow the
+settings; the views are made again.
 Anything else (a changed type, key or partition) cannot be done in place: the migration refuses and names
 the column, and the table can be dropped and rebuilt from the event log.
 """
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mev_dagster.errors import StoreError
 from mev_dagster.settings import Settings
-from mev_dagster.store.sql import literal, quoted
+from mev_dagster.store.sql import quoted
 from mev_dagster.store.tables import TABLES, Column, Table
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ class MigrationReport:
 
     created: list[str] = field(default_factory=list)
     columns_added: list[str] = field(default_factory=list)
+    columns_widened: list[str] = field(default_factory=list)
     ttl_changed: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
         """Whether anything was done."""
-        return bool(self.created or self.columns_added or self.ttl_changed)
+        return bool(self.created or self.columns_added or self.columns_widened or self.ttl_changed)
 
 
 def retention_days(table: Table, settings: Settings) -> int | None:
@@ -87,10 +89,8 @@ def migrate(store: "Store") -> MigrationReport:
         if applied.get(table.name) == fingerprint:
             continue
         if table.name in existing:
-            report.columns_added += _extend(store, table, existing[table.name])
-            if table.tier is not None and table.name in applied:
-                _set_ttl(store, table)
-                report.ttl_changed.append(table.name)
+            _extend(store, table, existing[table.name], report)
+            _set_ttl(store, table, report)
         else:
             store.command(render(table, store.settings))
             report.created.append(table.name)
@@ -129,8 +129,7 @@ def _columns_of(store: "Store") -> dict[str, dict[str, str]]:
     return found
 
 
-def _extend(store: "Store", table: Table, existing: dict[str, str]) -> list[str]:
-    added = []
+def _extend(store: "Store", table: Table, existing: dict[str, str], report: MigrationReport) -> None:
     previous = None
     for column in table.columns:
         have = existing.get(column.name)
@@ -140,7 +139,12 @@ def _extend(store: "Store", table: Table, existing: dict[str, str]) -> list[str]
                 f"ALTER TABLE {quoted(store.database)}.{quoted(table.name)}"
                 f" ADD COLUMN IF NOT EXISTS {column.ddl} {place}"
             )
-            added.append(f"{table.name}.{column.name}")
+            report.columns_added.append(f"{table.name}.{column.name}")
+        elif column.type.text == f"Nullable({have})" and column.name not in table.key:
+            store.command(
+                f"ALTER TABLE {quoted(store.database)}.{quoted(table.name)} MODIFY COLUMN {column.ddl}"
+            )
+            report.columns_widened.append(f"{table.name}.{column.name}")
         elif have != column.type.text:
             raise StoreError(
                 f"{table.name}.{column.name} is {have} here and {column.type.text} in the schema; "
@@ -150,12 +154,18 @@ def _extend(store: "Store", table: Table, existing: dict[str, str]) -> list[str]
     gone = [name for name in existing if name not in table.by_name]
     if gone:
         raise StoreError(f"{table.name} has columns the schema no longer knows: {', '.join(gone)}")
-    return added
 
 
-def _set_ttl(store: "Store", table: Table) -> None:
-    days = literal(retention_days(table, store.settings))
+def _set_ttl(store: "Store", table: Table, report: MigrationReport) -> None:
+    days = retention_days(table, store.settings)
+    ddl = store.scalar(
+        "SELECT create_table_query FROM system.tables WHERE database = {db:String} AND name = {name:String}",
+        {"db": store.database, "name": table.name},
+    )
+    if days is None or f"toIntervalDay({days})" in ddl:
+        return
     store.command(
         f"ALTER TABLE {quoted(store.database)}.{quoted(table.name)}"
         f" MODIFY TTL toDateTime(stored_at) + INTERVAL {days} DAY"
     )
+    report.ttl_changed.append(table.name)

@@ -18,13 +18,13 @@ def quoted(name: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """Return a value as a ClickHouse literal; bytes become a FixedString-compatible string."""
+    """Return a value as a ClickHouse literal; bytes become a string of escapes, which FixedString takes."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, bytes | bytearray | memoryview):
-        return f"unhex('{bytes(value).hex()}')"
+        return "'" + "".join(f"\\x{byte:02x}" for byte in bytes(value)) + "'"
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     raise StoreError(f"no literal for a {type(value).__name__}")

@@ -116,7 +116,7 @@ def test_frames_are_cut_by_block_and_by_time(store: Store):
 
 
 def test_rows_of_many_days_go_in_as_one_batch(store: Store):
-    days = 400
+    days = 150
     rows = sightings(days) | {"seen_at": [SLOT - day * DAY for day in range(days)]}
     assert store.insert("tx_sightings", rows) == days
     assert store.count("tx_sightings") == days
