@@ -1,0 +1,79 @@
+"""A block as it landed: its transactions with what their receipts say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.receipts import Log, Receipt
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.dex.registry import WRAPPED_ETHER_CODES
+from mev_dagster.errors import InputError
+from mev_dagster.evm.prestate import Prestate
+
+NOTHING_PAID: Mapping[bytes, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class LandedTx:
+    """One transaction of a block. `direct_payment_wei` is what it gave the coinbase besides its tip.
+
+    Before Byzantium receipts do not say who succeeded, and everybody is taken to have.
+    """
+
+    index: int
+    tx: Transaction
+    succeeded: bool
+    logs: tuple[Log, ...]
+    gas_used: int
+    gas_cost_wei: int
+    direct_payment_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class LandedBlock:
+    """A block to be labelled. `wrapped_ether` is None where the block touched none that we know."""
+
+    number: int
+    hash: bytes
+    timestamp: int
+    wrapped_ether: bytes | None
+    txs: tuple[LandedTx, ...]
+
+
+def landed_block(
+    block: Block,
+    receipts: Sequence[Receipt],
+    wrapped_ether: bytes | None,
+    direct_payments_wei: Mapping[bytes, int] = NOTHING_PAID,
+) -> LandedBlock:
+    """Join a block with its receipts. Payments to the coinbase leave no log, so they are handed in."""
+    if len(receipts) != len(block.transactions):
+        raise InputError(
+            f"block {block.header.number}: {len(block.transactions)} transactions, {len(receipts)} receipts"
+        )
+    base_fee = block.header.base_fee_per_gas_wei
+    txs = tuple(
+        LandedTx(
+            index=index,
+            tx=tx,
+            succeeded=receipt.status != 0,
+            logs=receipt.logs,
+            gas_used=receipt.gas_used,
+            gas_cost_wei=receipt.gas_used * tx.effective_gas_price_wei(base_fee),
+            direct_payment_wei=direct_payments_wei.get(tx.hash, 0),
+        )
+        for index, (tx, receipt) in enumerate(zip(block.transactions, receipts, strict=True))
+    )
+    return LandedBlock(block.header.number, block.hash, block.header.timestamp, wrapped_ether, txs)
+
+
+def wrapped_ether_in(state: Prestate) -> bytes | None:
+    """Return the token that wraps ether among the accounts of a state."""
+    return next(
+        (
+            address
+            for address, account in sorted(state.accounts.items())
+            if account.code_hash in WRAPPED_ETHER_CODES
+        ),
+        None,
+    )
