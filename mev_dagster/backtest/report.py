@@ -1,0 +1,89 @@
+"""A backtest for a reader: the JSON of `mev backtest`, and its table."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mev_dagster.backtest.opportunity import Found
+from mev_dagster.backtest.score import Backtest, BlockScore
+from mev_dagster.search.report import in_ether
+
+Json = dict[str, Any]
+
+
+def backtest_to_json(result: Backtest) -> Json:
+    """Return the scores and, under `report`, every opportunity behind them."""
+    return {
+        "per_kind": {
+            str(kind): {
+                "tp": score.tp,
+                "fp": score.fp,
+                "fn": score.fn,
+                "precision": score.precision,
+                "recall": score.recall,
+            }
+            for kind, score in result.per_kind.items()
+        },
+        "pnl_wei": result.pnl_wei,
+        "landed_wei": result.landed_wei,
+        "captured_wei": result.captured_wei,
+        "captured_share": result.captured_share,
+        "arrival_times": "synthetic" if result.synthetic else "observed",
+        "report": [_block(block) for block in result.blocks if block.matches or block.untaken],
+    }
+
+
+def _block(block: BlockScore) -> Json:
+    return {
+        "number": block.number,
+        "pnl_wei": block.pnl_wei,
+        "landed": [
+            {
+                "kind": str(match.landed.kind),
+                "tx_hashes": list(match.landed.tx_hashes),
+                "victims": sorted(match.landed.victims),
+                "pools": sorted(match.landed.pools),
+                "worth_wei": match.landed.worth_wei,
+                "found": _found(match.found) if match.found else None,
+                "missed": match.missed,
+            }
+            for match in block.matches
+        ],
+        "untaken": [_found(one) for one in block.untaken],
+    }
+
+
+def _found(one: Found) -> Json:
+    return {
+        "kind": str(one.kind),
+        "opportunity_id": one.best.opportunity_id,
+        "rank": one.best.rank,
+        "worth_wei": one.worth_wei,
+        "profit_wei": one.profit_wei,
+        "ways": 1 + len(one.others),
+    }
+
+
+def print_backtest(console: Console, result: Backtest) -> None:
+    """Print the scores by kind, then the sums."""
+    table = Table(box=None, padding=(0, 2))
+    for title in (
+        "kind",
+        "landed and found",
+        "found, not landed",
+        "landed, not found",
+        "precision",
+        "recall",
+    ):
+        table.add_column(title, justify="left" if title == "kind" else "right")
+    for kind, score in result.per_kind.items():
+        shares = ("" if share is None else f"{share:.3f}" for share in (score.precision, score.recall))
+        table.add_row(str(kind), str(score.tp), str(score.fp), str(score.fn), *shares)
+    console.print(table)
+    share = "" if result.captured_share is None else f" ({result.captured_share:.1%} of it found)"
+    console.print(
+        f"{len(result.blocks)} blocks: {in_ether(result.pnl_wei)} ETH found after gas, "
+        f"{in_ether(result.landed_wei)} ETH landed before gas{share}"
+        f"{'; arrival times are synthetic' if result.synthetic else ''}"
+    )

@@ -1,0 +1,140 @@
+"""Counts, precision, recall and profit of the search over blocks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mev_dagster.backtest.opportunity import Found, Landed, landed_in, matches, opportunities_of
+from mev_dagster.labels.label import BlockLabels
+from mev_dagster.search.plan import Kind
+from mev_dagster.search.run import SearchResult
+
+KINDS = tuple(sorted(Kind))
+NOT_PROPOSED = "not_proposed"
+
+
+@dataclass(frozen=True, slots=True)
+class KindScore:
+    """One kind over all blocks. `tp` counts landed opportunities that were found."""
+
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
+
+    @property
+    def precision(self) -> float | None:
+        """Return the share of found opportunities that landed; None without any."""
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
+
+    @property
+    def recall(self) -> float | None:
+        """Return the share of landed opportunities that were found; None without any."""
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
+
+    def __add__(self, other: "KindScore") -> "KindScore":
+        return KindScore(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A landed opportunity with what the search had of it.
+
+    Where it had not verified it, `found` is None and `missed` says why: the reason of the candidate that
+    could not be verified, or `not_proposed`.
+    """
+
+    landed: Landed
+    found: Found | None
+    missed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockScore:
+    """One block: every landed opportunity, and what was found that nobody took.
+
+    `pnl_wei` is what a block holding all found opportunities that do not compete would have earned.
+    """
+
+    number: int
+    matches: tuple[Match, ...]
+    untaken: tuple[Found, ...]
+    pnl_wei: int
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """Return every opportunity the search verified, taken or not."""
+        taken = {match.found.best.opportunity_id: match.found for match in self.matches if match.found}
+        return (*taken.values(), *self.untaken)
+
+    def of(self, kind: Kind) -> KindScore:
+        """Return the counts of one kind."""
+        landed = [match for match in self.matches if match.landed.kind is kind]
+        found = sum(match.found is not None for match in landed)
+        return KindScore(found, sum(one.kind is kind for one in self.untaken), len(landed) - found)
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """All blocks. `synthetic` says that arrival times were made up by a rule."""
+
+    blocks: tuple[BlockScore, ...]
+    synthetic: bool
+    per_kind: Mapping[Kind, KindScore] = field(init=False)
+
+    def __post_init__(self) -> None:
+        scores = {kind: sum((block.of(kind) for block in self.blocks), start=KindScore()) for kind in KINDS}
+        object.__setattr__(self, "per_kind", scores)
+
+    @property
+    def pnl_wei(self) -> int:
+        """Return the profit of all blocks."""
+        return sum(block.pnl_wei for block in self.blocks)
+
+    @property
+    def landed_wei(self) -> int:
+        """Return what the landed opportunities earned, before gas and payments."""
+        return sum(match.landed.worth_wei or 0 for block in self.blocks for match in block.matches)
+
+    @property
+    def captured_wei(self) -> int:
+        """Return how much of that the search had found, never more than it was worth to who took it."""
+        return sum(
+            min(match.found.worth_wei, match.landed.worth_wei)
+            for block in self.blocks
+            for match in block.matches
+            if match.found is not None and match.landed.worth_wei is not None
+        )
+
+    @property
+    def captured_share(self) -> float | None:
+        """Return `captured_wei` over `landed_wei`; None when nothing of worth landed."""
+        return self.captured_wei / self.landed_wei if self.landed_wei > 0 else None
+
+
+def score_block(result: SearchResult, labels: BlockLabels) -> BlockScore:
+    """Compare one block's candidates with its labels."""
+    found = opportunities_of(one for one in result.candidates if one.verified)
+    doubtful = opportunities_of(one for one in result.candidates if not one.verified)
+    met = tuple(_match(landed, found, doubtful) for landed in landed_in(labels))
+    taken = [match.found for match in met if match.found is not None]
+    untaken = tuple(one for one in found if one not in taken)
+    return BlockScore(result.env.number, met, untaken, pnl_wei(found))
+
+
+def _match(landed: Landed, found: Sequence[Found], doubtful: Sequence[Found]) -> Match:
+    had = next((one for one in found if matches(one, landed)), None)
+    if had is not None:
+        return Match(landed, had)
+    doubted = next((one.best.reason for one in doubtful if matches(one, landed)), NOT_PROPOSED)
+    return Match(landed, None, doubted)
+
+
+def pnl_wei(found: Iterable[Found]) -> int:
+    """Return the profit of the best opportunities that share neither victim nor pool with a better one."""
+    used: set[bytes] = set()
+    total = 0
+    for one in sorted(found, key=lambda one: (-one.profit_wei, one.best.opportunity_id)):
+        needs = one.victims | frozenset(one.best.plan.venues)
+        if not needs & used:
+            used |= needs
+            total += one.profit_wei
+    return total
