@@ -29,23 +29,28 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An opportunity the search proposed: the best candidate, and the others that take the same gap."""
+    """An opportunity the search proposed: every candidate that would take it, best first."""
 
-    kind: Kind
-    victims: frozenset[bytes]
-    pools: frozenset[bytes]
-    best: Candidate
-    others: tuple[Candidate, ...] = ()
+    ways: tuple[Candidate, ...]
 
     @property
-    def worth_wei(self) -> int:
-        """Return the best candidate's profit before gas."""
-        return self.best.expected_profit_wei
+    def best(self) -> Candidate:
+        """Return the candidate that ranks first."""
+        return self.ways[0]
+
+    @property
+    def kind(self) -> Kind:
+        """Return what the best candidate does."""
+        return self.best.kind
 
     @property
     def profit_wei(self) -> int:
         """Return the best candidate's profit after gas, as executed."""
         return self.best.simulated_profit_wei or 0
+
+    def way_that_landed(self, landed: Landed) -> Candidate | None:
+        """Return the best candidate that does what somebody did, None when none does."""
+        return next((way for way in self.ways if _did(way, landed)), None)
 
 
 def landed_in(labels: BlockLabels) -> Iterator[Landed]:
@@ -67,38 +72,33 @@ def _worth(profit: Profit, wrapped_ether: bytes | None) -> int | None:
 
 
 def opportunities_of(candidates: Iterable[Candidate]) -> list[Found]:
-    """Return the opportunities among ranked candidates, best first."""
-    found: list[Found] = []
+    """Return the opportunities among ranked candidates, best first.
+
+    Cycles that cross a common pair compete for its price, whatever transactions they stand behind.
+    """
+    found: list[list[Candidate]] = []
     for candidate in candidates:
-        new = Found(
-            candidate.kind,
-            frozenset(candidate.pending_hashes[-1:]),
-            frozenset(candidate.plan.venues),
-            candidate,
-        )
-        same = next((position for position, known in enumerate(found) if _same_gap(known, new)), None)
+        same = next((ways for ways in found if _competes(candidate, ways[0])), None)
         if same is None:
-            found.append(new)
+            found.append([candidate])
         else:
-            known = found[same]
-            found[same] = Found(
-                known.kind, known.victims, known.pools | new.pools, known.best, (*known.others, candidate)
-            )
-    return found
+            same.append(candidate)
+    return [Found(tuple(ways)) for ways in found]
 
 
-def _same_gap(one: Found, other: Found) -> bool:
-    if one.kind is not other.kind or one.victims != other.victims:
+def _competes(one: Candidate, other: Candidate) -> bool:
+    if not set(one.plan.venues) & set(other.plan.venues):
         return False
-    return one.kind is not Kind.ARBITRAGE or bool(one.pools & other.pools)
+    sandwiches = (one.kind is Kind.SANDWICH, other.kind is Kind.SANDWICH)
+    return one.pending_hashes == other.pending_hashes if all(sandwiches) else not any(sandwiches)
 
 
-def matches(found: Found, landed: Landed) -> bool:
-    """Say whether the search had found what landed."""
-    if found.kind is not landed.kind:
+def _did(way: Candidate, landed: Landed) -> bool:
+    if way.kind is not landed.kind:
         return False
+    victims, pools = set(way.pending_hashes[-1:]), set(way.plan.venues)
     if landed.kind is Kind.SANDWICH:
-        return found.victims <= landed.victims and found.pools == landed.pools
+        return victims <= landed.victims and pools == landed.pools
     if landed.kind is Kind.BACKRUN:
-        return found.victims == landed.victims and bool(found.pools & landed.pools)
-    return len(found.pools & landed.pools) >= COMMON_POOLS_OF_A_GAP
+        return victims == landed.victims and bool(pools & landed.pools)
+    return len(pools & landed.pools) >= COMMON_POOLS_OF_A_GAP

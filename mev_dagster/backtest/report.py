@@ -5,8 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mev_dagster.backtest.opportunity import Found
 from mev_dagster.backtest.score import Backtest, BlockScore
+from mev_dagster.search.rank import Candidate
 from mev_dagster.search.report import in_ether
 
 Json = dict[str, Any]
@@ -45,23 +45,22 @@ def _block(block: BlockScore) -> Json:
                 "victims": sorted(match.landed.victims),
                 "pools": sorted(match.landed.pools),
                 "worth_wei": match.landed.worth_wei,
-                "found": _found(match.found) if match.found else None,
+                "found": _candidate(match.way) if match.way else None,
                 "missed": match.missed,
             }
             for match in block.matches
         ],
-        "untaken": [_found(one) for one in block.untaken],
+        "untaken": [{**_candidate(one.best), "ways": len(one.ways)} for one in block.untaken],
     }
 
 
-def _found(one: Found) -> Json:
+def _candidate(candidate: Candidate) -> Json:
     return {
-        "kind": str(one.kind),
-        "opportunity_id": one.best.opportunity_id,
-        "rank": one.best.rank,
-        "worth_wei": one.worth_wei,
-        "profit_wei": one.profit_wei,
-        "ways": 1 + len(one.others),
+        "kind": str(candidate.kind),
+        "opportunity_id": candidate.opportunity_id,
+        "rank": candidate.rank,
+        "expected_profit_wei": candidate.expected_profit_wei,
+        "simulated_profit_wei": candidate.simulated_profit_wei,
     }
 
 

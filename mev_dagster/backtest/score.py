@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mev_dagster.backtest.opportunity import Found, Landed, landed_in, matches, opportunities_of
+from mev_dagster.backtest.opportunity import Found, Landed, landed_in, opportunities_of
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.search.plan import Kind
+from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
 
 KINDS = tuple(sorted(Kind))
@@ -36,14 +37,15 @@ class KindScore:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A landed opportunity with what the search had of it.
+    """A landed opportunity with what the search had of it: the opportunity, and its way that landed.
 
-    Where it had not verified it, `found` is None and `missed` says why: the reason of the candidate that
-    could not be verified, or `not_proposed`.
+    Where nothing was verified both are None and `missed` says why: the reason of the candidate that could
+    not be verified, or `not_proposed`.
     """
 
     landed: Landed
     found: Found | None
+    way: Candidate | None
     missed: str = ""
 
 
@@ -98,10 +100,10 @@ class Backtest:
     def captured_wei(self) -> int:
         """Return how much of that the search had found, never more than it was worth to who took it."""
         return sum(
-            min(match.found.worth_wei, match.landed.worth_wei)
+            min(match.way.expected_profit_wei, match.landed.worth_wei)
             for block in self.blocks
             for match in block.matches
-            if match.found is not None and match.landed.worth_wei is not None
+            if match.way is not None and match.landed.worth_wei is not None
         )
 
     @property
@@ -121,11 +123,12 @@ def score_block(result: SearchResult, labels: BlockLabels) -> BlockScore:
 
 
 def _match(landed: Landed, found: Sequence[Found], doubtful: Sequence[Found]) -> Match:
-    had = next((one for one in found if matches(one, landed)), None)
-    if had is not None:
-        return Match(landed, had)
-    doubted = next((one.best.reason for one in doubtful if matches(one, landed)), NOT_PROPOSED)
-    return Match(landed, None, doubted)
+    for one in found:
+        way = one.way_that_landed(landed)
+        if way is not None:
+            return Match(landed, one, way)
+    doubted = (way.reason for one in doubtful if (way := one.way_that_landed(landed)))
+    return Match(landed, None, None, next(doubted, NOT_PROPOSED))
 
 
 def pnl_wei(found: Iterable[Found]) -> int:
@@ -133,7 +136,7 @@ def pnl_wei(found: Iterable[Found]) -> int:
     used: set[bytes] = set()
     total = 0
     for one in sorted(found, key=lambda one: (-one.profit_wei, one.best.opportunity_id)):
-        needs = one.victims | frozenset(one.best.plan.venues)
+        needs = {*one.best.pending_hashes, *one.best.plan.venues}
         if not needs & used:
             used |= needs
             total += one.profit_wei

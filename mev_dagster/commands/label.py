@@ -13,6 +13,10 @@ def label(
     paths: Annotated[list[Path], typer.Argument(help="block files, folders of them, or captures")],
     score: Annotated[Path | None, typer.Option(help="folder of labels to compare with")] = None,
     explain: Annotated[str | None, typer.Option(help="show the evidence for this transaction hash")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="execute the blocks with this engine, to count payments to the coinbase"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Label swaps, arbitrages, sandwiches, liquidations and just-in-time liquidity."""
@@ -20,6 +24,7 @@ def label(
 
     from mev_dagster.commands import output
     from mev_dagster.errors import InputError
+    from mev_dagster.evm.engines import get_engine
     from mev_dagster.labels import report
     from mev_dagster.labels.label import label_block
     from mev_dagster.labels.score import read_silver
@@ -31,7 +36,7 @@ def label(
     labelled, seconds = [], 0.0
     with output.progress("labelling", quiet=json) as bar:
         task = bar.add_task("", total=None, detail="")
-        for block in landed_blocks(paths):
+        for block in landed_blocks(paths, get_engine(engine) if engine else None):
             started = time.perf_counter()
             labelled.append(label_block(block))
             seconds += time.perf_counter() - started

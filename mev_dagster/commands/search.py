@@ -59,5 +59,6 @@ def search(
     found = sum(len(result.candidates) for result in results)
     note = "; arrival times are synthetic" if synthetic else ""
     output.out.print(
-        f"{len(results)} blocks: {found} candidates, {verified} verified; rank 0x{digest.hex()}{note}"
+        f"{len(results)} blocks: {found} candidates, {verified} verified; rank 0x{digest.hex()}{note}",
+        soft_wrap=True,
     )

@@ -154,4 +154,6 @@ def print_score(console: Console, score: Score) -> None:
     console.print(table)
     for one in score.disagreements:
         why = f" ({one.why})" if one.why else ""
-        console.print(f"  block {one.block}: only {one.side} has {one.kind} {' '.join(one.key)}{why}")
+        console.print(
+            f"  block {one.block}: only {one.side} has {one.kind} {' '.join(one.key)}{why}", soft_wrap=True
+        )

@@ -4,10 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mev_dagster.captures.format import Capture, open_capture
-from mev_dagster.captures.importers import block_files, read_block_file
 from mev_dagster.captures.manifest import MANIFEST
-from mev_dagster.errors import InputError
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.receipts import Receipt
+from mev_dagster.evm.block_files import block_paths, load_block_file
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.labels.landed import LandedBlock, landed_block, wrapped_ether_in
+from mev_dagster.labels.payments import direct_payments_wei
 
 
 def landed_blocks(paths: Sequence[Path], engine: SimulationEngine | None = None) -> Iterator[LandedBlock]:
@@ -19,17 +23,15 @@ def landed_blocks(paths: Sequence[Path], engine: SimulationEngine | None = None)
         if (path / MANIFEST).exists():
             with open_capture(path) as capture:
                 yield from blocks_of_capture(capture, engine)
-        elif path.exists():
-            yield from blocks_of_files(path, engine)
         else:
-            raise InputError(f"{path}: no such file or folder")
+            yield from blocks_of_files(path, engine)
 
 
 def blocks_of_files(path: Path, engine: SimulationEngine | None = None) -> Iterator[LandedBlock]:
     """Yield the blocks of a block file or of a folder of them."""
-    for file in block_files([path]):
-        read = read_block_file(file, codes_beside(file) if engine else {})
-        yield _landed(read.block, read.receipts, read.prestate, engine, read.chain_id)
+    for file in block_paths(path):
+        read = load_block_file(file, None if engine else {})
+        yield landed(read.block, read.expected, read.prestate, engine, read.chain_id)
 
 
 def blocks_of_capture(capture: Capture, engine: SimulationEngine | None = None) -> Iterator[LandedBlock]:
@@ -37,19 +39,19 @@ def blocks_of_capture(capture: Capture, engine: SimulationEngine | None = None) 
     for number in capture.numbers:
         if capture.has_receipts(number):
             state = capture.prestate(number) if capture.has_prestate(number) else None
-            yield _landed(
-                capture.block(number), capture.receipts(number), state, engine, capture.chain_id
-            )
+            receipts = capture.receipts(number)
+            yield landed(capture.block(number), receipts, state, engine, capture.chain_id)
 
 
-def _landed(
+def landed(
     block: Block,
     receipts: Sequence[Receipt],
     state: Prestate | None,
     engine: SimulationEngine | None,
     chain_id: int,
 ) -> LandedBlock:
+    """Return a block with its receipts, what wraps ether in its state, and payments if it is executed."""
     if state is None:
         return landed_block(block, receipts, None)
-    paid = direct_payments_wei(block, state, engine, chain_id) if engine else NOTHING_PAID
-    return landed_block(block, receipts, wrapped_ether_in(state), paid)
+    payments = direct_payments_wei(block, state, engine, chain_id) if engine else {}
+    return landed_block(block, receipts, wrapped_ether_in(state), payments)

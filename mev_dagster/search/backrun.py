@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from mev_dagster.dex.graph import Cycle
+from mev_dagster.dex.sizing import optimal_cycle
 from mev_dagster.search.arbitrage import Place, cycle_plan
 from mev_dagster.search.plan import Kind, Plan
 from mev_dagster.search.view import BlockView, PendingRun
@@ -29,5 +31,11 @@ class Backrun:
         place = Place((*run.prerequisites, run.tx), run.after)
         for cycle in view.graph.cycles(view.wrapped_ether, through=run.moved):
             plan = cycle_plan(view, cycle, place, Kind.BACKRUN, self.name)
-            if plan is not None:
+            if plan is not None and plan.expected_profit_wei > _at_the_top(view, cycle):
                 yield plan
+
+
+def _at_the_top(view: BlockView, cycle: Cycle) -> int:
+    """Return what the cycle pays without the transaction: a gap that was there before is not its doing."""
+    size = optimal_cycle(view.graph.hops(cycle), view.inventory_wei)
+    return size.profit if size is not None else 0

@@ -38,15 +38,16 @@ def print_block(console: Console, result: SearchResult) -> None:
     )
     if not result.candidates:
         return
-    table = Table(box=None, padding=(0, 2))
-    for title in ("rank", "kind", "opportunity", "size ETH", "expected ETH", "after gas ETH", ""):
-        table.add_column(title, justify="right" if title.endswith("ETH") or title == "rank" else "left")
+    table = Table(box=None, padding=(0, 1))
+    for title in ("rank", "kind", "id", "size ETH", "before gas", "after gas", ""):
+        right = title in {"rank", "size ETH", "before gas", "after gas"}
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for candidate in result.candidates[:_SHOWN]:
         simulated = candidate.simulated_profit_wei
         table.add_row(
             str(candidate.rank),
             str(candidate.kind),
-            candidate.opportunity_id.hex()[:12],
+            candidate.opportunity_id.hex()[:8],
             in_ether(candidate.plan.size_wei),
             in_ether(candidate.expected_profit_wei),
             "" if simulated is None else in_ether(simulated),
