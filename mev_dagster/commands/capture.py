@@ -44,6 +44,74 @@ def import_(
 
 
 @app.command()
+def record(
+    out: Annotated[Path, typer.Argument(help="the folder to make")],
+    *,
+    rpc: Annotated[str | None, typer.Option(help="node to record, ws://host:port")] = None,
+    http: Annotated[str | None, typer.Option(help="its http:// address, where that differs")] = None,
+    blocks: Annotated[int, typer.Option(min=1, help="how many blocks")] = 10,
+    whole_state: Annotated[
+        bool, typer.Option("--whole-state", help="dump the whole state (devnets)")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="engine that finds and proves the state")] = "py_evm",
+    json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Record the next blocks of a live node, what was pending before each, and the state they start from."""
+    import asyncio
+
+    from mev_dagster.captures.record import RecordedBlock
+    from mev_dagster.commands import output
+    from mev_dagster.errors import InputError
+    from mev_dagster.evm.engines import get_engine
+    from mev_dagster.ingest.recording import record_node
+    from mev_dagster.settings import settings
+
+    url = rpc or settings().rpc_url
+    if not url:
+        raise InputError("no node: give --rpc ws://host:port or MEV_RPC_URL")
+    if out.exists():
+        raise InputError(f"{out}: already exists")
+    with output.progress("recording blocks", quiet=json) as bar:
+        task = bar.add_task("", total=blocks, detail="")
+
+        def recorded(block: RecordedBlock) -> None:
+            bar.update(task, advance=1, detail=str(block.block.header.number))
+
+        manifest = asyncio.run(
+            record_node(
+                url,
+                out,
+                blocks=blocks,
+                http_url=http,
+                engine=get_engine(engine),
+                whole_state=whole_state,
+                on_block=recorded,
+            )
+        )
+    counts = {part.name.partition(".")[0]: part.records for part in manifest.parts}
+    size = sum(part.bytes for part in manifest.parts)
+    if json:
+        output.print_json(
+            {
+                "capture": str(out),
+                "chain_id": manifest.chain_id,
+                "first_block": manifest.first_block,
+                "last_block": manifest.last_block,
+                **counts,
+                "bytes": size,
+                "arrival_times": str(manifest.arrival_times),
+                "proven": True,
+            }
+        )
+        return
+    output.out.print(
+        f"{out}: blocks {manifest.first_block} to {manifest.last_block} of chain {manifest.chain_id}, "
+        f"{counts['events']} events, {counts['codes']} codes, {size:,} bytes; every block executed again "
+        "on its own prestate with equal receipts"
+    )
+
+
+@app.command()
 def verify(
     path: Annotated[Path, typer.Argument(help="a capture's folder")],
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,

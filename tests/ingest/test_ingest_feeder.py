@@ -11,6 +11,7 @@ from test_ingest_rows import numbered, seen, two_blocks_with_a_reorg
 from mev_dagster.errors import LogCorrupt, NodeUnreachable
 from mev_dagster.events.log import EventLogWriter
 from mev_dagster.ingest import feeder as feeder_module
+from mev_dagster.ingest.backfill import backfill
 from mev_dagster.ingest.feeder import StoreFeeder
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.rows import INGEST_TABLES, process
@@ -173,3 +174,13 @@ def test_a_log_shorter_than_what_the_store_holds_of_it_is_refused(session):
     feeder.close()
     with pytest.raises(LogCorrupt, match="the store holds event 10000 of this log"):
         session.feeder().step()
+
+
+def test_a_backfill_stores_a_log_once_however_often_it_runs(session):
+    session.append(two_blocks_with_a_reorg()[0])
+    first = backfill(session.store, session.directory)
+    digests = session.digests()
+    second = backfill(session.store, session.directory)
+    assert (first["ok"], first["rows_written"]) == (True, sum(stored_counts(session).values()))
+    assert (second["ok"], second["rows_written"]) == (True, 0)
+    assert session.digests() == digests
