@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from mev_dagster.chain.blocks import Block, Header
 from mev_dagster.chain.forks import Fork, ForkSchedule, schedule_for
@@ -111,6 +112,11 @@ def receipts_of(
             )
         )
     return tuple(receipts)
+
+
+def requests_hash(requests: Sequence[bytes]) -> bytes:
+    """Return what a header commits to of its block's requests (EIP-7685): SHA-256 over their SHA-256."""
+    return sha256(b"".join(sha256(request).digest() for request in requests)).digest()
 
 
 def mining_rewards(block: Block, fork: Fork) -> dict[bytes, int]:

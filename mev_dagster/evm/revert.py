@@ -23,9 +23,10 @@ def revert_reason(output: bytes) -> str:
     selector, body = output[:4], output[4:]
     if selector == _ERROR_STRING and len(body) >= 64:
         offset = int.from_bytes(body[:32], "big")
-        length = int.from_bytes(body[offset : offset + 32], "big")
+        head = body[offset : offset + 32]
+        length = int.from_bytes(head, "big")
         text = body[offset + 32 : offset + 32 + length]
-        if len(text) == length:
+        if len(head) == 32 and len(text) == length:
             return text.decode("utf-8", errors="replace")
     if selector == _PANIC and len(body) == 32:
         code = int.from_bytes(body, "big")

@@ -150,6 +150,9 @@ class JsonRpc:
                 raise TimeoutError("deadline passed")
             if connection.sock is not None:
                 connection.sock.settimeout(remaining)
+        if response.length:
+            raise http.client.IncompleteRead(b"".join(pieces), response.length)
+        response.close()  # or the connection takes no further request
         return b"".join(pieces)
 
     def _open(self) -> http.client.HTTPConnection:

@@ -1,42 +1,73 @@
-"""State of a live node at one pinned block, loaded when execution asks for it and recorded.
+"""State of a live node after one block, loaded when execution asks for it, proven, and recorded.
 
-`eth_getProof` gives balance, nonce, code hash and slots of an account in one request; `eth_getCode` is
-asked once for each code hash. What was read becomes a `Prestate` that gives the same results offline.
+`eth_getProof` gives balance, nonce, code hash and slots of an account with their proof under the block's
+state root; `eth_getCode` is asked once for each code hash. What a block has read becomes a `Prestate` that
+gives the same results offline. What it has not changed stays known for the next block.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
-from mev_dagster.errors import MissingState, NodeAnswerError
+from mev_dagster.chain import rlp
+from mev_dagster.chain.blocks import Header
+from mev_dagster.chain.jsonrpc import header_from_rpc
+from mev_dagster.chain.keccak import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.errors import MevError, MissingState, NodeAnswerError
+from mev_dagster.evm.partial_trie import PartialTrie, nodes_by_hash
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.types import ABSENT_ACCOUNT, Account
+from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 
-_HASH_BYTES, _ADDRESS_BYTES = 32, 20
+_HASH_BYTES = 32
+_SLOTS_PER_REQUEST = 256
+_ACCOUNTS_KEPT = 100_000
 
 
 class RpcState:
-    """A `StateSource` over JSON-RPC, pinned to the state after block `number`."""
+    """A `StateSource` over JSON-RPC, pinned to the state after one block.
 
-    def __init__(self, rpc: JsonRpc, number: int) -> None:
+    With `state_root` every answer is proven against it, so that a node can be slow but not wrong, and a
+    reorg that replaces the block cannot mix two states.
+    """
+
+    def __init__(
+        self,
+        rpc: JsonRpc,
+        number: int,
+        *,
+        state_root: bytes | None = None,
+        accounts_kept: int = _ACCOUNTS_KEPT,
+    ) -> None:
         self.number = number
         self._rpc = rpc
-        self._block = hex(number)
+        self._state_root = state_root
+        self._accounts_kept = accounts_kept
         self._accounts: dict[bytes, Account] = {}
         self._storage: dict[bytes, dict[int, int]] = {}
         self._codes: dict[bytes, bytes] = {}
         self._address_of_code: dict[bytes, bytes] = {}
         self._block_hashes: dict[int, bytes] = {}
+        self._read_accounts: set[bytes] = set()
+        self._read_slots: set[tuple[bytes, int]] = set()
+        self._read_codes: set[bytes] = set()
+        self._read_hashes: set[int] = set()
+
+    @classmethod
+    def at(cls, rpc: JsonRpc, number: int) -> "RpcState":
+        """Pin to a block of the node, taking its word for the block's state root only."""
+        return cls(rpc, number, state_root=fetch_header(rpc, number).state_root)
 
     def account(self, address: bytes) -> Account:
         """Return the account, asking the node the first time."""
+        self._read_accounts.add(address)
         if address not in self._accounts:
             self.prefetch([(address, ())])
         return self._accounts[address]
 
     def storage(self, address: bytes, slot: int) -> int:
         """Return one slot, asking the node the first time."""
+        self._read_slots.add((address, slot))
         known = self._storage.get(address, {})
         if slot not in known:
             self.prefetch([(address, (slot,))])
@@ -46,6 +77,7 @@ class RpcState:
         """Return the code of an account that was asked for before; checked against its hash."""
         if code_hash == EMPTY_CODE_HASH:
             return b""
+        self._read_codes.add(code_hash)
         if code_hash not in self._codes:
             address = self._address_of_code.get(code_hash)
             if address is None:
@@ -55,6 +87,7 @@ class RpcState:
 
     def block_hash(self, number: int) -> bytes:
         """Return an ancestor's hash."""
+        self._read_hashes.add(number)
         if number not in self._block_hashes:
             header = self._rpc.call("eth_getBlockByNumber", [hex(number), False])
             if not isinstance(header, Mapping):
@@ -62,67 +95,124 @@ class RpcState:
             self._block_hashes[number] = _data(header.get("hash"), _HASH_BYTES, "hash")
         return self._block_hashes[number]
 
-    def prefetch(self, wanted: Iterable[tuple[bytes, Sequence[int]]], *, codes: bool = False) -> None:
-        """Load accounts with slots in one batch; with `codes`, their codes in a second one."""
-        asked = [(address, list(slots)) for address, slots in wanted]
+    def prefetch(self, wanted: Iterable[tuple[bytes, Iterable[int]]], *, codes: bool = False) -> None:
+        """Load accounts with slots in one batch; with `codes`, the codes they turn out to have in another."""
+        asked = [
+            (address, ordered[start : start + _SLOTS_PER_REQUEST])
+            for address, slots in wanted
+            for ordered in (sorted(slots),)
+            for start in range(0, max(len(ordered), 1), _SLOTS_PER_REQUEST)
+        ]
         answers = self._rpc.batch(
             [
-                ("eth_getProof", ["0x" + address.hex(), [f"{slot:#066x}" for slot in slots], self._block])
+                (
+                    "eth_getProof",
+                    ["0x" + address.hex(), [f"{slot:#066x}" for slot in slots], hex(self.number)],
+                )
                 for address, slots in asked
             ]
         )
         for (address, slots), answer in zip(asked, answers, strict=True):
-            self._take(address, slots, answer)
+            try:
+                self._take(address, slots, answer)
+            except MevError as error:
+                raise NodeAnswerError(
+                    f"{self._rpc.shown_url}: eth_getProof of 0x{address.hex()} at block {self.number}: {error}"
+                ) from error
         if codes:
-            self._fetch_codes(
-                [
-                    (code_hash, address)
-                    for code_hash, address in self._address_of_code.items()
-                    if code_hash not in self._codes
-                ]
-            )
+            missing = [item for item in self._address_of_code.items() if item[0] not in self._codes]
+            self._fetch_codes(missing)
+
+    def prefetch_transactions(self, txs: Sequence[Transaction], coinbase: bytes) -> None:
+        """Load what transactions name themselves: senders, targets, access lists, delegating accounts."""
+        wanted: dict[bytes, set[int]] = {coinbase: set()}
+        for tx in txs:
+            for address in (tx.sender, tx.to, *(signed.authority for signed in tx.authorization_list)):
+                if address is not None:
+                    wanted.setdefault(address, set())
+            for entry in tx.access_list:
+                slots = wanted.setdefault(entry.address, set())
+                slots.update(int.from_bytes(key, "big") for key in entry.storage_keys)
+        unknown = {
+            address: {slot for slot in slots if slot not in self._storage.get(address, {})}
+            for address, slots in wanted.items()
+        }
+        needed = [
+            (address, slots) for address, slots in unknown.items() if slots or address not in self._accounts
+        ]
+        self.prefetch(needed, codes=True)
+
+    def advance(self, header: Header, state_diff: Mapping[bytes, AccountDiff]) -> None:
+        """Move to the next block, forgetting exactly what it changed."""
+        for address, diff in state_diff.items():
+            self._accounts.pop(address, None)
+            if diff.deleted or diff.storage_cleared:
+                self._storage.pop(address, None)
+            else:
+                for slot in diff.storage:
+                    self._storage.get(address, {}).pop(slot, None)
+        self.number, self._state_root = header.number, header.state_root
+        self._forget_the_least_read()
+        for read in (self._read_accounts, self._read_slots, self._read_codes, self._read_hashes):
+            read.clear()
 
     def recorded(self) -> Prestate:
-        """Return everything that was read, frozen."""
-        accounts = {
-            address: Account(
-                account.balance_wei,
-                account.nonce,
-                account.code_hash,
-                dict(self._storage.get(address, {})),
-                account.exists,
+        """Return everything that was read since the pinned block, frozen."""
+        slots: dict[bytes, dict[int, int]] = {}
+        for address, slot in sorted(self._read_slots):
+            slots.setdefault(address, {})[slot] = self._storage[address][slot]
+        accounts = {}
+        for address in sorted(self._read_accounts | slots.keys()):
+            known = self._accounts[address]
+            accounts[address] = Account(
+                known.balance_wei, known.nonce, known.code_hash, slots.get(address, {}), known.exists
             )
-            for address, account in self._accounts.items()
-        }
-        return Prestate(accounts, dict(self._codes), dict(self._block_hashes))
+        return Prestate(
+            accounts,
+            {code_hash: self._codes[code_hash] for code_hash in self._read_codes},
+            {number: self._block_hashes[number] for number in self._read_hashes},
+        )
+
+    def _forget_the_least_read(self) -> None:
+        """Keep the memory bounded: what this block has read goes to the end, the rest leaves from the front."""
+        for address in sorted(self._read_accounts):
+            if address in self._accounts:
+                self._accounts[address] = self._accounts.pop(address)
+        for address in list(self._accounts)[: max(0, len(self._accounts) - self._accounts_kept)]:
+            del self._accounts[address]
+            self._storage.pop(address, None)
 
     def _take(self, address: bytes, slots: Sequence[int], answer: Any) -> None:
         if not isinstance(answer, Mapping):
-            raise NodeAnswerError(
-                f"{self._rpc.shown_url}: eth_getProof: expected an object, got {answer!r:.80}"
-            )
+            raise NodeAnswerError(f"expected an object, got {answer!r:.80}")
         balance, nonce = _quantity(answer.get("balance"), "balance"), _quantity(answer.get("nonce"), "nonce")
         code_hash = _data(answer.get("codeHash"), _HASH_BYTES, "codeHash")
-        if code_hash == bytes(_HASH_BYTES):
-            code_hash = EMPTY_CODE_HASH  # how some nodes say that there is no account
+        storage_root = _data(answer.get("storageHash"), _HASH_BYTES, "storageHash")
+        if code_hash == bytes(_HASH_BYTES):  # how some nodes say that there is no account
+            code_hash, storage_root = EMPTY_CODE_HASH, EMPTY_TRIE_ROOT
         proofs = answer.get("storageProof") or []
         if len(proofs) != len(slots):
-            raise NodeAnswerError(
-                f"{self._rpc.shown_url}: eth_getProof: asked for {len(slots)} slots, got {len(proofs)}"
-            )
-        if (balance, nonce, code_hash) == (0, 0, EMPTY_CODE_HASH):
-            self._accounts[address] = ABSENT_ACCOUNT
-        else:
-            self._accounts[address] = Account(balance, nonce, code_hash)
+            raise NodeAnswerError(f"asked for {len(slots)} slots, got {len(proofs)}")
+        found = {
+            slot: _quantity(proof.get("value"), "storageProof.value")
+            for slot, proof in zip(slots, proofs, strict=True)
+        }
+        absent = (balance, nonce, code_hash) == (0, 0, EMPTY_CODE_HASH)
+        if self._state_root is not None:
+            account = b"" if absent else rlp.encode([nonce, balance, storage_root, code_hash])
+            _check_proof(self._state_root, keccak(address), account, answer.get("accountProof"), "account")
+            for (slot, value), proof in zip(found.items(), proofs, strict=True):
+                encoded = rlp.encode_int(value) if value else b""
+                key = keccak(slot.to_bytes(32, "big"))
+                _check_proof(storage_root, key, encoded, proof.get("proof"), f"slot {slot:#x}")
+        self._accounts[address] = ABSENT_ACCOUNT if absent else Account(balance, nonce, code_hash)
         if code_hash != EMPTY_CODE_HASH:
             self._address_of_code.setdefault(code_hash, address)
-        values = self._storage.setdefault(address, {})
-        for slot, proof in zip(slots, proofs, strict=True):
-            values[slot] = _quantity(proof.get("value"), "storageProof.value")
+        self._storage.setdefault(address, {}).update(found)
 
     def _fetch_codes(self, wanted: Sequence[tuple[bytes, bytes]]) -> None:
         answers = self._rpc.batch(
-            [("eth_getCode", ["0x" + address.hex(), self._block]) for _, address in wanted]
+            [("eth_getCode", ["0x" + address.hex(), hex(self.number)]) for _, address in wanted]
         )
         for (code_hash, address), answer in zip(wanted, answers, strict=True):
             code = _data(answer, None, "eth_getCode")
@@ -131,6 +221,24 @@ class RpcState:
                     f"{self._rpc.shown_url}: the code of 0x{address.hex()} is not the one its proof names"
                 )
             self._codes[code_hash] = code
+
+
+def fetch_header(rpc: JsonRpc, number: int) -> Header:
+    """Return a block's header, checked against its hash."""
+    answer = rpc.call("eth_getBlockByNumber", [hex(number), False])
+    if not isinstance(answer, Mapping):
+        raise NodeAnswerError(f"{rpc.shown_url}: has no block {number}")
+    return header_from_rpc(answer)
+
+
+def _check_proof(root: bytes, key: bytes, expected: bytes, nodes: Any, what: str) -> None:
+    try:
+        proof = nodes_by_hash(bytes.fromhex(node.removeprefix("0x")) for node in nodes)
+        proven = PartialTrie(root, proof).get(key) or b""
+    except (TypeError, ValueError, AttributeError, MevError) as error:
+        raise NodeAnswerError(f"{what}: no proof under root 0x{root.hex()}: {error}") from error
+    if proven != expected:
+        raise NodeAnswerError(f"{what}: the proof under root 0x{root.hex()} says otherwise")
 
 
 def _quantity(value: Any, name: str) -> int:

@@ -1,8 +1,8 @@
 """Code cut into blocks of instructions that run from first to last, decoded once.
 
 A block's static gas is taken and its stack heights are checked when it is entered: a block that cannot be
-finished fails the frame, which takes back whatever it did, so it does not matter at which instruction. A
-block therefore ends after every instruction that can tell how much gas is left.
+finished fails the frame, which takes back whatever it did, so it does not matter at which instruction.
+Blocks end where it would matter.
 """
 
 import re
@@ -22,8 +22,11 @@ _STOP, _JUMP, _JUMPI, _PC, _JUMPDEST = 0x00, 0x56, 0x57, 0x58, 0x5B
 _PUSH0, _PUSH32, _DUP1, _DUP16, _SWAP1, _SWAP16 = 0x5F, 0x7F, 0x80, 0x8F, 0x90, 0x9F
 _SLOAD = 0x54
 _JUMPDEST_BYTE = b"\x5b"
-# Next block after: SSTORE (stipend check), GAS, calls and creations see the gas that is left.
-_ENDS_BLOCK = {0x55, 0x5A, *CALL_OPCODES}
+# SSTORE (stipend check), GAS, calls and creations see the gas that is left; what reads state is done when
+# the frame fails after it, so that failed frames have read what they have read in any engine.
+_SEES_GAS = {0x55, 0x5A, *CALL_OPCODES}
+_READS_STATE = {0x31, 0x3B, 0x3C, 0x3F, 0x40, 0x47, 0x54}
+_ENDS_BLOCK = _SEES_GAS | _READS_STATE
 _LAST = {0xF3, 0xFD, 0xFF}  # RETURN, REVERT, SELFDESTRUCT raise on their own
 _PROGRAMS_KEPT = 4_096
 

@@ -1,0 +1,71 @@
+"""Small states, blocks and signed transactions for tests."""
+
+from dataclasses import replace
+from typing import Any
+
+from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.signing import address_of, sign_transaction
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.types import BlockEnv
+
+ETHER, GWEI = 10**18, 10**9
+KEYS = tuple(keccak(f"mev_dagster TEST-ONLY {index}".encode()) for index in range(4))
+ALICE, BOB, CAROL, DAVE = (address_of(key) for key in KEYS)
+COINBASE = bytes.fromhex("c0" * 20)
+CONTRACT = bytes.fromhex("cc" * 20)
+
+PRAGUE = BlockEnv(
+    chain_id=31_337,
+    fork=Fork.PRAGUE,
+    number=100,
+    timestamp=1_700_000_000,
+    coinbase=COINBASE,
+    gas_limit=30_000_000,
+    base_fee_per_gas_wei=10 * GWEI,
+    excess_blob_gas=0,
+)
+
+
+def at(fork: Fork, **changes: Any) -> BlockEnv:
+    """Return the block of another fork, without what the fork does not have."""
+    return replace(
+        PRAGUE,
+        fork=fork,
+        base_fee_per_gas_wei=10 * GWEI if fork >= Fork.LONDON else None,
+        excess_blob_gas=0 if fork >= Fork.CANCUN else None,
+        **changes,
+    )
+
+
+def world(code: bytes = b"", *, storage: dict[int, int] | None = None, **overrides: Any) -> Prestate:
+    """Return a complete state: everyone has ten ether, CONTRACT has the code."""
+    accounts = {address_of(key): AccountOverride(balance_wei=10 * ETHER) for key in KEYS}
+    accounts[CONTRACT] = AccountOverride(code=code, nonce=1, storage=storage or {}, **overrides)
+    return Prestate({}, {}, complete=True).with_overrides(accounts)
+
+
+def transaction(sender: int = 0, **fields: Any) -> Transaction:
+    """Sign a call to CONTRACT, or what the fields say otherwise."""
+    defaults: dict[str, Any] = {"chain_id": 31_337, "nonce": 0, "to": CONTRACT, "gas_limit": 100_000}
+    if fields.get("type", 2) < 2:
+        defaults["gas_price_wei"] = 12 * GWEI
+    else:
+        defaults |= {"max_fee_per_gas_wei": 20 * GWEI, "max_priority_fee_per_gas_wei": 2 * GWEI}
+    return sign_transaction(KEYS[sender], **(defaults | fields))
+
+
+def push(value: int) -> bytes:
+    """Return the instruction that pushes a number."""
+    size = max(1, (value.bit_length() + 7) // 8)
+    return bytes([0x5F + size]) + value.to_bytes(size, "big")
+
+
+def store(slot: int, expression: bytes) -> bytes:
+    """Return code that stores what the expression leaves on the stack."""
+    return expression + push(slot) + b"\x55"
+
+
+RETURN_TOP = push(0) + b"\x52" + push(32) + push(0) + b"\xf3"
+"""Code that returns the word on top of the stack."""

@@ -1,0 +1,182 @@
+"""go-ethereum's tracer cases: one transaction, the state before it, the call tree or the changes it makes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from mev_dagster.chain.forks import Fork, ForkSchedule
+from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.transactions import decode_transaction
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.py_evm.engine import PyEvmEngine
+from mev_dagster.evm.types import Account, BlockEnv, CallFrame, SimResult, TxStatus
+
+pytestmark = pytest.mark.fixtures
+
+BY_NUMBER = {
+    "homesteadblock": Fork.HOMESTEAD,
+    "eip150block": Fork.TANGERINE_WHISTLE,
+    "eip158block": Fork.SPURIOUS_DRAGON,
+    "byzantiumblock": Fork.BYZANTIUM,
+    "constantinopleblock": Fork.CONSTANTINOPLE,
+    "petersburgblock": Fork.PETERSBURG,
+    "istanbulblock": Fork.ISTANBUL,
+    "berlinblock": Fork.BERLIN,
+    "londonblock": Fork.LONDON,
+    "mergenetsplitblock": Fork.PARIS,
+}
+BY_TIME = {"shanghaitime": Fork.SHANGHAI, "cancuntime": Fork.CANCUN, "praguetime": Fork.PRAGUE}
+
+
+def cases(fixtures: Path, folder: str) -> dict[str, Any]:
+    return {
+        path.name: json.loads(zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read())
+        for path in sorted((fixtures / "tracetest" / folder).iterdir())
+    }
+
+
+def number(value: Any) -> int:
+    return value if isinstance(value, int) else int(value or "0", 0)
+
+
+def data(text: str | None) -> bytes:
+    return bytes.fromhex((text or "").removeprefix("0x"))
+
+
+def schedule(config: dict[str, Any]) -> ForkSchedule:
+    keys = {name.lower(): value for name, value in config.items()}
+    by_number = [(0, Fork.FRONTIER)]
+    by_number += [(keys[name], fork) for name, fork in BY_NUMBER.items() if keys.get(name) is not None]
+    if keys.get("terminaltotaldifficulty") == 0 or "shanghaitime" in keys:
+        by_number.append((0, Fork.PARIS))
+    by_time = [(keys[name], fork) for name, fork in BY_TIME.items() if keys.get(name) is not None]
+    # On a private chain several forks start at once; the newest of them holds.
+    return ForkSchedule(keys.get("chainid", 1), tuple(sorted(by_number)), tuple(sorted(by_time)))
+
+
+def simulate(case: dict[str, Any]) -> tuple[Prestate, SimResult]:
+    genesis, context = case["genesis"], case["context"]
+    forks = schedule(genesis["config"])
+    block_number, timestamp = number(context["number"]), number(context["timestamp"])
+    fork = forks.fork_at(block_number, timestamp)
+    env = BlockEnv(
+        chain_id=forks.chain_id,
+        fork=fork,
+        number=block_number,
+        timestamp=timestamp,
+        coinbase=data(context["miner"]),
+        gas_limit=number(context["gasLimit"]),
+        base_fee_per_gas_wei=number(context.get("baseFeePerGas")) if fork >= Fork.LONDON else None,
+        difficulty=number(context["difficulty"]),
+        prev_randao=data(genesis.get("mixHash")).rjust(32, b"\0"),
+        excess_blob_gas=number(genesis.get("excessBlobGas")) if fork >= Fork.CANCUN else None,
+    )
+    accounts, codes = {}, {}
+    for address, fields in genesis["alloc"].items():
+        code = data(fields.get("code"))
+        codes[keccak(code)] = code
+        storage = {number(slot): number(value) for slot, value in fields.get("storage", {}).items()}
+        accounts[data(address)] = Account(
+            number(fields["balance"]), number(fields.get("nonce")), keccak(code), storage
+        )
+    state = Prestate(accounts, codes, complete=True)
+    tx = decode_transaction(data(case["input"]), allow_high_s=True)
+    return state, PyEvmEngine(calls=True).simulate(state, env, [tx], begin_block=False)
+
+
+def flattened(call: dict[str, Any], depth: int = 0) -> list[tuple[int, dict[str, Any]]]:
+    below = [entry for child in call.get("calls", ()) for entry in flattened(child, depth + 1)]
+    return [(depth, call), *below]
+
+
+def assert_same_call(frame: CallFrame, depth: int, expected: dict[str, Any], *, whole: bool) -> None:
+    assert (frame.depth, frame.kind) == (depth, expected["type"])
+    assert frame.sender == data(expected["from"])
+    assert bool(frame.error) == ("error" in expected)
+    if "to" in expected:
+        assert frame.to == data(expected["to"])
+    if expected["type"] != "DELEGATECALL":
+        assert frame.value_wei == number(expected.get("value", "0x0"))
+    if not whole:  # geth's figures of the outermost call are those of the transaction
+        assert frame.gas_used == number(expected["gasUsed"])
+    if "input" in expected:
+        assert frame.input == data(expected["input"])
+
+
+def test_call_trees_are_those_of_geth(fixtures):
+    wrong = {}
+    for name, case in cases(fixtures, "call_tracer").items():
+        _, result = simulate(case)
+        tx, expected = result.txs[0], case["result"]
+        try:
+            assert tx.status is not TxStatus.INVALID, tx.detail
+            assert tx.gas_used == number(expected["gasUsed"])
+            assert (tx.status is TxStatus.SUCCESS) == ("error" not in expected)
+            wanted = flattened(expected)
+            frames = [
+                f for f in tx.calls if not case.get("tracerConfig", {}).get("onlyTopCall") or f.depth == 0
+            ]
+            # geth also lists calls that were refused before they began, such as one without the balance.
+            assert len(frames) == len(wanted)
+            for index, (frame, (depth, call)) in enumerate(zip(frames, wanted, strict=True)):
+                assert_same_call(frame, depth, call, whole=index == 0)
+        except AssertionError as difference:
+            wrong[name] = str(difference)
+    assert not wrong
+
+
+def test_logs_are_those_of_geth(fixtures):
+    for name, case in cases(fixtures, "call_tracer_withLog").items():
+        _, result = simulate(case)
+        tx, expected = result.txs[0], case["result"]
+        assert tx.gas_used == number(expected["gasUsed"]), name
+        if case["tracerConfig"].get("onlyTopCall"):
+            continue
+        logs = [log for _, call in flattened(expected) if "error" not in call for log in call.get("logs", ())]
+        wanted = {(data(log["address"]), *map(data, log["topics"]), data(log.get("data"))) for log in logs}
+        assert {(log.address, *log.topics, log.data) for log in tx.logs} == wanted, name
+
+
+def test_the_access_set_holds_what_geth_lists(fixtures):
+    for name, case in cases(fixtures, "prestate_tracer").items():
+        _, result = simulate(case)
+        tx = result.txs[0]
+        for address, fields in case["result"].items():
+            assert data(address) in tx.accounts_read, name
+            slots = {(data(address), number(slot)) for slot in fields.get("storage", {})}
+            assert slots <= set(tx.slots_read), name
+
+
+def test_the_state_diff_is_that_of_geth(fixtures):
+    wrong = {}
+    for name, case in cases(fixtures, "prestate_tracer_with_diff_mode").items():
+        state, result = simulate(case)
+        try:
+            assert_same_diff(state, result, case)
+        except AssertionError as difference:
+            wrong[name] = str(difference)
+    assert not wrong
+
+
+def assert_same_diff(state: Prestate, result: SimResult, case: dict[str, Any]) -> None:
+    before, after = case["result"]["pre"], case["result"]["post"]
+    without = case.get("tracerConfig", {})
+    assert {data(address) for address in (*before, *after)} == set(result.state_diff)
+    for address in before.keys() - after.keys():
+        diff = result.state_diff[data(address)]
+        # geth drops an account from `post` when it is gone, or when all that changed became empty.
+        assert diff.deleted or not any((diff.balance_wei, diff.nonce, diff.code, *diff.storage.values()))
+    for address, fields in after.items():
+        diff = result.state_diff[data(address)]
+        if "balance" in fields:
+            assert diff.balance_wei == number(fields["balance"])
+        if "nonce" in fields:
+            assert diff.nonce == fields["nonce"]
+        if "code" in fields and not without.get("disableCode"):
+            assert diff.code == data(fields["code"])
+        if not without.get("disableStorage"):
+            changed = {slot: value for slot, value in diff.storage.items() if value}
+            assert changed == {number(s): number(v) for s, v in fields.get("storage", {}).items()}

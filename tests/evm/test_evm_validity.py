@@ -1,0 +1,152 @@
+"""Invalid transactions are values in their place; those around them execute as if they were not there."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from evm_worlds import ALICE, BOB, CONTRACT, ETHER, GWEI, PRAGUE, at, transaction, world
+
+from mev_dagster.chain.ecdsa import SECP256K1_N
+from mev_dagster.chain.forks import GAS_PER_BLOB, Fork
+from mev_dagster.chain.signing import sign_authorization
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.py_evm.engine import PyEvmEngine
+from mev_dagster.evm.types import BlockEnv, Limits, TxStatus
+
+OSAKA = at(Fork.OSAKA)
+BLOB_HASH = b"\x01" + bytes(31)
+ENDLESS = b"\x5b\x60\x00\x56"  # JUMPDEST PUSH1 0 JUMP
+
+
+def blob(**fields):
+    return transaction(
+        1, type=3, max_fee_per_blob_gas_wei=GWEI, **({"blob_versioned_hashes": [BLOB_HASH]} | fields)
+    )
+
+
+def high_s(tx):
+    return replace(tx, s=SECP256K1_N - tx.s)
+
+
+CASES = {
+    "nonce_too_high": (PRAGUE, transaction(1, nonce=1)),
+    "wrong_chain_id": (PRAGUE, transaction(1, chain_id=1)),
+    "high_s": (PRAGUE, high_s(transaction(1))),
+    "type_not_supported": (
+        at(Fork.CANCUN),
+        transaction(
+            1, type=4, authorization_list=[sign_authorization(b"\x01" * 32, chain_id=0, address=BOB, nonce=0)]
+        ),
+    ),
+    "insufficient_funds": (PRAGUE, transaction(1, value_wei=10 * ETHER)),
+    "fee_below_base": (PRAGUE, transaction(1, max_fee_per_gas_wei=9 * GWEI, max_priority_fee_per_gas_wei=0)),
+    "priority_fee_above_max_fee": (PRAGUE, transaction(1, max_priority_fee_per_gas_wei=21 * GWEI)),
+    "gas_limit_above_block": (
+        PRAGUE,
+        transaction(1, gas_limit=30_000_001, max_fee_per_gas_wei=10 * GWEI, max_priority_fee_per_gas_wei=0),
+    ),
+    "gas_limit_too_high": (OSAKA, transaction(1, gas_limit=2**24 + 1)),
+    "init_code_too_large": (PRAGUE, transaction(1, to=None, data=bytes(49_153), gas_limit=10_000_000)),
+    "intrinsic_gas_too_low": (PRAGUE, transaction(1, gas_limit=20_999)),
+    "bad_blob_version": (PRAGUE, blob(blob_versioned_hashes=[bytes(32)])),
+    "too_many_blobs": (PRAGUE, blob(blob_versioned_hashes=[BLOB_HASH] * 10)),
+    "blob_fee_below_base": (replace(PRAGUE, excess_blob_gas=10**9), blob()),
+}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_an_invalid_transaction_says_why_and_changes_nothing(code):
+    env, invalid = CASES[code]
+    before, after = transaction(0), transaction(0, nonce=1)
+    with_it = get_engine().simulate(world(), env, [before, invalid, after])
+    without = get_engine().simulate(world(), env, [before, after])
+    assert with_it.txs[1].status is TxStatus.INVALID
+    assert with_it.txs[1].error == code
+    assert with_it.txs[1].detail
+    assert (with_it.txs[0], with_it.txs[2]) == without.txs
+    assert with_it.state_diff_hash == without.state_diff_hash
+
+
+def test_a_nonce_is_not_used_twice():
+    tx = transaction()
+    assert [result.error for result in get_engine().simulate(world(), PRAGUE, [tx, tx]).txs] == [
+        "",
+        "nonce_too_low",
+    ]
+
+
+def test_a_contract_sends_nothing_unless_it_is_a_delegation():
+    contract = world().with_overrides({ALICE: AccountOverride(code=b"\x00")})
+    delegated = world().with_overrides({ALICE: AccountOverride(code=b"\xef\x01\x00" + CONTRACT)})
+    assert get_engine().simulate(contract, PRAGUE, [transaction()]).txs[0].error == "sender_has_code"
+    assert get_engine().simulate(delegated, PRAGUE, [transaction()]).txs[0].status is TxStatus.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("fork", "blobs"), [(Fork.CANCUN, 6), (Fork.PRAGUE, 9), (Fork.OSAKA, 9), (Fork.BPO1, 15), (Fork.BPO2, 21)]
+)
+def test_a_block_has_room_for_as_many_blobs_as_its_fork_says(fork, blobs):
+    txs = [blob(nonce=index) for index in range(blobs + 1)]
+    results = get_engine().simulate(world(), at(fork), txs).txs
+    assert [result.error for result in results] == [""] * blobs + ["blobs_above_block"]
+
+
+@pytest.mark.parametrize(
+    ("fork", "fraction"),
+    [(Fork.CANCUN, 3_338_477), (Fork.OSAKA, 5_007_716), (Fork.BPO1, 8_346_193), (Fork.BPO2, 11_684_671)],
+)
+def test_blobs_are_paid_at_the_forks_own_price(fork, fraction):
+    env = replace(at(fork), excess_blob_gas=60_000_000, base_fee_per_gas_wei=0)
+    tx = blob(max_fee_per_gas_wei=0, max_priority_fee_per_gas_wei=0)
+    result = get_engine().simulate(world(), env, [tx]).txs[0]
+    paid = -result.balance_changes_wei[tx.sender] // GAS_PER_BLOB
+    assert paid == pytest.approx(math.exp(60_000_000 / fraction), rel=1e-6, abs=1)
+
+
+def test_the_room_of_a_block_shrinks_with_what_was_used():
+    env = replace(PRAGUE, gas_limit=121_000)
+    txs = [
+        transaction(0, gas_limit=100_000),
+        transaction(1, gas_limit=100_000),
+        transaction(2, gas_limit=100_000),
+    ]
+    assert [result.error for result in get_engine().simulate(world(), env, txs).txs] == [
+        "",
+        "",
+        "gas_limit_above_block",
+    ]
+
+
+def test_absent_state_is_a_result_of_its_transaction():
+    state = Prestate(world().accounts, {}, complete=False)
+    lost = transaction(0, to=bytes.fromhex("dd" * 20))
+    plain = transaction(1, to=ALICE)
+    state = state.with_overrides({PRAGUE.coinbase: AccountOverride()})
+    results = get_engine().simulate(state, PRAGUE, [lost, plain], begin_block=False).txs
+    assert (results[0].status, results[0].error) == (TxStatus.INVALID, "missing_state")
+    assert results[0].detail == "account 0x" + "dd" * 20
+    assert results[1].status is TxStatus.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.05), "time_limit")]
+)
+@pytest.mark.parametrize("reference", [False, True])
+def test_an_endless_loop_is_stopped(limits, error, reference):
+    engine = PyEvmEngine(limits, reference=reference)
+    bomb = transaction(0, gas_limit=29_000_000, max_fee_per_gas_wei=10 * GWEI, max_priority_fee_per_gas_wei=0)
+    state = world(ENDLESS).with_overrides({ALICE: AccountOverride(balance_wei=100 * ETHER)})
+    results = engine.simulate(state, PRAGUE, [bomb, transaction(1, to=BOB)]).txs
+    assert (results[0].status, results[0].error) == (TxStatus.INVALID, error)
+    assert results[1].status is TxStatus.SUCCESS
+
+
+def test_gas_ends_an_endless_loop_by_itself():
+    result = get_engine().simulate(world(ENDLESS), PRAGUE, [transaction()]).txs[0]
+    assert (result.status, result.detail, result.gas_used) == (TxStatus.HALTED, "OutOfGas", 100_000)
+
+
+def test_no_batch_is_an_empty_result():
+    env: BlockEnv = PRAGUE
+    assert get_engine().simulate(world(), env, []).txs == ()
