@@ -117,7 +117,7 @@ class RpcState:
                 self._take(address, slots, answer)
             except MevError as error:
                 raise NodeAnswerError(
-                    f"{self._rpc.shown_url}: eth_getProof of 0x{address.hex()} at block {self.number}: {error}"
+                    f"{self._rpc.shown_url}: eth_getProof of 0x{address.hex()} at {self.number}: {error}"
                 ) from error
         if codes:
             missing = [item for item in self._address_of_code.items() if item[0] not in self._codes]
@@ -174,7 +174,7 @@ class RpcState:
         )
 
     def _forget_the_least_read(self) -> None:
-        """Keep the memory bounded: what this block has read goes to the end, the rest leaves from the front."""
+        """Keep memory bounded: what this block has read moves to the end, the rest leaves in front."""
         for address in sorted(self._read_accounts):
             if address in self._accounts:
                 self._accounts[address] = self._accounts.pop(address)
