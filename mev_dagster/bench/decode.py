@@ -20,7 +20,7 @@ from mev_dagster.chain.transactions import decode_transaction
 from mev_dagster.errors import MevError
 
 TRANSACTIONS = 50_000
-BLOCK = 500
+BLOCK = 2_000
 ROUNDS = 7
 PEER_EVERY = 20  # the peer decodes every 20th transaction of each block, being ten times slower
 

@@ -38,13 +38,21 @@ class _Buffers(threading.local):
 _buffers = _Buffers()
 
 
-def recover_address(digest: bytes, signature: bytes, parity: int) -> bytes:
-    """Return the address that signed `digest`; `signature` is r || s, 64 bytes."""
+def recover_or_none(digest: bytes, signature: bytes, parity: int) -> bytes | None:
+    """Return the address that signed `digest`, None if there is none; `signature` is r || s, 64 bytes."""
     parsed, public_key, serialized, length, coordinates = _buffers.all
     if not _parse(_context, parsed, signature, parity) or not _recover(_context, public_key, parsed, digest):
-        raise DecodeError("signature_unrecoverable", "no public key gives this signature")
+        return None
     _serialize(_context, serialized, length, public_key, _UNCOMPRESSED)
     address: bytes = keccak_256(coordinates[1:65]).digest()[12:]
+    return address
+
+
+def recover_address(digest: bytes, signature: bytes, parity: int) -> bytes:
+    """Return the address that signed `digest`; raises `DecodeError` if there is none."""
+    address = recover_or_none(digest, signature, parity)
+    if address is None:
+        raise DecodeError("signature_unrecoverable", "no public key gives this signature")
     return address
 
 

@@ -24,36 +24,37 @@ Span: TypeAlias = tuple[int, int]
 AccessPairs: TypeAlias = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 
 # What a field is: a positive number is an integer of at most so many bytes.
-_LIST, _ADDRESS, _ADDRESS_OR_NONE, _BYTES = 0, -1, -2, -3
+LIST_FIELD, ADDRESS_FIELD, ADDRESS_OR_NONE_FIELD, BYTES_FIELD = 0, -1, -2, -3
 _Layout: TypeAlias = tuple[tuple[int, str], ...]
 
-_CALL: _Layout = ((8, "gas_limit"), (_ADDRESS_OR_NONE, "to"), (32, "value"), (_BYTES, "data"))
-_CALL_TO: _Layout = ((8, "gas_limit"), (_ADDRESS, "to"), (32, "value"), (_BYTES, "data"))
+_CALL: _Layout = ((8, "gas_limit"), (ADDRESS_OR_NONE_FIELD, "to"), (32, "value"), (BYTES_FIELD, "data"))
+_CALL_TO: _Layout = ((8, "gas_limit"), (ADDRESS_FIELD, "to"), (32, "value"), (BYTES_FIELD, "data"))
 _FEES: _Layout = ((32, "max_priority_fee_per_gas"), (32, "max_fee_per_gas"))
-_SIGNED: tuple[_Layout, ...] = (
+SIGNED_FIELDS: tuple[_Layout, ...] = (
     ((8, "nonce"), (32, "gas_price"), *_CALL),
-    ((8, "chain_id"), (8, "nonce"), (32, "gas_price"), *_CALL, (_LIST, "access_list")),
-    ((8, "chain_id"), (8, "nonce"), *_FEES, *_CALL, (_LIST, "access_list")),
+    ((8, "chain_id"), (8, "nonce"), (32, "gas_price"), *_CALL, (LIST_FIELD, "access_list")),
+    ((8, "chain_id"), (8, "nonce"), *_FEES, *_CALL, (LIST_FIELD, "access_list")),
     (
-        *((8, "chain_id"), (8, "nonce"), *_FEES, *_CALL_TO, (_LIST, "access_list")),
-        *((32, "max_fee_per_blob_gas"), (_LIST, "blob_versioned_hashes")),
+        *((8, "chain_id"), (8, "nonce"), *_FEES, *_CALL_TO, (LIST_FIELD, "access_list")),
+        *((32, "max_fee_per_blob_gas"), (LIST_FIELD, "blob_versioned_hashes")),
     ),
     (
-        *((8, "chain_id"), (8, "nonce"), *_FEES, *_CALL_TO, (_LIST, "access_list")),
-        (_LIST, "authorization_list"),
+        *((8, "chain_id"), (8, "nonce"), *_FEES, *_CALL_TO, (LIST_FIELD, "access_list")),
+        (LIST_FIELD, "authorization_list"),
     ),
 )
 """The fields of each transaction type that its sender signs, in wire order."""
 
 _SIGNATURE: _Layout = ((1, "y_parity"), (32, "r"), (32, "s"))
 _LEGACY_SIGNATURE: _Layout = ((9, "v"), (32, "r"), (32, "s"))
-_AUTHORIZATION: _Layout = ((32, "chain_id"), (_ADDRESS, "address"), (8, "nonce"))
+_AUTHORIZATION: _Layout = ((32, "chain_id"), (ADDRESS_FIELD, "address"), (8, "nonce"))
 # Bounds of r and s; among 32-byte strings the order of bytes is the order of numbers.
 _ZERO = bytes(32)
 _N = SECP256K1_N.to_bytes(32, "big")
 _HIGHEST = (SECP256K1_N - 1).to_bytes(32, "big")
 _HALF_N = SECP256K1_HALF_N.to_bytes(32, "big")
-_TYPE_BYTES = tuple(bytes((kind,)) for kind in range(5))
+_TYPE_BYTES = (b"", b"\x01", b"\x02", b"\x03", b"\x04")
+_NO_SPAN = (0, 0)
 
 
 class AuthorizationFields(NamedTuple):
@@ -114,12 +115,11 @@ def transaction_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
         raise DecodeError("unknown_type", f"first byte 0x{kind:02x} is no transaction type")
 
     start, end = _whole_list(raw, 1)
-    fields, signed_end = _read(raw, start, end, _SIGNED[kind])
+    fields, signed_end = _read(raw, start, end, SIGNED_FIELDS[kind])
     y_parity, signature = _read_signature(raw, signed_end, end, kind)
 
     max_fee = max_priority_fee = max_blob_fee = gas_price = None
-    blob_hashes: tuple[bytes, ...] = ()
-    authorizations: tuple[AuthorizationFields, ...] = ()
+    special = _NO_SPAN
     if kind == DYNAMIC_FEE:
         chain_id, nonce, max_priority_fee, max_fee, gas_limit, to, value, data, access = fields
     elif kind == ACCESS_LIST:
@@ -136,18 +136,10 @@ def transaction_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
             data,
             access,
             max_blob_fee,
-            blobs,
+            special,
         ) = fields
-        blob_hashes = _hashes(raw, blobs, "blob_versioned_hashes")
-        if not blob_hashes:
-            raise DecodeError("no_blobs", "a blob transaction carries at least one versioned hash")
     else:
-        chain_id, nonce, max_priority_fee, max_fee, gas_limit, to, value, data, access, signed = fields
-        authorizations = _authorizations(raw, signed)
-        if not authorizations:
-            raise DecodeError(
-                "no_authorizations", "a set-code transaction carries at least one authorization"
-            )
+        chain_id, nonce, max_priority_fee, max_fee, gas_limit, to, value, data, access, special = fields
 
     if nonce > MAX_NONCE:
         raise DecodeError("nonce_too_large", "the nonce limit is 2^64 - 2 (EIP-2681)")
@@ -155,6 +147,7 @@ def transaction_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
         raise DecodeError("bad_y_parity", f"y_parity is {y_parity}, expected 0 or 1")
     if not _ZERO < signature[:32] < _N or not _ZERO < signature[32:] <= _HALF_N:
         _refuse_signature(signature)
+    access_list, blob_hashes, authorizations = read_lists(raw, kind, access, special)
     return (
         keccak_256(raw).digest(),
         kind,
@@ -168,19 +161,19 @@ def transaction_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
         max_priority_fee,
         max_blob_fee,
         data,
-        _access_list(raw, access) if access[0] != access[1] else (),
+        access_list,
         blob_hashes,
         authorizations,
         y_parity,
         y_parity,
         signature,
-        keccak_256(_TYPE_BYTES[kind] + _list_header(signed_end - start) + raw[start:signed_end]).digest(),
+        signing_hash(kind, raw[start:signed_end]),
     )
 
 
 def _legacy_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
     start, end = _whole_list(raw, 0)
-    (nonce, gas_price, gas_limit, to, value, data), signed_end = _read(raw, start, end, _SIGNED[LEGACY])
+    (nonce, gas_price, gas_limit, to, value, data), signed_end = _read(raw, start, end, SIGNED_FIELDS[LEGACY])
     v, signature = _read_signature(raw, signed_end, end, LEGACY)
     if nonce > MAX_NONCE:
         raise DecodeError("nonce_too_large", "the nonce limit is 2^64 - 2 (EIP-2681)")
@@ -191,7 +184,7 @@ def _legacy_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
         chain_id, y_parity = divmod(v - 35, 2)
         if chain_id >= 2**64:
             raise DecodeError("integer_too_large", f"chain id {chain_id} is wider than 64 bits")
-        signed += encode_int(chain_id) + b"\x80\x80"  # EIP-155
+        signed += replay_protection(chain_id)
     elif v in (27, 28):
         y_parity = v - 27
     else:
@@ -218,15 +211,25 @@ def _legacy_fields(raw: bytes, allow_high_s: bool) -> tuple[Any, ...]:
         v,
         y_parity,
         signature,
-        keccak_256(_list_header(len(signed)) + signed).digest(),
+        signing_hash(LEGACY, signed),
     )
 
 
 _HEADERS = [header(length, 0xC0) for length in range(256)]
 
 
-def _list_header(length: int) -> bytes:
-    return _HEADERS[length] if length < 256 else header(length, 0xC0)
+def signing_hash(kind: int, signed: bytes) -> bytes:
+    """Return the digest that was signed, from the encoded fields that precede the signature."""
+    length = len(signed)
+    digest: bytes = keccak_256(
+        _TYPE_BYTES[kind] + (_HEADERS[length] if length < 256 else header(length, 0xC0)) + signed
+    ).digest()
+    return digest
+
+
+def replay_protection(chain_id: int) -> bytes:
+    """Return what EIP-155 appends to the signed fields of a legacy transaction."""
+    return encode_int(chain_id) + b"\x80\x80"
 
 
 def _whole_list(raw: bytes, position: int) -> tuple[int, int]:
@@ -265,11 +268,11 @@ def _read(raw: bytes, position: int, end: int, layout: _Layout) -> tuple[list[An
                 values.append(int.from_bytes(raw[position + 1 : stop]))
                 position = stop
                 continue
-        elif prefix == ADDRESS_PREFIX and kind != _LIST and position + 21 <= end:
+        elif prefix == ADDRESS_PREFIX and kind != LIST_FIELD and position + 21 <= end:
             values.append(raw[position + 1 : position + 21])
             position += 21
             continue
-        elif prefix == 0xC0 and kind == _LIST:
+        elif prefix == 0xC0 and kind == LIST_FIELD:
             position += 1
             values.append((position, position))
             continue
@@ -284,11 +287,11 @@ def _read_field(raw: bytes, position: int, end: int, kind: int, name: str) -> tu
         raise DecodeError("wrong_field_count", f"the list ends before {name}")
     is_list, start, stop = payload_span(raw, position, end)
     length = stop - start
-    if is_list != (kind == _LIST):
+    if is_list != (kind == LIST_FIELD):
         raise DecodeError(
             "unexpected_kind", f"{name} is a {'list' if is_list else 'string'}, expected the other"
         )
-    if kind == _LIST:
+    if kind == LIST_FIELD:
         return (start, stop), stop
     if kind > 0:
         if length > kind:
@@ -296,9 +299,9 @@ def _read_field(raw: bytes, position: int, end: int, kind: int, name: str) -> tu
         if length and not raw[start]:
             raise DecodeError("leading_zero", f"{name} starts with a zero byte")
         return int.from_bytes(raw[start:stop]), stop
-    if kind == _ADDRESS and length != 20:
+    if kind == ADDRESS_FIELD and length != 20:
         raise DecodeError("wrong_length", f"{name} has {length} bytes, expected 20")
-    if kind == _ADDRESS_OR_NONE and length not in (0, 20):
+    if kind == ADDRESS_OR_NONE_FIELD and length not in (0, 20):
         raise DecodeError("wrong_length", f"{name} has {length} bytes, expected 20 or 0")
     return raw[start:stop], stop
 
@@ -316,7 +319,9 @@ def _read_signature(raw: bytes, position: int, end: int, kind: int) -> tuple[int
         return v & 0x7F, raw[position + 2 : position + 34] + raw[position + 35 : end]
     (v, r, s), stop = _read(raw, position, end, _SIGNATURE if kind else _LEGACY_SIGNATURE)
     if stop != end:
-        raise DecodeError("wrong_field_count", f"type {kind} has {len(_SIGNED[kind]) + 3} fields, found more")
+        raise DecodeError(
+            "wrong_field_count", f"type {kind} has {len(SIGNED_FIELDS[kind]) + 3} fields, found more"
+        )
     return v, r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
@@ -324,6 +329,25 @@ def _refuse_signature(signature: bytes) -> NoReturn:
     if not _ZERO < signature[:32] < _N or not _ZERO < signature[32:] < _N:
         raise DecodeError("signature_out_of_range", "r and s must lie between 1 and the group order")
     raise DecodeError("high_s", "s is above half of the group order (EIP-2)")
+
+
+def read_lists(
+    raw: bytes, kind: int, access: Span, special: Span
+) -> tuple[AccessPairs, tuple[bytes, ...], tuple[AuthorizationFields, ...]]:
+    """Read the access list, and what `special` spans: blob hashes of type 3, authorizations of type 4."""
+    blob_hashes: tuple[bytes, ...] = ()
+    authorizations: tuple[AuthorizationFields, ...] = ()
+    if kind == BLOB:
+        blob_hashes = _hashes(raw, special, "blob_versioned_hashes")
+        if not blob_hashes:
+            raise DecodeError("no_blobs", "a blob transaction carries at least one versioned hash")
+    elif kind == SET_CODE:
+        authorizations = _authorizations(raw, special)
+        if not authorizations:
+            raise DecodeError(
+                "no_authorizations", "a set-code transaction carries at least one authorization"
+            )
+    return _access_list(raw, access) if access[0] != access[1] else (), blob_hashes, authorizations
 
 
 def _hashes(raw: bytes, span: Span, name: str) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from unittest import mock
 
 import mutations
 import plain_decoder
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mev_dagster.bench.transactions import generate
-from mev_dagster.chain import rlp
-from mev_dagster.chain.columns import decode_columns, transaction_columns
+from mev_dagster.chain import columns, rlp
+from mev_dagster.chain.columns import transaction_columns
 from mev_dagster.chain.transactions import decode_network_transaction, decode_transaction
 from mev_dagster.errors import DecodeError
 
@@ -87,9 +88,12 @@ def check_columns(raws):
             transactions.append(decode_transaction(raw))
         except DecodeError as error:
             refusals.append((position, error.reason))
-    batch = decode_columns(raws)
-    assert [(reject.position, reject.reason) for reject in batch.rejects] == refusals
-    assert batch.rows.equals(transaction_columns(transactions))
+    expected = transaction_columns(transactions)
+    for worth_a_vector in (1, len(raws) + 1):  # every type split with numpy, and none
+        with mock.patch.object(columns, "_WORTH_A_VECTOR", worth_a_vector):
+            batch = columns.decode_columns(raws)
+        assert [(reject.position, reject.reason) for reject in batch.rejects] == refusals
+        assert batch.rows.equals(expected)
 
 
 def test_undamaged_transactions_are_accepted_by_both():
