@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from mev_dagster.commands.output import err, jsonable, out, print_json
+from mev_dagster.commands.output import err, jsonable, out, print_json, progress
 from mev_dagster.errors import InputError
 from mev_dagster.settings import Settings, settings
 
@@ -115,16 +115,20 @@ def backfill(
     json: Json = False,
 ) -> None:
     """Store what an event log holds; doing it again changes nothing."""
-    from importlib import import_module
-
+    from mev_dagster.ingest.backfill import backfill as run
     from mev_dagster.store.client import open_store
 
-    with open_store(settings()) as store:
-        report = import_module("mev_dagster.ingest.backfill").backfill(store, log)
+    with open_store(settings()) as store, progress("storing events", quiet=json) as bar:
+        task = bar.add_task("", total=None, detail="")
+        report = run(store, log, on_batch=lambda seq, last: bar.update(task, completed=seq, total=last))
     if json:
         print_json(report)
-    else:
-        out.print(report)
+        return
+    table = RichTable("table", "rows written")
+    for name, rows in report["tables"].items():
+        table.add_row(name, f"{rows:,}")
+    out.print(table)
+    out.print(f"{report['events']:,} events of the log are in the store")
 
 
 def _day(text: str | None) -> date | None:
