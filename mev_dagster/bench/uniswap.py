@@ -23,7 +23,13 @@ CHAIN_ID = 31_337
 START_TIME = 1_700_000_000
 GAS_LIMIT = 60_000_000
 FOREVER = 2**256 - 1
+DEADLINE = 2_000_000_000
 TRADERS = 3
+
+# Gas of the sandwich below in the block after deployment: go-ethereum's rules, met by every exact engine.
+SANDWICH_GAS = (87_334, 87_322, 87_404)
+# Twelve seconds later the first swap also moves the pair's price accumulators.
+FIRST_SWAP_GAS_LATER = 131_950
 
 
 def find_modules(root: Path | None = None) -> Path | None:
@@ -47,7 +53,7 @@ class UniswapWorld:
     keys: tuple[bytes, ...]
 
     def swap(
-        self, trader: int, amount_in: int, *, nonce: int = 1, reverse: bool = False, min_out: int = 0
+        self, trader: int, amount_in: int, *, nonce: int = 2, reverse: bool = False, min_out: int = 0
     ) -> Transaction:
         """Return a signed `swapExactTokensForTokens` of one trader."""
         path = [self.token_b, self.token_a] if reverse else [self.token_a, self.token_b]
@@ -57,7 +63,7 @@ class UniswapWorld:
             min_out,
             path,
             address_of(self.keys[trader]),
-            FOREVER,
+            DEADLINE,
         )
         return _signed(self.keys[trader], nonce, self.router, data, gas_limit=300_000)
 
@@ -65,7 +71,7 @@ class UniswapWorld:
         """Return a front-run, its victim and the back-run, by three traders."""
         return (
             self.swap(0, 10 * ETHER),
-            self.swap(1, 5 * ETHER),
+            self.swap(1, 256 * ETHER // 100),
             self.swap(2, 10 * ETHER, reverse=True),
         )
 
@@ -106,15 +112,17 @@ def build(engine: SimulationEngine, modules: Path, *, fork: Fork = Fork.PRAGUE) 
             ),
         ),
     ]
-    holdings = [token_a, token_a, token_b]
+    # Everyone holds both tokens, as traders do: a first receipt would cost a fresh storage slot.
     plan += [
         (token, _call("transfer(address,uint256)", address_of(key), 100 * ETHER))
-        for key, token in zip(traders, holdings, strict=True)
+        for key in traders
+        for token in (token_a, token_b)
     ]
     txs = [_signed(owner, nonce, to, data) for nonce, (to, data) in enumerate(plan)]
     txs += [
-        _signed(key, 0, token, _call("approve(address,uint256)", router, FOREVER))
-        for key, token in zip(traders, holdings, strict=True)
+        _signed(key, nonce, token, _call("approve(address,uint256)", router, FOREVER))
+        for key in traders
+        for nonce, token in enumerate((token_a, token_b))
     ]
     # One block each: together they ask for more gas than a block has.
     for tx in txs:
