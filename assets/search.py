@@ -54,7 +54,8 @@ def opportunities(
     block = search.of(context)
     result, number = block.result, block.number
     writer = store.client
-    writer.replace("opportunities", {"block_number": number}, opportunity_columns(result))
+    traced = {"trace_id": [block.trace_id] * len(result.candidates)}
+    writer.replace("opportunities", {"block_number": number}, {**opportunity_columns(result), **traced})
     # The pending transactions' rows once more, with the candidates' beside them: whatever an earlier run of
     # this block left behind goes with the same replace.
     writer.replace("simulations", {"block_number": number}, simulation_columns(result))
@@ -91,6 +92,7 @@ def opportunities(
             "proposed": result.proposed,
             "pruned": result.pruned,
             "lag_ms": (finished_ns - block.arrived_ns) // 1_000_000,
+            "trace_id": block.trace_id.hex(),
             "rank_digest": "0x" + result.rank_digest.hex(),
             "ranking": preview((to_json(candidate) for candidate in result.candidates), SHOWN),
         },

@@ -9,6 +9,7 @@ from resources.block_search import BlockSearchResource
 from resources.chain import ChainResource
 from resources.engine import EngineResource
 from resources.event_log import EventLogResource
+from resources.relay import RelayResource
 from resources.store import StoreResource
 
 
@@ -17,4 +18,11 @@ def defaults() -> dict[str, object]:
     store, event_log, chain = StoreResource(), EventLogResource(), ChainResource()
     engine = EngineResource(name=settings().engine)
     search = BlockSearchResource(store=store, event_log=event_log, chain=chain, engine=engine)
-    return {"store": store, "event_log": event_log, "chain": chain, "engine": engine, "search": search}
+    return {
+        "store": store,
+        "event_log": event_log,
+        "chain": chain,
+        "engine": engine,
+        "search": search,
+        "relay": RelayResource(),
+    }

@@ -6,6 +6,7 @@ from functools import cached_property
 from importlib import resources as package_files
 
 import dagster as dg
+from opentelemetry.trace import Span
 
 from mev_dagster.captures.source import ChainSource, NodeSource
 from mev_dagster.chain.blocks import Block
@@ -15,11 +16,14 @@ from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.ingest.log_windows import WindowSpan, find_window, log_identity
+from mev_dagster.pbs.keys import Keyring
+from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.inputs import SearchInputs, known_only
 from mev_dagster.search.run import Prepared, SearchResult, prepare, propose
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
+from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_of
 from resources.chain import ChainResource
 from resources.engine import EngineResource
 from resources.event_log import EventLogResource
@@ -39,6 +43,7 @@ class BlockSearch:
     reader: EventLogReader
     source: ChainSource
     engine: SimulationEngine
+    template: BlockTemplate | None = None
 
     @cached_property
     def span(self) -> WindowSpan:
@@ -79,6 +84,29 @@ class BlockSearch:
     def result(self) -> SearchResult:
         """The candidates, executed and ranked."""
         return propose(self.prepared, budget=settings().search_budget)
+
+    @cached_property
+    def keys(self) -> Keyring:
+        """The builder's keys of this run: made here, gone with the process."""
+        return Keyring.ephemeral()
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        """Spans of this run, appended to the home's trace file."""
+        return Tracing("builder", [JsonLinesExporter(settings().home / "traces" / "builder.jsonl")])
+
+    @cached_property
+    def root(self) -> Span:
+        """The span above everything done for this block; its trace id follows the decision to the relay."""
+        with self.tracing.span(
+            "block", number=self.number, block_hash="0x" + self.span.block_hash.hex()
+        ) as span:
+            return span
+
+    @property
+    def trace_id(self) -> bytes:
+        """The id of the block's trace."""
+        return trace_id_of(self.root)
 
     @property
     def arrived_ns(self) -> int:

@@ -1,0 +1,164 @@
+"""Block building and the dry-run submission to a relay."""
+
+import asyncio
+from typing import Any
+
+import dagster as dg
+
+from assets.partitions import blocks
+from assets.search import opportunities
+from assets.tables import ether, preview, table_metadata
+from mev_dagster.chain.forks import schedule_for
+from mev_dagster.errors import UnsupportedFork
+from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
+from mev_dagster.pbs.context import Proposer, context_of
+from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
+from mev_dagster.pbs.template import BlockTemplate, build_template, submission_of
+from resources.block_search import BlockSearch, BlockSearchResource
+from resources.relay import RelayResource
+from resources.store import StoreResource
+
+OWNERS = ["team:pbs"]
+
+relays = dg.AssetSpec(
+    "relays",
+    group_name="sources",
+    kinds={"http"},
+    owners=OWNERS,
+    description="Relays that take dry-run submissions: the local sandbox unless MEV_RELAY_URL names another.",
+)
+
+
+@dg.asset(
+    group_name="pbs",
+    partitions_def=blocks,
+    deps=[opportunities, relays],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("block_templates"),
+    code_version="1",
+)
+def block_templates(
+    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource, relay: RelayResource
+) -> dg.MaterializeResult:
+    """A block of the best candidates and pending transactions, executed, paid to the proposer and sealed."""
+    block = search.of(context)
+    try:
+        template = build(block, asyncio.run(duty(block, relay)))
+    except UnsupportedFork as error:
+        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "skipped": str(error)})
+    block.template = template
+    with block.tracing.span("block.seal", parent=block.root, value_wei=str(template.bid_wei)):
+        rows = template_rows(template, trace_id=block.trace_id)
+        store.client.replace("block_templates", {"block_number": block.number}, rows)
+    header = template.sealed.block.header
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": 1,
+            "bid_eth": ether(template.bid_wei),
+            "builder_profit_eth": ether(template.profit_wei),
+            "transactions": len(template.sealed.block.transactions),
+            "candidates_included": len(template.opportunity_ids),
+            "orders_dropped": len(template.dropped),
+            "gas_used": header.gas_used,
+            "gas_full": header.gas_used / header.gas_limit,
+            "block_hash": "0x" + template.sealed.block.hash.hex(),
+            "state_root_known": template.sealed.state_root_known,
+            "landed_gas_used": block.block.header.gas_used,
+        }
+    )
+
+
+@dg.asset(
+    group_name="pbs",
+    partitions_def=blocks,
+    deps=[block_templates],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("relay_submissions"),
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "relay_accepted",
+            asset="relay_submissions",
+            description="The relay verified the block and its data API lists the bid.",
+        )
+    ],
+)
+def relay_submissions(
+    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource, relay: RelayResource
+) -> dg.MaterializeResult:
+    """Every attempt to hand the block to the relay in a dry run, and what the relay checked and answered."""
+    block = search.of(context)
+    template = block.template
+    if template is None:
+        template = build(block, asyncio.run(duty(block, relay)))
+    if not template.bid_wei:
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": 0, "skipped": "the block is worth nothing to the proposer"},
+            check_results=[
+                dg.AssetCheckResult(check_name="relay_accepted", passed=True, metadata={"submitted": False})
+            ],
+        )
+    report, receipts = asyncio.run(submit(block, template, relay))
+    where = {"block_number": block.number}
+    rows = submission_rows(report, opportunity_ids=template.opportunity_ids)
+    store.client.replace("relay_submissions", where, rows)
+    store.client.replace("relay_receipts", where, receipt_rows(report, receipts))
+    last = report.attempts[-1] if report.attempts else None
+    checks = [check for receipt in receipts for check in receipt["checks"]]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(report.attempts),
+            "accepted": report.accepted,
+            "ended": report.ended,
+            "bid_eth": ether(template.bid_wei),
+            "http_status": last.status if last else 0,
+            "latency_ms": last.latency_ns // 1_000_000 if last else 0,
+            "trace_id": block.trace_id.hex(),
+            "relay_checks": preview(checks, ("name", "ok", "message")),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="relay_accepted",
+                passed=report.accepted,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"ended": report.ended, "message": last.message if last else ""},
+            )
+        ],
+    )
+
+
+async def duty(block: BlockSearch, relay: RelayResource) -> SlotDuty:
+    """Ask the relay who proposes the block's slot."""
+    async with relay.client(block.tracing) as client:
+        return await client.duty_of_block(block.number)
+
+
+def build(block: BlockSearch, duty: SlotDuty) -> BlockTemplate:
+    """Build the block for a slot's proposer.
+
+    A searcher that was injected by override does not exist on the chain: its candidates stay out, for a
+    relay would execute them on the true state.
+    """
+    result, message = block.result, duty.registration.message
+    injected = result.searcher is None or result.searcher.injected
+    with block.tracing.span("block.build", parent=block.root, candidates=len(result.candidates)):
+        return build_template(
+            block.engine,
+            block.inputs.prestate,
+            context_of(block.block, schedule_for(block.source.chain_id), duty.slot),
+            Proposer(message.pubkey, message.fee_recipient, message.gas_limit),
+            block.keys,
+            candidates=() if injected else (c for c in result.candidates if c.verified),
+            pending=[entry.tx for entry in block.inputs.pending],
+        )
+
+
+async def submit(
+    block: BlockSearch, template: BlockTemplate, relay: RelayResource
+) -> tuple[SubmissionReport, list[dict[str, Any]]]:
+    """Submit the template; return the report and the relay's receipts."""
+    async with relay.client(block.tracing) as client:
+        report = await client.submit(submission_of(template, block.keys), parent=block.root)
+        return report, await client.receipts(template.sealed.block.hash)
