@@ -13,27 +13,19 @@ from importlib import resources as package_files
 import dagster as dg
 import msgspec
 
-from assets import block_assets
 from assets.partitions import blocks
 from mev_dagster.errors import MevError
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from resources.store import service_store
 from resources.warm_launcher import HOT, LANE_TAG
+from sensors.jobs import search_block
 
 WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.1
 MAX_OUTSTANDING = 12
 
 NEW_WINDOWS_SQL = (package_files.files("sensors") / "new_windows.sql").read_text()
-
-search_block = dg.define_asset_job(
-    "search_block",
-    selection=block_assets(),
-    partitions_def=blocks,
-    executor_def=dg.in_process_executor,
-    description="Everything the platform does with one block, from its ingest window to the relay's answer.",
-)
 
 
 class Cursor(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from mev_dagster.evm.rpc_state import RpcState
 from mev_dagster.evm.types import BlockEnv, SimulationEngine
 from mev_dagster.features.mempool import PendingSet, pending_before
 from mev_dagster.search.inputs import SearchInputs, searcher_of
+from mev_dagster.search.searcher import find_deployed
 
 RESERVES_SLOT = 8
 TOKEN_SLOTS = (6, 7)
@@ -51,7 +52,7 @@ def log_inputs(
         prestate=prestate,
         pending=pending.txs,
         at_ns=pending.head.wall_ns,
-        searcher=searcher_of(source, number) if isinstance(source, Capture) else None,
+        searcher=searcher_of(source, number) if isinstance(source, Capture) else find_deployed(state),
     )
 
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from mev_dagster.chain.envelope import DYNAMIC_FEE, LEGACY
 from mev_dagster.chain.forks import Fork
-from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.chain.signing import address_of, create_address, sign_transaction
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.abi import encode_words
@@ -21,7 +21,7 @@ from mev_dagster.dex.layout import solidity_slot, vyper_slot
 from mev_dagster.dex.registry import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
 from mev_dagster.evm.prestate import AccountOverride, Prestate
-from mev_dagster.evm.types import BlockEnv
+from mev_dagster.evm.types import BlockEnv, StateSource
 from mev_dagster.search.plan import OwnCall, Plan
 
 TEST_ONLY_KEY = keccak(b"mev_dagster TEST-ONLY searcher 1")
@@ -32,6 +32,9 @@ PRIORITY_FEE_WEI = 10**9
 GAS_OF_A_CALL = 60_000
 GAS_OF_A_STEP = 250_000
 """Gas limits, well above what a swap needs; a limit costs nothing unless it is used."""
+
+CREATIONS_LOOKED_AT = 8
+"""An account of ours creates its executor early."""
 
 MAPPINGS_DECLARED_EMPTY = 128
 """Positions at which a token may keep mappings by holder."""
@@ -128,6 +131,25 @@ def _overrides(
         balance_wei=0, nonce=1, code=executor_runtime() + encode_words((searcher.address, weth))
     )
     return overrides
+
+
+def find_deployed(state: StateSource) -> Searcher | None:
+    """Return the TEST-ONLY searcher where its executor really is on the chain, as on a devnet of ours.
+
+    The executor is at one of the account's first creation addresses; its code ends with its owner and the
+    wrapped ether it trades in.
+    """
+    address, runtime = address_of(TEST_ONLY_KEY), executor_runtime()
+    nonce = state.account(address).nonce
+    for creation in range(min(nonce, CREATIONS_LOOKED_AT)):
+        executor = create_address(address, creation)
+        account = state.account(executor)
+        if not account.exists or account.code_hash == EMPTY_CODE_HASH:
+            continue
+        code = state.code(account.code_hash)
+        if code[: len(runtime)] == runtime and code[len(runtime) + 12 :][:20] == address:
+            return Searcher(TEST_ONLY_KEY, executor, code[-20:], nonce, injected=False)
+    return None
 
 
 @lru_cache(maxsize=4)

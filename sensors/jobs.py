@@ -1,0 +1,33 @@
+"""The jobs people and automation start."""
+
+import dagster as dg
+
+from assets import block_assets
+from assets.partitions import blocks
+
+search_block = dg.define_asset_job(
+    "search_block",
+    selection=block_assets(),
+    partitions_def=blocks,
+    executor_def=dg.in_process_executor,
+    description="Everything the platform does with one block, from its ingest window to the relay's answer.",
+)
+
+backfill_blocks = dg.define_asset_job(
+    "backfill_blocks",
+    selection=block_assets() - dg.AssetSelection.assets("relay_submissions"),
+    partitions_def=blocks,
+    executor_def=dg.in_process_executor,
+    description="The same for past blocks, without submitting anything; idempotent, beside the live lane.",
+)
+
+retain = dg.define_asset_job(
+    "retain",
+    selection=dg.AssetSelection.assets("retention"),
+    executor_def=dg.in_process_executor,
+    description="Drops what is older than its tier keeps.",
+)
+
+nightly_retention = dg.ScheduleDefinition(
+    job=retain, cron_schedule="20 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
