@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.partitions import blocks
 from assets.tables import preview, table_metadata
+from mev_dagster.ingest.coverage import coverage_columns, window_coverage
 from mev_dagster.ingest.rows import window_rows
 from mev_dagster.ingest.window_store import ensure_window
 from resources.event_log import EventLogResource
@@ -114,3 +115,36 @@ def stored_senders(store: StoreResource, hashes: list[bytes]) -> dict[bytes, byt
         return {}
     where = conditions(TABLES["transactions"], {"tx_hash": hashes})
     return dict(store.client.rows(f"SELECT tx_hash, sender FROM transactions WHERE {where}"))  # noqa: S608
+
+
+@dg.asset(
+    group_name="ingest",
+    partitions_def=blocks,
+    deps=[ingest_windows],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("coverage"),
+    code_version="1",
+)
+def source_coverage(
+    context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
+) -> dg.MaterializeResult:
+    """Which lane saw what first, what only one saw, and which of the block's transactions nobody saw."""
+    rows = window_rows(event_log.reader(), int(context.partition_key))
+    found = window_coverage(rows)
+    number = int(context.partition_key)
+    where = {"first_block_number": number, "last_block_number": number}
+    store.client.replace("coverage", where, coverage_columns(rows, found))
+    alone = [one for one in found if not one.other]
+    lanes = [
+        {"lane": one.lane, "seen": one.seen, "exclusive": one.exclusive, "included": one.included}
+        for one in alone
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(found),
+            "lanes": preview(lanes, ("lane", "seen", "exclusive", "included")),
+            "seen_before_slot": max((one.before_slot for one in alone), default=0),
+            "never_seen": min((one.never_seen for one in alone), default=0),
+        }
+    )

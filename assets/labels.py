@@ -1,0 +1,100 @@
+"""Ex post: the MEV that really landed in the block, and how the search did against it."""
+
+import dagster as dg
+
+from assets.partitions import blocks
+from assets.pbs import relay_submissions
+from assets.search import opportunities
+from assets.tables import ether, preview, table_metadata
+from mev_dagster.backtest.rows import backtest_columns
+from mev_dagster.backtest.score import Backtest, score_block
+from mev_dagster.labels.label import BlockLabels, label_block
+from mev_dagster.labels.landed import landed_block, wrapped_ether_in
+from mev_dagster.labels.rows import mev_label_columns
+from resources.block_search import BlockSearch, BlockSearchResource
+from resources.store import StoreResource
+
+OWNERS = ["team:research"]
+NS_PER_SECOND = 1_000_000_000
+
+landed_blocks = dg.AssetSpec(
+    "landed_blocks",
+    group_name="sources",
+    kinds={"ethereum"},
+    owners=OWNERS,
+    description="The blocks that won their slots, with receipts.",
+)
+
+
+def labels_of(block: BlockSearch) -> BlockLabels:
+    """Label what landed in the block."""
+    receipts = block.source.receipts(block.number)
+    return label_block(landed_block(block.block, receipts, wrapped_ether_in(block.inputs.prestate)))
+
+
+@dg.asset(
+    group_name="labels",
+    partitions_def=blocks,
+    deps=[landed_blocks],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("mev_labels"),
+    code_version="1",
+)
+def mev_labels(
+    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
+) -> dg.MaterializeResult:
+    """Swaps, arbitrages, sandwiches, liquidations and JIT liquidity that landed, from receipts alone."""
+    block = search.of(context)
+    labels = labels_of(block)
+    columns = mev_label_columns(labels)
+    store.client.replace("mev_labels", {"block_number": block.number}, columns)
+    rows = [
+        {"kind": kind, "tx_hashes": hashes, "net_wei": net}
+        for kind, hashes, net in zip(columns["kind"], columns["tx_hashes"], columns["net_wei"], strict=True)
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(rows),
+            "swaps": len(labels.swaps),
+            "arbitrages": len(labels.arbitrages),
+            "sandwiches": len(labels.sandwiches),
+            "liquidations": len(labels.liquidations),
+            "labels": preview(rows, ("kind", "tx_hashes", "net_wei")),
+        }
+    )
+
+
+@dg.asset(
+    group_name="labels",
+    partitions_def=blocks,
+    deps=[opportunities, mev_labels, relay_submissions],
+    owners=OWNERS,
+    kinds={"python", "clickhouse"},
+    metadata=table_metadata("backtests"),
+    code_version="1",
+)
+def backtests(
+    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
+) -> dg.MaterializeResult:
+    """What the search found before the block against what landed in it: hits, misses, false alarms, profit."""
+    block = search.of(context)
+    score = score_block(block.result, labels_of(block))
+    synthetic = any(entry.synthetic for entry in block.inputs.pending)
+    result = Backtest((score,), synthetic)
+    time_ns = block.inputs.env.timestamp * NS_PER_SECOND
+    columns = backtest_columns(result, source="block", first_block_time_ns=time_ns)
+    where = {"first_block_number": block.number, "last_block_number": block.number, "source": "block"}
+    store.client.replace("backtests", where, columns)
+    share = result.captured_share
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(columns["kind"]),
+            "true_positives": sum(columns["true_positives"][:-1]),
+            "false_positives": sum(columns["false_positives"][:-1]),
+            "false_negatives": sum(columns["false_negatives"][:-1]),
+            "pnl_eth": ether(result.pnl_wei),
+            **({} if share is None else {"captured_share": share}),
+            "arrival_times": "synthetic" if synthetic else "observed",
+        }
+    )
