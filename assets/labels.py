@@ -77,7 +77,7 @@ def mev_labels(
 def backtests(
     context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
 ) -> dg.MaterializeResult:
-    """What the search found before the block against what landed in it: hits, misses, false alarms, profit."""
+    """What the search found before the block against what landed in it: hits, misses, profit."""
     block = search.of(context)
     score = score_block(block.result, labels_of(block))
     synthetic = any(entry.synthetic for entry in block.inputs.pending)
