@@ -10,7 +10,8 @@ from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
 
 KINDS = tuple(sorted(Kind))
-NOT_PROPOSED = "not_proposed"
+NO_CANDIDATE = "no_candidate"
+"""Nothing was proposed, or its profit could not have paid for gas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Match:
     """A landed opportunity with what the search had of it: the opportunity, and its way that landed.
 
     Where nothing was verified both are None and `missed` says why: the reason of the candidate that could
-    not be verified, or `not_proposed`.
+    not be verified, or `no_candidate`.
     """
 
     landed: Landed
@@ -128,7 +129,7 @@ def _match(landed: Landed, found: Sequence[Found], doubtful: Sequence[Found]) ->
         if way is not None:
             return Match(landed, one, way)
     doubted = (way.reason for one in doubtful if (way := one.way_that_landed(landed)))
-    return Match(landed, None, None, next(doubted, NOT_PROPOSED))
+    return Match(landed, None, None, next(doubted, NO_CANDIDATE))
 
 
 def pnl_wei(found: Iterable[Found]) -> int:

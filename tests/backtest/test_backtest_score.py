@@ -1,0 +1,124 @@
+"""What counts as found, missed and untaken, on the shipped capture and on mainnet blocks."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mev_dagster.backtest.opportunity import Found, Landed, opportunities_of
+from mev_dagster.backtest.rows import backtest_columns
+from mev_dagster.backtest.run import backtest_capture
+from mev_dagster.backtest.score import KindScore, pnl_wei
+from mev_dagster.captures.format import open_capture
+from mev_dagster.captures.importers import import_blocks_prestate
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.search.inputs import capture_inputs
+from mev_dagster.search.plan import Kind
+from mev_dagster.search.run import search_block
+from mev_dagster.store.tables import TABLES
+
+SHIPPED = Path(__file__).resolve().parents[2] / "mev_dagster" / "demo" / "capture"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    with open_capture(SHIPPED) as capture:
+        yield backtest_capture(capture, get_engine())
+
+
+@pytest.fixture(scope="module")
+def candidates():
+    with open_capture(SHIPPED) as capture:
+        (inputs,) = capture_inputs(capture, capture.numbers[-1])
+        return search_block(inputs, get_engine()).candidates
+
+
+def test_everything_the_rival_landed_had_been_found(shipped):
+    assert {kind: score.fn for kind, score in shipped.per_kind.items()} == dict.fromkeys(Kind, 0)
+    assert all(score.tp for score in shipped.per_kind.values())
+    assert not shipped.synthetic
+
+
+def test_what_was_found_of_a_landed_opportunity_is_never_worth_more_than_it(shipped):
+    assert 0 < shipped.captured_wei <= shipped.landed_wei
+
+
+def test_a_block_scores_its_kinds_apart(shipped):
+    summed = sum((block.of(Kind.SANDWICH) for block in shipped.blocks), start=KindScore())
+    assert summed == shipped.per_kind[Kind.SANDWICH]
+
+
+def test_ways_to_close_one_gap_are_one_opportunity(candidates):
+    cycles = [candidate for candidate in candidates if candidate.kind is not Kind.SANDWICH]
+    found = opportunities_of(cycles)
+    assert sum(len(one.ways) for one in found) == len(cycles)
+    for position, one in enumerate(found):
+        for better in found[:position]:
+            assert not set(one.best.plan.venues) & set(better.best.plan.venues)
+
+
+def test_competing_opportunities_are_not_added_up(candidates):
+    best = candidates[0]
+    alone = pnl_wei([Found((best,))])
+    assert alone == best.simulated_profit_wei
+    assert pnl_wei([Found((best,)), Found((replace(best, opportunity_id=b"\xff" * 32),))]) == alone
+
+
+def landed(candidate, **changes):
+    fields = {
+        "kind": candidate.kind,
+        "victims": frozenset(candidate.pending_hashes[-1:]),
+        "pools": frozenset(candidate.plan.venues),
+        "tx_hashes": (b"\x01" * 32,),
+        "worth_wei": 1,
+    }
+    return Landed(**{**fields, **changes})
+
+
+def test_a_backrun_lands_behind_the_same_transaction_through_a_common_pair(candidates):
+    backrun = next(candidate for candidate in candidates if candidate.kind is Kind.BACKRUN)
+    found = Found((backrun,))
+    assert found.way_that_landed(landed(backrun)) is backrun
+    assert found.way_that_landed(landed(backrun, victims=frozenset({b"\x02" * 32}))) is None
+    assert found.way_that_landed(landed(backrun, pools=frozenset({b"\x02" * 20}))) is None
+    assert found.way_that_landed(landed(backrun, kind=Kind.ARBITRAGE)) is None
+
+
+def test_an_arbitrage_is_the_same_with_two_pairs_in_common(candidates):
+    arbitrage = next(candidate for candidate in candidates if candidate.kind is Kind.ARBITRAGE)
+    found = Found((arbitrage,))
+    one_pool = frozenset(arbitrage.plan.venues[:1])
+    assert found.way_that_landed(landed(arbitrage)) is arbitrage
+    assert found.way_that_landed(landed(arbitrage, pools=one_pool)) is None
+
+
+def test_a_missed_opportunity_says_what_kept_it_from_being_verified(fixtures, tmp_path):
+    import_blocks_prestate([fixtures / "blocks_prestate" / "11743952.json.zst"], tmp_path / "capture")
+    with open_capture(tmp_path / "capture") as capture:
+        result = backtest_capture(capture, get_engine())
+    assert [match.missed for match in result.blocks[0].matches] == ["", "no_candidate", "missing_state"]
+    assert result.per_kind[Kind.SANDWICH] == KindScore(tp=1, fp=0, fn=2)
+    assert result.synthetic
+
+
+def test_the_columns_are_those_of_the_table(shipped):
+    columns = backtest_columns(shipped, source="demo", first_block_time_ns=1)
+    table = TABLES["backtests"]
+    assert set(columns) == set(table.names) - {table.version_column, "computed_at"}
+    assert {len(table[name].type.encode(values, name)) for name, values in columns.items()} == {4}
+
+
+def test_the_command_prints_the_keys_others_rely_on(shipped):
+    done = subprocess.run(
+        [sys.executable, "-m", "mev_dagster", "backtest", str(SHIPPED), "--json"],
+        capture_output=True,
+        check=True,
+    )
+    document = json.loads(done.stdout)
+    assert set(document["per_kind"]) == {"arbitrage", "backrun", "sandwich"}
+    assert set(document["per_kind"]["sandwich"]) == {"tp", "fp", "fn", "precision", "recall"}
+    assert document["pnl_wei"] == shipped.pnl_wei
+    assert document["report"]

@@ -1,0 +1,76 @@
+"""Labels of mainnet blocks against those of mev-inspect-py, and the command that prints them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mev_dagster.errors import InputError
+from mev_dagster.labels.label import label_block
+from mev_dagster.labels.score import read_silver, score
+from mev_dagster.labels.sources import landed_blocks
+
+
+@pytest.fixture(scope="module")
+def scored(fixtures):
+    labelled = [label_block(block) for block in landed_blocks([fixtures / "blocks_prestate"])]
+    return score(labelled, read_silver(fixtures / "labels"))
+
+
+def test_every_sandwich_of_the_other_inspector_is_found_and_no_other(scored):
+    found = scored.silver["sandwiches"]
+    assert (found.tp, found.fp, found.fn) == (11, 0, 0)
+
+
+def test_every_arbitrage_of_the_other_inspector_is_found(scored):
+    found = scored.silver["arbitrages"]
+    assert (found.tp, found.fn) == (5, 0)
+
+
+def test_two_arbitrages_the_other_inspector_lacks_take_out_more_than_they_put_in(scored, fixtures):
+    more = {one.key[0]: one.block for one in scored.disagreements if one.kind == "arbitrages"}
+    files = [fixtures / "blocks_prestate" / f"{number}.json.zst" for number in sorted(more.values())]
+    profits = {}
+    for labels in (label_block(block) for block in landed_blocks(files)):
+        for found in labels.arbitrages:
+            profits["0x" + found.tx_hash.hex()] = found.net_wei
+    assert [profits[tx_hash] for tx_hash in more] == [10123008285247068, 676061677117320]
+
+
+def test_every_swap_the_other_inspector_has_and_we_lack_belongs_to_a_reverted_transaction(scored):
+    found = scored.silver["swaps"]
+    assert (found.tp, found.fp, found.fn) == (382, 7, 11)
+    lacking = [one for one in scored.disagreements if one.kind == "swaps" and one.side == "silver"]
+    assert {one.why for one in lacking} == {"the transaction reverted, so nothing was swapped"}
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "mev_dagster", "label", *map(str, arguments)], capture_output=True, check=False
+    )
+
+
+def test_the_command_prints_one_document(fixtures):
+    file = fixtures / "blocks_prestate" / "22615247.json.zst"
+    document = json.loads(run(file, "--score", fixtures / "labels", "--json").stdout)
+    (block,) = document["blocks"]
+    (sandwich,) = block["sandwiches"]
+    assert block["number"] == 22615247
+    assert (document["txs"], len(sandwich["victims"])) == (26, 1)
+    assert document["silver"]["sandwiches"] == {"precision": 1.0, "recall": 1.0, "tp": 1, "fp": 0, "fn": 0}
+    explained = json.loads(run(file, "--explain", sandwich["frontrun"]["tx_hash"], "--json").stdout)
+    assert explained["explain"]["labels"] == ["sandwich"]
+
+
+@pytest.mark.parametrize("arguments", [["nowhere.json"], [".", "--explain", "0x12"]])
+def test_bad_input_is_one_line_and_status_2(arguments, tmp_path):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("mev: bad_input: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_folder_without_silver_labels_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_silver(tmp_path)
