@@ -28,6 +28,9 @@ HEADER_TYPE = np.dtype(
     ]
 )
 
+# numpy copies a structured item field by field, an opaque one of the same size ten times as fast.
+_OPAQUE_TYPE = np.dtype(("V", HEADER_TYPE.itemsize))
+
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
@@ -63,7 +66,7 @@ class RawBatch:
 
     def select(self, mask: NDArray[np.bool_]) -> "RawBatch":
         """Return the records where `mask` is true."""
-        return RawBatch(self.buffer, self.offsets[mask], self.headers[mask])
+        return RawBatch(self.buffer, self.offsets[mask], _take(self.headers, mask))
 
     def of_kind(self, kind: int) -> "RawBatch":
         """Return the records of one event kind."""
@@ -95,5 +98,10 @@ class RawBatch:
 def gather(buffer: bytes, offsets: NDArray[np.int64]) -> RawBatch:
     """Return the records at `offsets`; each of them must be known to lie whole within `buffer`."""
     rows = max(0, len(buffer) - RECORD.size + 1)
-    every_place: NDArray[Any] = np.ndarray((rows,), HEADER_TYPE, buffer, strides=(1,))
-    return RawBatch(buffer, offsets, every_place[offsets])
+    every_place: NDArray[Any] = np.ndarray((rows,), _OPAQUE_TYPE, buffer, strides=(1,))
+    return RawBatch(buffer, offsets, every_place[offsets].view(HEADER_TYPE))
+
+
+def _take(headers: NDArray[Any], which: NDArray[np.bool_]) -> NDArray[Any]:
+    taken: NDArray[Any] = headers.view(_OPAQUE_TYPE)[which].view(HEADER_TYPE)
+    return taken

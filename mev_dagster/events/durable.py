@@ -16,7 +16,7 @@ DURABLE = "durable"
 _MARK = Struct("<QQQ")
 _CRC = Struct("<I")
 _SIZE = _MARK.size + _CRC.size
-_ATTEMPTS = 20
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +47,5 @@ def read_mark(directory: Path) -> DurableMark | None:
             return DurableMark(*_MARK.unpack_from(data))
         if not data:
             return None
-        time.sleep(0.0002 * attempt)
+        time.sleep(0.001 * attempt)
     raise LogCorrupt(f"{DURABLE}: the checksum of the durable mark differs")

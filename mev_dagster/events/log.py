@@ -238,7 +238,7 @@ class EventLogWriter:
     def _mark(self) -> None:
         """Say that everything written so far is acknowledged."""
         segment = self._log.segment
-        mark = DurableMark(segment.header.first_seq, segment.size, segment.next_seq)
+        mark = DurableMark(segment.header.first_seq, segment.on_disk, segment.next_seq)
         with self._failing_loudly():
             self._disk.write(self._mark_descriptor, mark.encode(), 0)
         self._durable_next = segment.next_seq

@@ -41,7 +41,7 @@ class Recovery:
         self.torn_tail: TornTail | None = None
         self._disk = disk
         self.manifest = read_manifest(directory)
-        self.mark = read_mark(directory)
+        self.mark = _mark_if_whole(directory)
         for listed in self.manifest.segments:
             self._check_listed(listed)
         self.segment = self._expected()
@@ -81,8 +81,9 @@ class Recovery:
         """Take up the segment that was open, or list one that was sealed but not yet listed."""
         buffer = path.read_bytes()
         expected = self.segment.header
-        acknowledged = self._acknowledged(self.mark, expected.first_seq)
-        if len(buffer) < HEADER_SIZE and not acknowledged:
+        mark = self.mark
+        acknowledged = mark.offset if mark and mark.first_seq == expected.first_seq else 0
+        if not acknowledged and self._never_began(buffer, path.name):
             self._cut(path, buffer, 0, expected.first_seq)
             return
         if read_header(buffer, path.name) != expected:
@@ -94,6 +95,7 @@ class Recovery:
             except LogCorrupt:
                 pass  # a seal that crashed half-way: its footer is the torn tail
             else:
+                self._write_again(path, buffer, footer.footer_offset)
                 self.list_sealed(footer, len(buffer))
                 return
         if found.end < acknowledged:
@@ -101,15 +103,34 @@ class Recovery:
                 f"segment {path.name}: offset {found.end}: event {found.next_seq} was acknowledged "
                 "and is damaged"
             )
-        if self.mark is None and next_record(buffer, found.end, found.next_seq) is not None:
+        if mark is None and next_record(buffer, found.end, found.next_seq) is not None:
             raise LogCorrupt(f"segment {path.name}: offset {found.end}: event {found.next_seq} is damaged")
         if found.end < len(buffer):
             self._cut(path, buffer, found.end, found.next_seq)
+        self._write_again(path, buffer[: found.end], acknowledged)
         self.segment = OpenSegment.resumed(expected, buffer, found)
 
     @staticmethod
-    def _acknowledged(mark: DurableMark | None, first_seq: int) -> int:
-        return mark.offset if mark and mark.first_seq == first_seq else 0
+    def _never_began(buffer: bytes, name: str) -> bool:
+        """Say whether a crash left a file without a header, and no record in it."""
+        try:
+            read_header(buffer, name)
+        except LogCorrupt:
+            return next_record(buffer, 0, -1) is None
+        return False
+
+    def _write_again(self, path: Path, whole: bytes, acknowledged: int) -> None:
+        """Write and sync whole records that were never acknowledged.
+
+        The last writer's sync may have failed; then they are in the page cache, clean, and not on the disk.
+        """
+        if len(whole) > acknowledged:
+            descriptor = self._disk.open(path)
+            try:
+                self._disk.write(descriptor, whole[acknowledged:], acknowledged)
+                self._disk.sync(descriptor)
+            finally:
+                self._disk.close(descriptor)
 
     def list_sealed(self, footer: Footer, size: int) -> None:
         """Enter a sealed segment in the manifest and expect the next one."""
@@ -146,3 +167,14 @@ class Recovery:
                 self._disk.close(descriptor)
         self._disk.sync_directory(self.directory)
         self.torn_tail = TornTail(path.name, offset, len(buffer) - offset, next_seq, kept.name)
+
+
+def _mark_if_whole(directory: Path) -> DurableMark | None:
+    """Return the mark; None also for one that a power failure has spoiled.
+
+    Then nothing is known to be acknowledged, and damage that intact records follow stops the recovery.
+    """
+    try:
+        return read_mark(directory)
+    except LogCorrupt:
+        return None
