@@ -58,19 +58,16 @@ def bench(
 
 def _print_table(results: list[Result]) -> None:
     table = Table(box=None, pad_edge=False)
-    for title in ("", "value", "peer", "limit", "x peer", "x limit", "budget", ""):
-        table.add_column(
-            title, justify="left" if title in ("", "budget") else "right", no_wrap=title != "budget"
-        )
+    for title in ("", "value", "peer", "limit", "budget", ""):
+        is_text = title in ("", "budget")
+        table.add_column(title, justify="left" if is_text else "right", no_wrap=title != "budget")
     marks = {True: "[green]ok[/]", False: "[red]missed[/]", None: "[yellow]not judged[/]"}
     for row in results:
         table.add_row(
             f"[bold]{row.name}[/]",
             f"{row.value:.4g} {row.unit}",
-            "" if row.peer_value is None else f"{row.peer_value:.4g}",
-            "" if row.limit_value is None else f"{row.limit_value:.4g}",
-            "" if row.ratio_to_peer is None else f"{row.ratio_to_peer:.2f}",
-            "" if row.ratio_to_limit is None else f"{row.ratio_to_limit:.3g}",
+            _beside(row.peer_value, row.ratio_to_peer),
+            _beside(row.limit_value, row.ratio_to_limit),
             row.budget,
             marks[row.ok] if row.budget else "",
         )
@@ -79,3 +76,9 @@ def _print_table(results: list[Result]) -> None:
         explanation = "; ".join(part for part in (f"peer: {row.peer}" if row.peer else "", row.note) if part)
         if explanation:
             out.print(f"[dim]{row.name}: {explanation}[/]")
+
+
+def _beside(value: float | None, ratio: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if ratio is None else f"{value:.4g} ({ratio:.3g}x)"
