@@ -121,7 +121,8 @@ def _overrides(
     if known is None:
         raise InputError(f"0x{weth.hex()} is not a wrapped ether whose balances we know how to declare")
     nothing = dict.fromkeys(_slots_by_holder(searcher.executor), 0)
-    overrides = {token: AccountOverride(storage=nothing) for token in sorted({*tokens, weth})}
+    held = sorted(token for token in {*tokens, weth} if token in state.accounts)
+    overrides = {token: AccountOverride(storage=nothing) for token in held}
     overrides[weth] = AccountOverride(
         balance_wei=state.account(weth).balance_wei + INJECTED_INVENTORY_WEI,
         storage={**nothing, known.balance_slot(searcher.executor): INJECTED_INVENTORY_WEI},

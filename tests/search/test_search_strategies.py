@@ -1,5 +1,7 @@
 """Each strategy on a market where every reserve is known: what it finds is what execution gives."""
 
+from dataclasses import replace
+
 import pytest
 from search_market import BASE_FEE_WEI, ETHER, FEES, GWEI, Devnet, ether_for
 
@@ -163,6 +165,13 @@ def test_an_injected_searcher_finds_what_the_deployed_one_finds(devnet):
         c.expected_profit_wei for c in deployed.candidates
     ]
     assert all(candidate.verified for candidate in injected.candidates)
+
+
+def test_a_token_the_state_does_not_hold_is_not_made_up_for_the_injected_searcher(devnet):
+    alpha = devnet.market.tokens["ALPHA"]
+    accounts = {address: account for address, account in devnet.state.accounts.items() if address != alpha}
+    state = replace(devnet.state, accounts=accounts, complete=False)
+    assert alpha not in devnet.search([], searcher=None, prestate=state).state.accounts
 
 
 def test_two_offers_for_one_nonce_are_tried_each_on_its_own(devnet):
