@@ -1,7 +1,9 @@
 """`mev relay`: judge a submission file, run the sandbox relay, submit dry."""
 
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -10,7 +12,7 @@ from mev_dagster.commands.output import out, print_json
 from mev_dagster.errors import DecodeError, InputError
 
 if TYPE_CHECKING:
-    from mev_dagster.pbs.checks import Check
+    from mev_dagster.pbs.client.relay import RelayEndpoint, SubmissionReport
     from mev_dagster.pbs.types import SubmitBlockRequest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -38,28 +40,188 @@ def check(
     from mev_dagster.pbs import checks
 
     submission = _submission(file)
-    fork_version = _hex_flag("--genesis-fork-version", genesis_fork_version, 4)
-    beacon_root = _hex_flag("--parent-beacon-root", parent_beacon_root, 32)
-    results = list(
-        checks.check_all(submission, genesis_fork_version=fork_version, parent_beacon_root=beacon_root)
-    )
-    accepted = all(result.ok for result in results)
+    results = [
+        asdict(found)
+        for found in checks.check_all(
+            submission,
+            genesis_fork_version=_hex_flag("--genesis-fork-version", genesis_fork_version, 4),
+            parent_beacon_root=_hex_flag("--parent-beacon-root", parent_beacon_root, 32),
+        )
+    ]
+    accepted = all(result["ok"] for result in results)
     if as_json:
-        print_json({"accepted": accepted, "checks": [asdict(result) for result in results]})
+        print_json({"accepted": accepted, "checks": results})
     else:
-        _print_checks(file, submission.fork.version, accepted, results)
+        verdict = "[green]accepted[/]" if accepted else "[red]refused[/]"
+        out.print(f"[bold]{file.name}[/] ({submission.fork.version}): {verdict}")
+        out.print(_checks_table(results))
     raise typer.Exit(0 if accepted else 1)
 
 
-def _print_checks(file: Path, fork: str, accepted: bool, results: "list[Check]") -> None:
+@app.command()
+def sandbox(
+    *,
+    host: Annotated[str | None, typer.Option(help="loopback address to bind")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free port")] = None,
+    capture: Annotated[Path | None, typer.Option(help="judge on this capture's blocks and states")] = None,
+    rpc: Annotated[str | None, typer.Option(help="judge on this node's blocks and states")] = None,
+    seed: Annotated[str | None, typer.Option(help="TEST-ONLY keys derived from this, for replays")] = None,
+    floor_wei: Annotated[int, typer.Option(min=0, help="bids up to this are not simulated")] = 0,
+    strict_payment: Annotated[
+        bool, typer.Option("--strict-payment", help="the proposer must gain exactly the bid")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="engine that re-executes submissions")] = "py_evm",
+    as_json: Annotated[bool, typer.Option("--json", help="announce the address as JSON")] = False,
+) -> None:
+    """Run the sandbox relay in the foreground."""
+    from mev_dagster.pbs.sandbox.serve import SandboxOptions, bind, open_relay, serve, url_of
+    from mev_dagster.settings import settings
+
+    config = settings()
+    source = capture or (None if rpc else config.capture)
+    bound = bind(host or config.host, config.relay_port if port is None else port)
+    opened = open_relay(
+        SandboxOptions(
+            capture=source,
+            rpc_url=rpc or (None if source else config.node_http_url),
+            seed=seed,
+            floor_wei=floor_wei,
+            strict_payment=strict_payment,
+            engine=engine,
+            traces=config.home / "traces" / "relay.jsonl",
+        )
+    )
+    if as_json:
+        print_json({"url": url_of(bound), "pubkey": opened.key.pubkey})
+    else:
+        out.print(f"sandbox relay on {url_of(bound)}, key 0x{opened.key.pubkey.hex()}")
+    sys.stdout.flush()
+    serve(opened, bound)
+
+
+@app.command()
+def submit(
+    file: Annotated[Path | None, typer.Argument(help="a submission as `check` reads it")] = None,
+    *,
+    capture: Annotated[Path | None, typer.Option(help="build from this capture instead")] = None,
+    block: Annotated[int | None, typer.Option(help="the capture's block to compete with")] = None,
+    url: Annotated[str | None, typer.Option(help="the sandbox relay; default from settings")] = None,
+    encoding: Annotated[str, typer.Option(help="ssz or json")] = "ssz",
+    gzip: Annotated[bool, typer.Option("--gzip", help="compress the body")] = False,
+    cancellations: Annotated[
+        bool, typer.Option("--cancellations", help="a later bid replaces an earlier one")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Submit dry: hand a block to the sandbox relay and show what it checked."""
+    import asyncio
+
+    from mev_dagster.pbs.client.relay import RelayEndpoint
+    from mev_dagster.settings import settings
+
+    if encoding not in {"ssz", "json"}:
+        raise InputError(f"--encoding: expected ssz or json, found {encoding}")
+    config = settings()
+    endpoint = RelayEndpoint(
+        url or config.relay_url or f"http://{config.host}:{config.relay_port}",
+        json=encoding == "json",
+        gzip=gzip,
+        cancellations=cancellations,
+    )
+    if file is not None and capture is None and block is None:
+        outcome = asyncio.run(_submit_file(file, endpoint))
+    elif file is None and capture is not None and block is not None:
+        outcome = asyncio.run(_submit_block(capture, block, endpoint))
+    else:
+        raise InputError("give either a submission file, or --capture with --block")
+    if as_json:
+        print_json(outcome)
+    else:
+        _print_outcome(outcome)
+    raise typer.Exit(0 if outcome["accepted"] else 1)
+
+
+async def _submit_file(file: Path, endpoint: "RelayEndpoint") -> dict[str, Any]:
+    from mev_dagster.pbs.client.relay import RelayClient
+
+    submission = _submission(file)
+    async with RelayClient(endpoint) as client:
+        report = await client.submit(submission)
+        receipts = await client.receipts(submission.message.block_hash) if report.answered else []
+    return _outcome(report, receipts)
+
+
+async def _submit_block(capture: Path, number: int, endpoint: "RelayEndpoint") -> dict[str, Any]:
+    from mev_dagster.captures.format import open_capture
+    from mev_dagster.evm.engines import get_engine
+    from mev_dagster.pbs.client.relay import RelayClient
+    from mev_dagster.pbs.dry_run import dry_run
+    from mev_dagster.pbs.keys import Keyring
+    from mev_dagster.search.inputs import capture_inputs
+    from mev_dagster.search.run import search_block
+    from mev_dagster.telemetry.tracing import Tracing
+
+    engine, tracing = get_engine(), Tracing("builder")
+    relay_client = RelayClient(endpoint, tracing=tracing)  # refuses a wrong address before any work is done
+    with open_capture(capture) as opened:
+        inputs = next(capture_inputs(opened, number))
+        landed = opened.block(number)
+    result = search_block(inputs, engine)
+    async with relay_client as client:
+        run = await dry_run(
+            result,
+            landed,
+            [entry.tx for entry in inputs.pending],
+            client=client,
+            engine=engine,
+            keys=Keyring.ephemeral(),
+            tracing=tracing,
+        )
+    template = run.template
+    return _outcome(run.report, run.receipts) | {
+        "block_hash": "0x" + template.sealed.block.hash.hex(),
+        "transactions": len(template.sealed.block.transactions),
+        "opportunity_ids": list(template.opportunity_ids),
+        "bid_wei": str(template.bid_wei),
+        "trace_id": run.trace_id.hex(),
+    }
+
+
+def _outcome(report: "SubmissionReport | None", receipts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if report is None:
+        return {"accepted": False, "ended": "nothing_to_bid", "attempts": [], "checks": []}
+    return {
+        "accepted": report.accepted,
+        "ended": report.ended,
+        "attempts": [
+            {"status": attempt.status, "outcome": attempt.outcome.value, "message": attempt.message}
+            for attempt in report.attempts
+        ],
+        "checks": receipts[-1]["checks"] if receipts else [],
+    }
+
+
+def _print_outcome(outcome: Mapping[str, Any]) -> None:
+    verdict = "[green]accepted[/]" if outcome["accepted"] else f"[red]{outcome['ended']}[/]"
+    out.print(f"[bold]{len(outcome['attempts'])} attempt(s)[/]: {verdict}")
+    for name in ("block_hash", "transactions", "bid_wei", "trace_id"):
+        if name in outcome:
+            out.print(f"  {name:12} {outcome[name]}")
+    for attempt in outcome["attempts"]:
+        if attempt["message"]:
+            out.print(f"  {attempt['status']} {attempt['message']}", markup=False)
+    if outcome["checks"]:
+        out.print(_checks_table(outcome["checks"]))
+
+
+def _checks_table(results: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2))
     for column in ("check", "", "code", "message"):
         table.add_column(column)
     for result in results:
-        mark = "[green]ok[/]" if result.ok else "[red]failed[/]"
-        table.add_row(result.name, mark, result.code, result.message)
-    out.print(f"[bold]{file.name}[/] ({fork}): " + ("[green]accepted[/]" if accepted else "[red]refused[/]"))
-    out.print(table)
+        mark = "[green]ok[/]" if result["ok"] else "[red]failed[/]"
+        table.add_row(result["name"], mark, result["code"], result["message"])
+    return table
 
 
 def _submission(file: Path) -> "SubmitBlockRequest":

@@ -8,7 +8,7 @@ Ties go to the smaller id, so that equal inputs give equal blocks.
 """
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +58,7 @@ class Filling:
         self._gas_left = gas
         self._base_fee = base_fee_per_gas_wei
         self._hashes: set[bytes] = set()
+        self._sent: Counter[bytes] = Counter()
 
     def add_candidates(self, orders: Sequence[Order], *, retries: int = DEFAULT_RETRIES) -> None:
         """Insert the candidates that still hold where they would stand."""
@@ -85,6 +86,8 @@ class Filling:
 
     def _try(self, order: Order, verified: Verified, promised: int) -> int | None:
         """Insert an order, or drop it, or return the lower value it would have here."""
+        if order.sender is not None:
+            order = order.behind(self._sent[order.sender])
         known = [tx.hash for tx in order.txs if tx.hash in self._hashes]
         if known:
             self.dropped.append(Dropped(order, "conflict", f"0x{known[0].hex()} is in the block already"))
@@ -149,6 +152,7 @@ class Filling:
             return invalid.error, invalid.detail
         self._gas_left -= sum(result.gas_used for result in results)
         self._hashes.update(tx.hash for tx in order.txs)
+        self._sent.update(tx.sender for tx in order.txs)
         self.included.append(Included(order, _coinbase_value(results), results))
         return None
 

@@ -1,14 +1,22 @@
 """From chosen transactions to a block: execute, compute every root, hash the header."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from mev_dagster.chain.blocks import Block, Header, header_hash, transactions_root, withdrawals_root
+from mev_dagster.chain.blocks import (
+    Block,
+    Header,
+    Withdrawal,
+    header_hash,
+    transactions_root,
+    withdrawals_root,
+)
 from mev_dagster.chain.forks import GAS_PER_BLOB, Fork
 from mev_dagster.chain.receipts import Receipt, logs_bloom, receipts_root
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.trie import state_root
-from mev_dagster.errors import DecodeError, InputError
+from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.blocks import receipts_of
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.types import AccountDiff, SimResult, SimulationEngine, StateSource, TxStatus
@@ -49,7 +57,12 @@ def seal(
     env = context.env(coinbase)
     txs = tuple(transactions)
     result = engine.simulate(
-        state, env, txs, begin_block=True, withdrawals=context.withdrawals or (), end_block=True
+        state,
+        env,
+        txs,
+        begin_block=True,
+        withdrawals=known_withdrawals(state, context.withdrawals),
+        end_block=True,
     )
     for index, tx_result in enumerate(result.txs):
         if tx_result.status is TxStatus.INVALID:
@@ -82,6 +95,22 @@ def seal(
     )
     block = Block(header_hash(header), header, txs, (), context.withdrawals)
     return SealedBlock(block, receipts, requests, result, root is not None)
+
+
+def known_withdrawals(state: StateSource, withdrawals: Sequence[Withdrawal] | None) -> tuple[Withdrawal, ...]:
+    """Return the withdrawals whose recipients the state knows: all of them, but on a witness.
+
+    A witness of a block's transactions need not list validators. No transaction can see a withdrawal of its
+    own block, so leaving them out changes nothing but the state root, which a witness cannot give anyway.
+    """
+    if not isinstance(state, Prestate) or state.complete:
+        return tuple(withdrawals or ())
+    known = []
+    for withdrawal in withdrawals or ():
+        with suppress(MissingState):
+            state.account(withdrawal.address)
+            known.append(withdrawal)
+    return tuple(known)
 
 
 def blob_gas_used(transactions: Sequence[Transaction]) -> int:

@@ -11,7 +11,7 @@ from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import Keyring, PayoutKey
 from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Filling, Included
-from mev_dagster.pbs.orders import OrderKind, RankedCandidate, orders_of
+from mev_dagster.pbs.orders import Candidate, OrderKind, Resigner, orders_of
 from mev_dagster.pbs.payload import payload_of
 from mev_dagster.pbs.payout import Payment, Payout, fitted, payment_for, plan_payout
 from mev_dagster.pbs.schema import BID_TRACE
@@ -58,7 +58,8 @@ def build_template(
     proposer: Proposer,
     keys: Keyring,
     *,
-    candidates: Iterable[RankedCandidate] = (),
+    candidates: Iterable[Candidate] = (),
+    resigner: Resigner[Candidate] | None = None,
     pending: Iterable[Transaction] = (),
     strategy: BidStrategy | None = None,
     top_bid_wei: int | None = None,
@@ -80,7 +81,7 @@ def build_template(
         gas=context.gas_limit - (payout.gas_limit if payout else 0),
         base_fee_per_gas_wei=context.base_fee_per_gas_wei,
     )
-    filling.add_candidates(orders_of(candidates), retries=retries)
+    filling.add_candidates(orders_of(candidates, resigner), retries=retries)
     filling.add_pending(pending)
 
     value = sum(item.value_wei for item in filling.included)

@@ -80,5 +80,9 @@ class Candidate:
     simulated_profit_wei: int | None = 1
 
     @property
+    def verified(self) -> bool:
+        return self.simulated_profit_wei is not None and self.simulated_profit_wei > 0
+
+    @property
     def opportunity_id(self) -> bytes:
         return keccak(b"".join(tx.hash for tx in self.txs))

@@ -31,6 +31,7 @@ from mev_dagster.evm.types import TxStatus
 from mev_dagster.pbs import bidding, checks
 from mev_dagster.pbs.context import Proposer, context_of, gas_limit_towards
 from mev_dagster.pbs.keys import Keyring
+from mev_dagster.pbs.orders import Resigner
 from mev_dagster.pbs.payload import block_of
 from mev_dagster.pbs.payout import Payment
 from mev_dagster.pbs.rows import template_rows
@@ -103,6 +104,21 @@ def test_a_candidate_worth_less_here_is_retried_at_its_lower_value():
     assert [item.value_wei for item in template.included] == [10 * GWEI, GWEI, 5 * GWEI]
     without_retries = build(candidates=[first, second, other], retries=0)
     assert codes(without_retries) == ["lower_inserted_value"]
+
+
+def test_a_second_candidate_of_one_sender_is_signed_again_for_the_nonce_it_stands_at():
+    first = Candidate((transfer(5), call(0, TIP_JAR)), 9 * ETHER)
+    second = Candidate((transfer(6), call(0, FIRST_ONLY)), 8 * ETHER)
+
+    def sign_again(candidate, count):
+        return (candidate.txs[0], call(0, candidate.txs[1].to, nonce=count))
+
+    template = build(candidates=[first, second], resigner=Resigner(ADDRESSES[0], sign_again))
+    assert template.opportunity_ids == (first.opportunity_id, second.opportunity_id)
+    assert [tx.nonce for tx in template.sealed.block.transactions[:4]] == [0, 0, 0, 1]
+    without = build(candidates=[first, second])
+    assert codes(without) == ["simulation_changed"]
+    assert "nonce_too_low" in without.dropped[0].detail
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,11 @@ class SubmissionReport:
         """Whether the relay took the block; a 200 alone does not say so."""
         return self.confirmed
 
+    @property
+    def answered(self) -> bool:
+        """Whether the relay answered at all."""
+        return any(attempt.status for attempt in self.attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class SlotDuty:
@@ -257,6 +262,10 @@ class RelayClient:
         """Return the proposer of the slot a block number belongs to; only the sandbox knows that."""
         path = f"{SLOTS_PATH}/{number}"
         return self._duty(await self.get_json(path), path)
+
+    async def post_slot(self, document: dict[str, Any]) -> SlotDuty:
+        """Hand a slot in and return its proposer; only the sandbox takes any."""
+        return self._duty(await self.post_json(SLOTS_PATH, document), SLOTS_PATH)
 
     async def receipts(self, block_hash: bytes) -> list[dict[str, Any]]:
         """Return what the sandbox decoded, checked and answered for a block."""

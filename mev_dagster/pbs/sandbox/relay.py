@@ -14,7 +14,7 @@ from mev_dagster.pbs.sandbox.answers import ACCEPTED, Answer, refusal
 from mev_dagster.pbs.sandbox.auction import Auction, AuctionKey, Bid
 from mev_dagster.pbs.sandbox.metrics import RelayMetrics
 from mev_dagster.pbs.sandbox.rules import View, rulings
-from mev_dagster.pbs.sandbox.slots import SandboxValidators, Slot, SlotBook
+from mev_dagster.pbs.sandbox.slots import SandboxValidators, Slot, SlotBook, SlotClock, clock_for
 from mev_dagster.pbs.sandbox.validator import ExecutionValidator
 from mev_dagster.pbs.schema import BUILDER_BID, payload_header
 from mev_dagster.pbs.signing import SANDBOX_GENESIS_FORK_VERSION
@@ -145,7 +145,7 @@ class SandboxRelay:
         return View(
             submission=submission,
             slot=slot,
-            expected_timestamp=self.slots.clock_of(slot).start_of(submission.message.slot),
+            expected_timestamp=_clock_of(slot).start_of(submission.message.slot),
             genesis_fork_version=self.rules.genesis_fork_version,
             head_slot=self.head_slot,
             delivered=self.auction.is_delivered(submission.message.slot),
@@ -210,6 +210,10 @@ class SandboxRelay:
         )
         signature = self.key.sign(BUILDER_BID[submission.fork], message, self.rules.genesis_fork_version)
         return SignedBuilderBid(submission.fork, message, signature)
+
+
+def _clock_of(slot: Slot | None) -> SlotClock:
+    return SlotClock() if slot is None else clock_for(slot.context.schedule.chain_id)
 
 
 def _all(

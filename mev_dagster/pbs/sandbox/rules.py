@@ -106,10 +106,10 @@ def _worth_something(view: View) -> Ruling:
 def _hashes(view: View) -> Ruling:
     trace, payload = view.submission.message, view.submission.execution_payload
     if trace.block_hash != payload.block_hash:
-        return _refused("message", "block_hash_mismatch", "blockHash mismatch")
+        return _refused("hashes", "block_hash_mismatch", "blockHash mismatch")
     if trace.parent_hash != payload.parent_hash:
-        return _refused("message", "parent_hash_mismatch", "parentHash mismatch")
-    return _holds("message", "block and parent hash equal the payload's")
+        return _refused("hashes", "parent_hash_mismatch", "parentHash mismatch")
+    return _holds("hashes", "block and parent hash equal the payload's")
 
 
 def _attributes(view: View) -> Ruling:

@@ -1,17 +1,66 @@
 """The sandbox relay as a process: bind first, then say so, then serve until told to stop."""
 
 import errno
+import signal
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 
+from mev_dagster.captures.format import open_capture
+from mev_dagster.captures.source import NodeSource
 from mev_dagster.errors import InputError, PortInUse
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.pbs.client.guard import require_loopback
+from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.sandbox.app import build_app
-from mev_dagster.pbs.sandbox.relay import SandboxRelay
+from mev_dagster.pbs.sandbox.relay import RelayRules, SandboxRelay
+from mev_dagster.pbs.sandbox.slots import SandboxValidators, SlotBook, SourceSlots
+from mev_dagster.pbs.sandbox.validator import ExecutionValidator, PaymentRule
+from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 
 IDLE_SECONDS = 30
 MAX_CONNECTIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """What a sandbox process is told at its start; without a capture or a node it knows posted slots only."""
+
+    capture: Path | None = None
+    rpc_url: str | None = None
+    seed: str | None = None
+    floor_wei: int = 0
+    strict_payment: bool = False
+    engine: str = "py_evm"
+    traces: Path | None = None
+
+
+def open_relay(options: SandboxOptions) -> SandboxRelay:
+    """Make a relay with keys of its own; a seed makes them TEST-ONLY and the same each time."""
+    validators = SandboxValidators(options.seed)
+    keys = Keyring.ephemeral() if options.seed is None else Keyring.test_only(f"relay {options.seed}")
+    exporters = [] if options.traces is None else [JsonLinesExporter(options.traces)]
+    return SandboxRelay(
+        slots=SlotBook(_source(options, validators)),
+        validator=ExecutionValidator(get_engine(options.engine), PaymentRule(options.strict_payment)),
+        key=keys.bls,
+        validators=validators,
+        rules=RelayRules(floor_wei=options.floor_wei),
+        tracing=Tracing("sandbox-relay", exporters),
+    )
+
+
+def _source(options: SandboxOptions, validators: SandboxValidators) -> SourceSlots | None:
+    if options.capture is not None:
+        capture = open_capture(options.capture)
+        return SourceSlots(lambda: capture, validators)
+    if options.rpc_url is not None:
+        url = options.rpc_url
+        return SourceSlots(lambda: NodeSource(JsonRpc(url)), validators)
+    return None
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -54,5 +103,7 @@ def server_for(relay: SandboxRelay) -> uvicorn.Server:
 
 
 def serve(relay: SandboxRelay, bound: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM, and end as told: uvicorn raises the signal again when it is done."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     server_for(relay).run(sockets=[bound])

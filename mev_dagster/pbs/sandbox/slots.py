@@ -6,18 +6,16 @@ attributes N was built with, so that our block competes with the one that landed
 
 import hashlib
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from mev_dagster.captures.format import Capture
+from mev_dagster.captures.source import ChainSource
 from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.forks import Fork, ForkSchedule, schedule_for
-from mev_dagster.chain.jsonrpc import block_from_rpc
-from mev_dagster.errors import InputError
+from mev_dagster.chain.forks import Fork, schedule_for
+from mev_dagster.errors import InputError, NodeAnswerError
 from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_state import RpcState
 from mev_dagster.evm.types import StateSource
 from mev_dagster.pbs import bls
 from mev_dagster.pbs.context import BlockContext, Proposer, context_of
@@ -77,20 +75,6 @@ class Slot:
         return Proposer(message.pubkey, message.fee_recipient, message.gas_limit)
 
 
-class SlotSource(Protocol):
-    """Where the sandbox learns of slots."""
-
-    clock: SlotClock
-
-    def of_block(self, number: int) -> Slot | None:
-        """Return the slot in which a block of this number is proposed."""
-        ...
-
-    def announced(self) -> Iterator[Slot]:
-        """Yield the slots whose proposers the relay announces."""
-        ...
-
-
 class SandboxValidators:
     """The proposers: a few keys made for this process, or TEST-ONLY ones derived from a seed."""
 
@@ -132,97 +116,70 @@ def _secret(seed: str | None, index: int) -> int:
     return int.from_bytes(digest, "big") % (bls.CURVE_ORDER - 1) + 1
 
 
-class SlotBook:
-    """Posted slots first, then those of a capture or a node."""
+class SourceSlots:
+    """The slots of the blocks of a capture or a node.
 
-    def __init__(self, source: SlotSource | None = None) -> None:
+    `open_source` gives the source for one look-up: a node's connection serves one thread at a time, and the
+    state it returns goes on using it.
+    """
+
+    def __init__(self, open_source: Callable[[], ChainSource], validators: SandboxValidators) -> None:
+        self._open_source = open_source
+        self._validators = validators
+        self._lock = threading.Lock()
+
+    def of_block(self, number: int) -> Slot | None:
+        """Return the slot in which a block of this number is proposed; None before the merge or the end."""
+        with self._lock:
+            source = self._open_source()
+            if isinstance(source, Capture) and number not in source.numbers:
+                return None
+            try:
+                block = source.block(number)
+            except NodeAnswerError:
+                return None
+            if isinstance(source, Capture) and not source.has_prestate(number):
+                return _slot_of_block(block, source.chain_id, None, self._validators)
+            return _slot_of_block(block, source.chain_id, source.prestate(number), self._validators)
+
+
+class SlotBook:
+    """Posted slots first, then those of a capture or a node. The last ones asked for are announced."""
+
+    def __init__(self, source: SourceSlots | None = None) -> None:
         self._posted: dict[int, Slot] = {}
+        self._recent: dict[int, Slot] = {}
         self._source = source
 
     def add(self, slot: Slot) -> None:
         """Add a slot, or replace the one for the same block number."""
         self._posted[slot.context.number] = slot
+        _trim(self._posted)
 
     def of_block(self, number: int) -> Slot | None:
         """Return the slot in which a block of this number is proposed."""
         found = self._posted.get(number)
         if found is None and self._source is not None:
-            return self._source.of_block(number)
+            found = self._source.of_block(number)
+            if found is not None:
+                self._recent[number] = replace(found, state=None)
+                _trim(self._recent)
         return found
-
-    def clock_of(self, slot: Slot | None) -> SlotClock:
-        """Return the clock of a slot's chain; of the source's chain when the slot is not known."""
-        if slot is not None:
-            return clock_for(slot.context.schedule.chain_id)
-        return SlotClock() if self._source is None else self._source.clock
 
     def announced(self) -> Iterator[Slot]:
         """Yield the slots whose proposers the relay announces."""
-        yield from sorted(self._posted.values(), key=lambda slot: slot.number)[-ANNOUNCED_SLOTS:]
-        if self._source is not None:
-            yield from self._source.announced()
+        yield from sorted((self._recent | self._posted).values(), key=lambda slot: slot.number)
 
 
-class CaptureSlots:
-    """The slots of a capture's blocks."""
-
-    def __init__(self, capture: Capture, validators: SandboxValidators) -> None:
-        self.clock = clock_for(capture.chain_id)
-        self._capture = capture
-        self._validators = validators
-        self._schedule = schedule_for(capture.chain_id)
-
-    def of_block(self, number: int) -> Slot | None:
-        """Return the slot of a captured block from the merge on."""
-        if number not in self._capture.numbers:
-            return None
-        state = self._capture.prestate(number) if self._capture.has_prestate(number) else None
-        return _slot_of_block(
-            self._capture.block(number), self._schedule, self.clock, state, self._validators
-        )
-
-    def announced(self) -> Iterator[Slot]:
-        """Yield the slots of the last blocks."""
-        for number in self._capture.numbers[-ANNOUNCED_SLOTS:]:
-            block = self._capture.block(number)
-            slot = _slot_of_block(block, self._schedule, self.clock, None, self._validators)
-            if slot is not None:
-                yield slot
-
-
-class NodeSlots:
-    """The slots of a live node's blocks; states are read from the node at the parent."""
-
-    def __init__(self, url: str, validators: SandboxValidators) -> None:
-        self._rpc = JsonRpc(url)
-        chain_id = int(self._rpc.call("eth_chainId"), 16)
-        self.clock = clock_for(chain_id)
-        self._schedule = schedule_for(chain_id)
-        self._validators = validators
-
-    def of_block(self, number: int) -> Slot | None:
-        """Return the slot of a block the node has."""
-        found = self._rpc.call("eth_getBlockByNumber", [hex(number), True])
-        if found is None:
-            return None
-        state = RpcState(self._rpc, number - 1)
-        return _slot_of_block(block_from_rpc(found), self._schedule, self.clock, state, self._validators)
-
-    def announced(self) -> Iterator[Slot]:
-        """Yield the slot of the newest block."""
-        newest = self.of_block(int(self._rpc.call("eth_blockNumber"), 16))
-        if newest is not None:
-            yield newest
+def _trim(slots: dict[int, Slot]) -> None:
+    while len(slots) > ANNOUNCED_SLOTS:
+        del slots[min(slots)]
 
 
 def _slot_of_block(
-    block: Block,
-    schedule: ForkSchedule,
-    clock: SlotClock,
-    state: StateSource | None,
-    validators: SandboxValidators,
+    block: Block, chain_id: int, state: StateSource | None, validators: SandboxValidators
 ) -> Slot | None:
-    header = block.header
+    header, schedule, clock = block.header, schedule_for(chain_id), clock_for(chain_id)
     if schedule.fork_at(header.number, header.timestamp) < Fork.PARIS:
         return None
     context = context_of(block, schedule, clock.slot_at(header.timestamp))

@@ -5,7 +5,7 @@ and whether the proposer really receives the bid.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mev_dagster.chain.blocks import Block, Header, encode_block
 from mev_dagster.chain.forks import Fork
@@ -19,7 +19,7 @@ from mev_dagster.pbs import checks
 from mev_dagster.pbs.checks import Check, failed, passed
 from mev_dagster.pbs.payload import block_of, requests_hash
 from mev_dagster.pbs.sandbox.slots import Slot
-from mev_dagster.pbs.seal import requests_of, state_root_after
+from mev_dagster.pbs.seal import known_withdrawals, requests_of, state_root_after
 from mev_dagster.pbs.types import SubmitBlockRequest
 
 GWEI = 10**9
@@ -81,7 +81,8 @@ class ExecutionValidator:
         self, submission: SubmitBlockRequest, slot: Slot, block: Block, state: StateSource
     ) -> Iterator[Check]:
         try:
-            result = execute_block(self._engine, state, block, slot.context.schedule)
+            executable = replace(block, withdrawals=known_withdrawals(state, block.withdrawals))
+            result = execute_block(self._engine, state, executable, slot.context.schedule)
         except MissingState as error:
             yield failed("execution", "missing_trie_node", f"missing trie node: {error}")
             return
@@ -171,7 +172,8 @@ def _gain_without_withdrawals(recipient: bytes, block: Block, result: BlockResul
         gained = 0
     else:
         gained = diff.balance_wei - state.account(recipient).balance_wei
-    withdrawn = sum(item.amount_gwei * GWEI for item in block.withdrawals or () if item.address == recipient)
+    executed = known_withdrawals(state, block.withdrawals)
+    withdrawn = sum(item.amount_gwei * GWEI for item in executed if item.address == recipient)
     return gained - withdrawn
 
 

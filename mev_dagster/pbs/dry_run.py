@@ -1,0 +1,143 @@
+"""One block from its search result to the relay's receipt: the path demo, assets and `mev relay` share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.forks import schedule_for
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.errors import NodeAnswerError
+from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.pbs.bidding import BidStrategy
+from mev_dagster.pbs.client.relay import RelayClient, SlotDuty, SubmissionReport
+from mev_dagster.pbs.context import BlockContext, Proposer, context_of
+from mev_dagster.pbs.keys import Keyring
+from mev_dagster.pbs.orders import Resigner
+from mev_dagster.pbs.sandbox.posts import slot_to_json
+from mev_dagster.pbs.sandbox.slots import clock_for
+from mev_dagster.pbs.template import BlockTemplate, build_template, submission_of
+from mev_dagster.search.rank import Candidate
+from mev_dagster.search.run import SearchResult
+from mev_dagster.search.searcher import bid_for
+from mev_dagster.telemetry.tracing import Tracing, trace_id_of
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What became of one block: the template, the submission's attempts, the relay's receipts.
+
+    `report` is None when there was nothing to submit: the block bids nothing.
+    """
+
+    template: BlockTemplate
+    report: SubmissionReport | None
+    receipts: Sequence[dict[str, Any]]
+    trace_id: bytes
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the relay took the block."""
+        return self.report is not None and self.report.accepted
+
+
+async def dry_run(
+    result: SearchResult,
+    block: Block,
+    pending: Sequence[Transaction],
+    *,
+    client: RelayClient,
+    engine: SimulationEngine,
+    keys: Keyring,
+    tracing: Tracing,
+    strategy: BidStrategy | None = None,
+) -> DryRun:
+    """Ask the relay for the slot's proposer, build, bid, submit, and read the receipt, under one trace."""
+    context = context_for(block, result.env.chain_id)
+    with tracing.span("slot", slot=context.slot, block_number=context.number) as slot:
+        duty = await duty_for(client, result, context, block)
+        with tracing.span("block.build", parent=slot, candidates=len(result.candidates)) as build:
+            template = template_for(
+                result, context, duty, pending, engine=engine, keys=keys, strategy=strategy
+            )
+            build.set_attributes(
+                {
+                    "opportunity_ids": ["0x" + found.hex() for found in template.opportunity_ids],
+                    "block_hash": "0x" + template.sealed.block.hash.hex(),
+                    "bid_wei": str(template.bid_wei),
+                }
+            )
+        report, receipts = await _submitted(template, client, keys, slot)
+        return DryRun(template, report, receipts, trace_id_of(slot))
+
+
+def context_for(block: Block, chain_id: int) -> BlockContext:
+    """Return the context of a block that landed, in its chain's slot."""
+    return context_of(block, schedule_for(chain_id), clock_for(chain_id).slot_at(block.header.timestamp))
+
+
+async def duty_for(
+    client: RelayClient, result: SearchResult, context: BlockContext, block: Block
+) -> SlotDuty:
+    """Return the slot's proposer from the relay; hand the slot in where the relay cannot know it.
+
+    It cannot where it has neither this capture nor this node, and where the searcher was injected by
+    declared overrides: then it is told so, and judges on the state that was searched.
+    """
+    injected = result.searcher is not None and result.searcher.injected
+    if not injected:
+        try:
+            return await client.duty_of_block(context.number)
+        except NodeAnswerError:
+            pass
+    note = "searcher injected by declared overrides" if injected else "handed in by the builder"
+    return await client.post_slot(slot_to_json(context, block.header.coinbase, result.state, note=note))
+
+
+def template_for(
+    result: SearchResult,
+    context: BlockContext,
+    duty: SlotDuty,
+    pending: Sequence[Transaction],
+    *,
+    engine: SimulationEngine,
+    keys: Keyring,
+    strategy: BidStrategy | None = None,
+) -> BlockTemplate:
+    """Build the block of a search result for a proposer."""
+    message = duty.registration.message
+    return build_template(
+        engine,
+        result.state,
+        replace(context, slot=duty.slot),
+        Proposer(message.pubkey, message.fee_recipient, message.gas_limit),
+        keys,
+        candidates=result.candidates,
+        resigner=_resigner(result, pending),
+        pending=pending,
+        strategy=strategy,
+    )
+
+
+def _resigner(result: SearchResult, pending: Sequence[Transaction]) -> Resigner[Candidate] | None:
+    searcher = result.searcher
+    if searcher is None:
+        return None
+    price = bid_for(result.env, pending)
+
+    def sign(candidate: Candidate, count: int) -> tuple[Transaction, ...]:
+        return replace(searcher, nonce=searcher.nonce + count).sign(candidate.plan, result.env, price)
+
+    return Resigner(searcher.address, sign)
+
+
+async def _submitted(
+    template: BlockTemplate, client: RelayClient, keys: Keyring, parent: Span
+) -> tuple[SubmissionReport | None, Sequence[dict[str, Any]]]:
+    if template.bid_wei == 0:
+        return None, ()
+    submission = submission_of(template, keys)
+    report = await client.submit(submission, parent=parent)
+    return report, await client.receipts(submission.message.block_hash)
