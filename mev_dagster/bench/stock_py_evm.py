@@ -63,5 +63,6 @@ class StockPyEvm:
             for tx in txs:
                 computation = state.apply_transaction(tx)
                 state.lock_changes()
-                used += tx.gas - computation.get_gas_remaining()
+                spent = tx.gas - computation.get_gas_remaining()
+                used += spent - min(computation.get_gas_refund(), spent // 5)
         return used

@@ -34,7 +34,6 @@ def test_twelve_seconds_later_the_first_swap_moves_the_accumulators(world):
 
 def test_stock_py_evm_uses_the_same_gas(world):
     stock = StockPyEvm(world.state, world.env)
-    # Its figure leaves out the refund that stock counts elsewhere; there is none here.
     assert stock.run(stock.decode(world.sandwich())) == sum(SANDWICH_GAS)
 
 
