@@ -40,7 +40,7 @@ class PyEvmEngine:
         rewards: Mapping[bytes, int] = NO_REWARDS,
     ) -> SimResult:
         """Execute `txs` in order, between the system calls and credits of the block."""
-        session = self._open(state, env, begin_block)
+        session = self._begin(state, env, begin_block)
         results = session.commit(txs)
         credit(session.state, withdrawals, rewards)
         requests = end_block_requests(session.state, results) if end_block else ()
@@ -55,12 +55,15 @@ class PyEvmEngine:
         begin_block: bool = True,
     ) -> PyEvmSession:
         """Execute `prefix` once and return a session for trying many candidates on top of it."""
-        session = self._open(state, env, begin_block)
+        session = self._begin(state, env, begin_block)
         session.commit(prefix)
         return session
 
-    def _open(self, state: StateSource, env: BlockEnv, begin_block: bool) -> PyEvmSession:
-        session = PyEvmSession(self.name, state, env, self._how)
+    def _open(self, state: StateSource, env: BlockEnv) -> PyEvmSession:
+        return PyEvmSession(self.name, state, env, self._how)
+
+    def _begin(self, state: StateSource, env: BlockEnv, begin_block: bool) -> PyEvmSession:
+        session = self._open(state, env)
         if begin_block:
             make_begin_calls(session.state)
         return session

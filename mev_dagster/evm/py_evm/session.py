@@ -91,14 +91,19 @@ class PyEvmSession:
             rejection = validate_tx(tx, self._env, self._sender(tx), self.room)
             if rejection is not None:
                 return _invalid(tx, rejection)
-            outcome = apply_transaction(self.state, tx, Budget(self._how.limits), watcher=watcher)
+            result = self._perform(tx, mark, watcher)
         except MissingState as missing:
             journal.revert(mark)
             return _invalid(tx, Rejection(Invalid.MISSING_STATE, f"{missing.what} {missing.key}"))
         except LimitReached as reached:
             journal.revert(mark)
             return _invalid(tx, Rejection(reached.what, f"stopped by {self._how.limits}"))
-        self.room = Room(self.room.gas - outcome.gas_used, self.room.blob_gas - blob_gas(tx))
+        self.room = Room(self.room.gas - result.gas_used, self.room.blob_gas - blob_gas(tx))
+        return result
+
+    def _perform(self, tx: Transaction, mark: int, watcher: Watcher | None) -> TxResult:
+        """Execute a transaction that has been found valid, on the state as it was at the mark."""
+        outcome = apply_transaction(self.state, tx, Budget(self._how.limits), watcher=watcher)
         return self._report(tx, outcome, mark)
 
     def _sender(self, tx: Transaction) -> Sender:

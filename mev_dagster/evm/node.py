@@ -1,0 +1,267 @@
+"""Simulation on a live node: `eth_simulateV1` at a pinned block, or on a captured state as overrides.
+
+Our own `validate_tx` judges every transaction first, because nodes do not check everything. What a
+transaction changes comes from the prestate tracer's diff and goes into the same journal as the reference
+engine's changes, so that diffs, balance changes and digests are computed once, by the same code. What a
+node is known to get wrong goes to the reference engine.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mev_dagster.chain.forks import Fork, schedule_for
+from mev_dagster.chain.jsonrpc import hex_data, log_from_rpc, quantity, transaction_to_rpc
+from mev_dagster.chain.receipts import Log
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.errors import DecodeError, InputError, MissingState, NodeAnswerError, UnsupportedFork
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.py_evm.engine import PyEvmEngine
+from mev_dagster.evm.py_evm.reference import Watcher
+from mev_dagster.evm.py_evm.session import How, PyEvmSession
+from mev_dagster.evm.revert import revert_reason
+from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.evm.types import BlockEnv, StateSource, TxResult, TxStatus
+
+# eth_simulateV1 of anvil 1.7.1 has no creations, and it refunds authorizations of accounts that do not
+# exist; its blob base fee follows its own block.
+_ANVIL_ONLY_TYPES = {0, 1, 2}
+
+
+class NodeEngine(PyEvmEngine):
+    """The node's own EVM. The node must run the block's fork on the block's chain."""
+
+    name = "node"
+
+    def __init__(self, rpc: JsonRpc) -> None:
+        super().__init__()
+        self._rpc = rpc
+        self._chain_id = int(_text(rpc.call("eth_chainId")), 16)
+        self._is_anvil = _text(rpc.call("web3_clientVersion")).lower().startswith("anvil")
+        self._fork_of_anvil = self._ask_anvil_for_its_fork() if self._is_anvil else None
+
+    def _ask_anvil_for_its_fork(self) -> Fork:
+        name = _text(_object(self._rpc.call("anvil_nodeInfo"), "anvil_nodeInfo").get("hardFork")).upper()
+        try:
+            return Fork[name]
+        except KeyError:
+            raise UnsupportedFork(
+                f"{self._rpc.shown_url}: anvil runs {name}, which is not known here"
+            ) from None
+
+    def _open(self, state: StateSource, env: BlockEnv) -> PyEvmSession:
+        if env.chain_id != self._chain_id:
+            raise InputError(
+                f"{self._rpc.shown_url} runs chain {self._chain_id}, the block is of chain {env.chain_id}"
+            )
+        runs = self._fork_of_anvil
+        if runs is None:
+            runs = schedule_for(self._chain_id).fork_at(env.number, env.timestamp)
+        if runs != env.fork:
+            raise UnsupportedFork(
+                f"{self._rpc.shown_url} executes this block as {runs.name}, not {env.fork.name}"
+            )
+        return NodeSession(self._rpc, state, env, self._how, reference_only=self._is_reference_only)
+
+    def _is_reference_only(self, tx: Transaction) -> bool:
+        return self._is_anvil and (tx.to is None or tx.type not in _ANVIL_ONLY_TYPES)
+
+
+class NodeSession(PyEvmSession):
+    """A block being built on a node; the changes so far travel with every request."""
+
+    def __init__(
+        self,
+        rpc: JsonRpc,
+        source: StateSource,
+        env: BlockEnv,
+        how: How,
+        *,
+        reference_only: Callable[[Transaction], bool],
+    ) -> None:
+        super().__init__(NodeEngine.name, source, env, how)
+        self._rpc = rpc
+        self._reference_only = reference_only
+        self._base = _overrides_of(source) if isinstance(source, Prestate) else {}
+        self._block = quantity(source.number) if isinstance(source, RpcState) else "latest"
+        if not isinstance(source, Prestate | RpcState):
+            raise InputError("the node engine takes a captured prestate or a node's own state")
+
+    def _perform(self, tx: Transaction, mark: int, watcher: Watcher | None) -> TxResult:
+        if self._reference_only(tx):
+            return super()._perform(tx, mark, watcher)
+        call = _call_of(tx)
+        overrides = {"stateOverrides": self._overrides(), "blockOverrides": _block_overrides(self.state)}
+        payload = {"blockStateCalls": [{**overrides, "calls": [call]}], "validation": True}
+        tracer = {"tracer": "prestateTracer", **overrides}
+        simulated, changed, read = self._rpc.batch(
+            [
+                ("eth_simulateV1", [payload, self._block]),
+                ("debug_traceCall", [call, self._block, {**tracer, "tracerConfig": {"diffMode": True}}]),
+                ("debug_traceCall", [call, self._block, tracer]),
+            ]
+        )
+        try:
+            self._note_reads(_object(read, "prestateTracer"))
+            self._apply(_object(changed, "prestateTracer diff"))
+            return self._result_of(tx, mark, simulated)
+        except (KeyError, TypeError, ValueError, IndexError, DecodeError) as error:
+            raise NodeAnswerError(f"{self._rpc.shown_url}: {type(error).__name__}: {error}") from error
+
+    def _overrides(self) -> dict[str, Any]:
+        """Return the captured state, if that is what runs, with the changes of this block over it."""
+        merged = {address: {**fields} for address, fields in self._base.items()}
+        for address, diff in self.state.journal.state_diff().items():
+            fields = merged.setdefault(hex_data(address), {})
+            whole = "state" in fields or diff.deleted or diff.storage_cleared
+            if diff.deleted:
+                fields.update(balance="0x0", nonce="0x0", code="0x", state={})
+                continue
+            if diff.balance_wei is not None:
+                fields["balance"] = quantity(diff.balance_wei)
+            if diff.nonce is not None:
+                fields["nonce"] = quantity(diff.nonce)
+            if diff.code is not None:
+                fields["code"] = hex_data(diff.code)
+            slots = {} if diff.storage_cleared else dict(fields.get("state", {}))
+            slots.update({_word(slot): _word(value) for slot, value in diff.storage.items()})
+            if slots or whole:
+                fields["state" if whole else "stateDiff"] = slots
+        return merged
+
+    def _note_reads(self, read: Mapping[str, Any]) -> None:
+        """Load what the node read from our own source, which raises where it does not know."""
+        for address, fields in read.items():
+            self.state.get_code(bytes.fromhex(address[2:]))
+            for slot in fields.get("storage") or {}:
+                self.state.get_storage(bytes.fromhex(address[2:]), int(slot, 16))
+
+    def _apply(self, changed: Mapping[str, Any]) -> None:
+        """Write the tracer's diff into the journal."""
+        before, after = _object(changed["pre"], "pre"), _object(changed["post"], "post")
+        state = self.state
+        for text in sorted(before.keys() | after.keys()):
+            address = bytes.fromhex(text[2:])
+            if text not in after:
+                state.delete_account(address)
+                continue
+            fields = after[text]
+            if "balance" in fields:
+                state.set_balance(address, int(fields["balance"], 16))
+            if "nonce" in fields:
+                state.set_nonce(address, int(fields["nonce"]))
+            if "code" in fields:
+                state.set_code(address, bytes.fromhex(fields["code"][2:]))
+            slots = dict.fromkeys(before.get(text, {}).get("storage") or {}, "0x0")  # gone unless in `post`
+            slots.update(fields.get("storage") or {})
+            for slot, value in slots.items():
+                state.set_storage(address, int(slot, 16), int(value, 16))
+            if state.env.fork >= Fork.SPURIOUS_DRAGON and state.account_is_empty(address):
+                state.delete_account(address)
+
+    def _result_of(self, tx: Transaction, mark: int, simulated: Any) -> TxResult:
+        answer = simulated[0]["calls"][0]
+        gas_used, output = int(answer["gasUsed"], 16), bytes.fromhex(answer["returnData"][2:])
+        status, detail = TxStatus.SUCCESS, ""
+        if int(answer["status"], 16) == 0:
+            # Nodes word their errors as they like. Only a halt burns all gas and returns nothing.
+            reverted = bool(output) or gas_used < tx.gas_limit
+            status = TxStatus.REVERTED if reverted else TxStatus.HALTED
+            detail = revert_reason(output) if reverted else "halted"
+        journal = self.state.journal
+        balance_changes = journal.balance_changes(mark)
+        return TxResult(
+            tx_hash=tx.hash,
+            status=status,
+            gas_used=gas_used,
+            output=output,
+            logs=_logs_of(answer) if status is TxStatus.SUCCESS else (),
+            detail=detail,
+            coinbase_payment_wei=balance_changes.get(self.state.env.coinbase, 0),
+            balance_changes_wei=balance_changes,
+            accounts_read=tuple(sorted(journal.accounts_touched)),
+            slots_read=tuple(sorted(journal.slots_touched)),
+        )
+
+
+def _logs_of(answer: Mapping[str, Any]) -> tuple[Log, ...]:
+    return tuple(log_from_rpc(log) for log in answer["logs"])
+
+
+def _call_of(tx: Transaction) -> dict[str, Any]:
+    """Return a transaction as a call object: unsigned, with every field that decides its outcome."""
+    fields = transaction_to_rpc(tx)
+    kept = {
+        name: fields[name]
+        for name in (
+            "from",
+            "to",
+            "gas",
+            "value",
+            "input",
+            "nonce",
+            "accessList",
+            "maxFeePerGas",
+            "maxPriorityFeePerGas",
+            "maxFeePerBlobGas",
+            "blobVersionedHashes",
+            "authorizationList",
+        )
+        if fields.get(name) is not None
+    }
+    if tx.gas_price_wei is not None:
+        kept["gasPrice"] = quantity(tx.gas_price_wei)
+    return kept
+
+
+def _block_overrides(state: Any) -> dict[str, Any]:
+    env: BlockEnv = state.env
+    overrides = {
+        "number": quantity(env.number),
+        "time": quantity(env.timestamp),
+        "gasLimit": quantity(env.gas_limit),
+        "feeRecipient": hex_data(env.coinbase),
+        "prevRandao": hex_data(env.prev_randao),
+    }
+    if env.base_fee_per_gas_wei is not None:
+        overrides["baseFeePerGas"] = quantity(env.base_fee_per_gas_wei)
+    if env.fork >= Fork.CANCUN:
+        overrides["blobBaseFee"] = quantity(state.blob_base_fee)
+    return overrides
+
+
+def _overrides_of(prestate: Prestate) -> dict[str, dict[str, Any]]:
+    return {
+        hex_data(address): {
+            "balance": quantity(account.balance_wei),
+            "nonce": quantity(account.nonce),
+            "code": hex_data(_code_of(prestate, account.code_hash)),
+            "state": {_word(slot): _word(value) for slot, value in account.storage.items()},
+        }
+        for address, account in sorted(prestate.accounts.items())
+        if account.exists
+    }
+
+
+def _code_of(prestate: Prestate, code_hash: bytes) -> bytes:
+    """Return the code, or one that cannot run where the prestate lacks it: reading it raises later."""
+    try:
+        return prestate.code(code_hash)
+    except MissingState:
+        return b"\xfe"
+
+
+def _word(value: int) -> str:
+    return f"{value:#066x}"
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise NodeAnswerError(f"{what}: expected an object, got {value!r:.80}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise NodeAnswerError(f"expected a string, got {value!r:.80}")
+    return value
