@@ -4,7 +4,7 @@ Encodings: quantities are 0x-hex without leading zeros, byte strings 0x-hex with
 (execution-apis, "Hex value encoding"). Reading tolerates leading zeros, which old archives contain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from mev_dagster.chain.blocks import LAST_FRONTIER_BLOCK, Block, Header, Withdrawal, check_body, header_hash
@@ -244,8 +244,16 @@ def header_from_rpc(obj: Json) -> Header:
     return header
 
 
-def block_from_rpc(obj: Json, *, uncles: Sequence[Header] | None = None) -> Block:
+def block_from_rpc(
+    obj: Json,
+    *,
+    uncles: Sequence[Header] | None = None,
+    known: Callable[[bytes], Transaction | None] = lambda tx_hash: None,
+) -> Block:
     """Read a block with full transactions; check hash, transactions root and withdrawals root.
+
+    `known` returns transactions by hash that were decoded before: most of a block's were pending once. The
+    transactions root covers the bytes of every one, so none is trusted for its hash alone.
 
     A node's answer holds only the hashes of uncles. Where their headers are not handed in, `uncles` stays
     empty and the uncles hash is checked only if the answer lists none.
@@ -261,7 +269,11 @@ def block_from_rpc(obj: Json, *, uncles: Sequence[Header] | None = None) -> Bloc
                 "bad_json_field",
                 f"block {header.number}: transactions[{index}] is a hash, expected an object",
             )
-        transactions.append(transaction_from_rpc(item, allow_high_s=header.number <= LAST_FRONTIER_BLOCK))
+        stated = _optional_bytes(item, "hash", 32)
+        transaction = known(stated) if stated is not None else None
+        if transaction is None:
+            transaction = transaction_from_rpc(item, allow_high_s=header.number <= LAST_FRONTIER_BLOCK)
+        transactions.append(transaction)
     withdrawals = None
     if obj.get("withdrawals") is not None:
         withdrawals = tuple(

@@ -156,10 +156,9 @@ class StoreFeeder:
                 writer.forget(table, revised)
                 new, revised = [*revised, *new], []
             count = writer.revise_by_key(table, revised, BLOCK_KEY)
-            if new and table == "transactions":
-                # A hash that the pipeline had forgotten may have come again; its first row stays.
-                count += writer.write_new(table, new, key="tx_hash")
-            elif new:
-                count += writer.write(table, new)
+            if new:
+                count += (
+                    writer.write_transactions(new) if table == "transactions" else writer.write(table, new)
+                )
             self._metrics.store_rows.labels(table).inc(count)
         writer.advance(last_seq)

@@ -50,6 +50,10 @@ class DecodedTransactions:
         """Keep a decoded transaction for a while."""
         self._recent[transaction.hash] = transaction
 
+    def get(self, tx_hash: bytes) -> Transaction | None:
+        """Return the transaction with this hash, for a caller that checks its bytes against a root."""
+        return self._recent.get(tx_hash)
+
     def find(self, tx_hash: bytes, raw: bytes) -> Transaction | None:
         """Return the transaction that `raw` decodes to, if that is already known."""
         transaction = self._recent.get(tx_hash)

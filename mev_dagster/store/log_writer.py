@@ -7,12 +7,14 @@ recorded progress, so no event is ever in a table twice, with or without FINAL.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mev_dagster.store.sql import literal, quoted
+from mev_dagster.store.sql import conditions, literal, quoted, time_literal
+from mev_dagster.store.tables import TABLES
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
 PROGRESS_TABLE = "writer_progress"
+LOOK_BACK_NS = 3 * 86_400 * 1_000_000_000
 
 Row = Mapping[str, Any]
 
@@ -54,11 +56,20 @@ class LogWriter:
 
     def write(self, table: str, rows: Sequence[Row]) -> int:
         """Append rows."""
-        return self._store.insert(table, as_columns(rows))
+        return self._store.insert(table, as_columns(rows)) if rows else 0
 
-    def write_new(self, table: str, rows: Sequence[Row], *, key: str) -> int:
-        """Append the rows whose `key` the table does not hold yet."""
-        return self._store.insert_new(table, as_columns(rows), key=key)
+    def write_transactions(self, rows: Sequence[Row]) -> int:
+        """Append the transactions that were not stored during the days before: their first row stays.
+
+        A body is logged again only when its hash was long forgotten; looking back further than a pool keeps
+        a transaction would read a table of months for nothing.
+        """
+        since = min(int(row["first_seen_at"]) for row in rows) - LOOK_BACK_NS
+        same_hash = conditions(TABLES["transactions"], {"tx_hash": [row["tx_hash"] for row in rows]})
+        condition = f"first_seen_at >= {time_literal(since)} AND {same_hash}"
+        known = {row[0] for row in self._store.rows(f"SELECT tx_hash FROM transactions WHERE {condition}")}
+        fresh = {row["tx_hash"]: row for row in reversed(rows) if row["tx_hash"] not in known}
+        return self.write("transactions", list(fresh.values())[::-1])
 
     def forget(self, table: str, rows: Sequence[Row]) -> None:
         """Remove the rows of the same events, whatever their sorting key is."""

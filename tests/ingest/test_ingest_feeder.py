@@ -102,15 +102,10 @@ def test_a_run_killed_after_writing_a_table_is_repeated_without_a_trace(session,
         return written
 
     original = feeder_module.LogWriter.write
-    new = feeder_module.LogWriter.write_new
-    monkeypatch.setattr(feeder_module.LogWriter, "write", dying)
-    monkeypatch.setattr(
-        feeder_module.LogWriter, "write_new", lambda self, name, rows, key: dying(self, name, rows)
-    )
-    with pytest.raises(Killed):
-        session.drain()
-    monkeypatch.setattr(feeder_module.LogWriter, "write", original)
-    monkeypatch.setattr(feeder_module.LogWriter, "write_new", new)
+    with monkeypatch.context() as patch:
+        patch.setattr(feeder_module.LogWriter, "write", dying)
+        with pytest.raises(Killed):
+            session.drain()
     session.drain()
     expected = process(events)
     assert stored_counts(session) == {name: len(expected.written[name]) for name in INGEST_TABLES}

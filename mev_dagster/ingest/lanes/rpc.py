@@ -44,9 +44,9 @@ class RpcLane:
         self.source = parts.netloc.rpartition("@")[2]
         self.connected = False
         self._url, self._clock = url, clock
-        self._heads = HeadFollower(chain or CanonicalChain())
         self._knows = knows
         self._decoded = decoded or DecodedTransactions()
+        self._heads = HeadFollower(chain or CanonicalChain(), self._decoded)
         self._chain_id = chain_id
 
     async def run(self, queue: ArrivalQueue) -> None:

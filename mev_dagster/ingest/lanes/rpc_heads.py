@@ -7,6 +7,7 @@ from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.jsonrpc import block_from_rpc, hex_data
 from mev_dagster.errors import DecodeError, NodeAnswerError
 from mev_dagster.ingest.chain import BlockRef, CanonicalChain
+from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.rpc_ws import NodeConnection
 from mev_dagster.telemetry.logging import logger
 
@@ -19,8 +20,9 @@ log = logger("ingest.rpc")
 class HeadFollower:
     """Keeps to one node's canonical chain across reorgs, missed heads and reconnects."""
 
-    def __init__(self, chain: CanonicalChain) -> None:
+    def __init__(self, chain: CanonicalChain, decoded: DecodedTransactions) -> None:
         self._chain = chain
+        self._decoded = decoded
 
     async def follow(self, node: NodeConnection, head: dict[str, Any]) -> AsyncIterator[Block]:
         """Yield the blocks between what is known and `head`, oldest first.
@@ -32,7 +34,7 @@ class HeadFollower:
             if answer is None:
                 return
             try:
-                block = block_from_rpc(answer)
+                block = block_from_rpc(answer, known=self._decoded.get)
             except DecodeError as error:
                 log.warning("block refused", block_hash=block_hash, error=error)
                 return
