@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mev_dagster.chain.envelope import AccessPairs
+from mev_dagster.chain.nested_lists import AccessPairs
 from mev_dagster.chain.transactions import Authorization
 
 UINT256 = pa.binary(32)

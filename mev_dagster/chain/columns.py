@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from mev_dagster.chain.arrays import SCHEMA, Columns, pack
 from mev_dagster.chain.ecdsa import recover_address
-from mev_dagster.chain.envelope import SIGNED_FIELDS, Envelope, transaction_fields
+from mev_dagster.chain.envelope import Envelope, transaction_fields
+from mev_dagster.chain.fields import SIGNED_FIELDS
 from mev_dagster.chain.transactions import Transaction, recover_authorization, strip_sidecar
 from mev_dagster.chain.vector import Buffer
 from mev_dagster.chain.vector_columns import plain_columns

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from mev_dagster.chain import rlp
 from mev_dagster.chain.ecdsa import SECP256K1_HALF_N, SECP256K1_N, recover_address
-from mev_dagster.chain.envelope import BLOB, AuthorizationFields, Envelope, split_transaction
+from mev_dagster.chain.envelope import BLOB, Envelope, split_transaction
+from mev_dagster.chain.nested_lists import AuthorizationFields
 from mev_dagster.errors import DecodeError
 
 # One mebibyte of envelope plus a sidecar of nine blobs with cell proofs fits; geth's pool limit is lower.

@@ -15,14 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mev_dagster.chain.ecdsa import SECP256K1_HALF_N, SECP256K1_N
-from mev_dagster.chain.envelope import (
-    ADDRESS_OR_NONE_FIELD,
-    BYTES_FIELD,
-    LEGACY,
-    LIST_FIELD,
-    MAX_NONCE,
-    SIGNED_FIELDS,
-)
+from mev_dagster.chain.envelope import MAX_NONCE
+from mev_dagster.chain.fields import ADDRESS_OR_NONE_FIELD, BYTES_FIELD, LEGACY, LIST_FIELD, SIGNED_FIELDS
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]

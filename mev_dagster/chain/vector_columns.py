@@ -21,16 +21,9 @@ from mev_dagster.chain.arrays import (
     offsets_of,
 )
 from mev_dagster.chain.ecdsa import recover_or_none
-from mev_dagster.chain.envelope import (
-    BLOB,
-    DYNAMIC_FEE,
-    LEGACY,
-    SET_CODE,
-    Span,
-    read_lists,
-    replay_protection,
-    signing_hash,
-)
+from mev_dagster.chain.envelope import replay_protection, signing_hash
+from mev_dagster.chain.fields import BLOB, DYNAMIC_FEE, LEGACY, SET_CODE, Span
+from mev_dagster.chain.nested_lists import read_lists
 from mev_dagster.chain.transactions import recover_authorization
 from mev_dagster.chain.vector import PlainRows
 from mev_dagster.errors import DecodeError

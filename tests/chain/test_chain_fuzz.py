@@ -59,6 +59,11 @@ def found_plainly(raw):
         return None
 
 
+def stricter_than_the_eip(found):
+    """EIP-7702 skips an authorization whose y_parity is 2 to 255; eth_account refuses its transaction."""
+    return any(authorization[3] > 1 for authorization in found.get("authorizations", ()))
+
+
 def agree_on_mutations(count, seed):
     """Return how many damaged inputs were accepted; every 20th of those is put to eth_account as well."""
     chance = random.Random(seed)
@@ -70,7 +75,7 @@ def agree_on_mutations(count, seed):
         ours = found_by_us(raw)
         assert ours == found_plainly(raw), raw.hex()
         accepted += ours is not None
-        if ours is not None and accepted % 20 == 0:
+        if ours is not None and accepted % 20 == 0 and not stricter_than_the_eip(ours):
             assert bytes.fromhex(Account.recover_transaction(raw)[2:]) == ours["sender"], raw.hex()
         batch.append(raw)
         if len(batch) == 1_000:
