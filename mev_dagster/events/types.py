@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
+FROM_BLOCK = "/block"
+"""Suffix of a body's source when only its block brought it: nobody could have acted on it before."""
+
 
 class Lane(IntEnum):
     """Where an event came in."""

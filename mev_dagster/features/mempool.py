@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.errors import DecodeError, InputError
-from mev_dagster.events.types import BlockReverted, BlockSeen, Event, TxBody, TxSeen
+from mev_dagster.events.types import FROM_BLOCK, BlockReverted, BlockSeen, Event, TxBody, TxSeen
 
 PENDING_WINDOWS = 32
 """How far back a sighting counts: 32 windows are one epoch, longer than any public pool holds a fair bid."""
@@ -90,7 +90,9 @@ class Mempool:
         bodies: dict[bytes, Transaction] = {}
         included: dict[bytes, tuple[bytes, ...]] = {}
         undecodable = 0
-        for event in chain(*self._closed, self._open):
+        # What only the closing block itself brought was pending nowhere; after a reorg it may be.
+        shown = (e for e in self._open if not (isinstance(e, TxBody) and e.source.endswith(FROM_BLOCK)))
+        for event in chain(*self._closed, shown):
             if isinstance(event, TxSeen):
                 known = seen.setdefault(event.tx_hash, _Sighting(event.wall_ns, 0, event.synthetic))
                 known.count += 1

@@ -17,6 +17,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction, decode_transaction, strip_sidecar
 from mev_dagster.errors import DecodeError
 from mev_dagster.events.types import (
+    FROM_BLOCK,
     BlockReverted,
     BlockSeen,
     Event,
@@ -33,7 +34,6 @@ from mev_dagster.ingest.chain import BlockRef, CanonicalChain
 from mev_dagster.ingest.memory import DecodedTransactions, Recent
 from mev_dagster.ingest.metrics import IngestMetrics, lane_name
 
-BLOCK_SOURCE = "/block"
 KNOWN_HASHES = 262_144  # three hours of mainnet; a hash that comes back later is logged again, harmlessly
 REJECTS_REMEMBERED = 16_384
 REJECTED_RAW_BYTES = 4_096
@@ -157,7 +157,7 @@ class Pipeline:
             if not shown:
                 self._known[transaction.hash] = None
                 self._decoded.remember(transaction)
-                yield TxBody(*stamp, arrived.source + BLOCK_SOURCE, transaction.hash, transaction.raw)
+                yield TxBody(*stamp, arrived.source + FROM_BLOCK, transaction.hash, transaction.raw)
         for index, transaction in enumerate(block.transactions):
             yield TxIncluded(*stamp, arrived.source, transaction.hash, header.number, block.hash, index)
         for transaction in block.transactions:

@@ -1,5 +1,7 @@
 """Who is pending when a head arrives."""
 
+from dataclasses import replace
+
 import pytest
 
 from mev_dagster.chain.signing import sign_transaction
@@ -73,6 +75,15 @@ def test_a_reverted_block_gives_its_transactions_back():
     reverted = BlockReverted(-1, 9, 9, **WHERE, number=7, block_hash=bytes([7]) * 32)
     first, second = pending_sets([body(a, 1), head(7, a), reverted, head(8)])
     assert hashes(first) == hashes(second) == [a.hash]
+
+
+def test_a_transaction_that_only_its_block_brought_was_not_pending_until_a_reorg_frees_it():
+    private = tx(0)
+    brought = replace(body(private, 6), source="node/block")
+    reverted = BlockReverted(-1, 9, 9, **WHERE, number=7, block_hash=bytes([7]) * 32)
+    first, second = pending_sets([brought, head(7, private), reverted, head(8)])
+    assert hashes(first) == []
+    assert hashes(second) == [private.hash]
 
 
 def test_a_head_told_twice_closes_one_set():
