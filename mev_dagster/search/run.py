@@ -16,6 +16,7 @@ from mev_dagster.search.plan import Plan
 from mev_dagster.search.rank import Candidate, rank_digest, ranked
 from mev_dagster.search.sandwich import Sandwich
 from mev_dagster.search.searcher import Searcher, bid_for, inject
+from mev_dagster.search.start import start_block
 from mev_dagster.search.strategy import Strategy
 from mev_dagster.search.verify import verify
 from mev_dagster.search.view import BlockView, PendingRun, try_pending
@@ -102,7 +103,7 @@ def prepare(
     runs: tuple[PendingRun, ...] = ()
     view = session = None
     if searcher is not None:
-        session = engine.session(state, env)
+        session, state = start_block(engine, state, env)
         graph = PairGraph(discovery.pairs)
         on_step(f"trying {len(pending)} pending transactions")
         runs = try_pending(pending, state, session, graph, env)

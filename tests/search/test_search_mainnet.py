@@ -68,6 +68,14 @@ def test_a_candidate_that_needs_state_nobody_captured_is_kept_with_what_is_missi
     assert candidate.verification.detail.startswith("transaction 0: storage 0x2a0d4ac7c7603cc543fbfdaad8925")
 
 
+def test_a_cancun_block_without_its_system_contracts_is_searched_all_the_same(capture_of):
+    with open_capture(capture_of(19929064)) as capture:
+        (inputs,) = capture_inputs(capture)
+        result = search_block(inputs, get_engine())
+    assert sum(run.succeeded for run in result.runs) > 50
+    assert [(str(c.kind), c.reason) for c in result.candidates] == [("sandwich", "own_reverted")]
+
+
 def test_two_processes_with_different_hash_seeds_print_the_same_bytes(capture_of):
     printed = []
     for seed in ("0", "12345"):

@@ -170,8 +170,9 @@ def test_an_injected_searcher_finds_what_the_deployed_one_finds(devnet):
 def test_a_token_the_state_does_not_hold_is_not_made_up_for_the_injected_searcher(devnet):
     alpha = devnet.market.tokens["ALPHA"]
     accounts = {address: account for address, account in devnet.state.accounts.items() if address != alpha}
-    state = replace(devnet.state, accounts=accounts, complete=False)
-    assert alpha not in devnet.search([], searcher=None, prestate=state).state.accounts
+    result = devnet.search([], searcher=None, prestate=replace(devnet.state, accounts=accounts))
+    assert result.searcher.injected
+    assert alpha not in result.state.accounts
 
 
 def test_two_offers_for_one_nonce_are_tried_each_on_its_own(devnet):
