@@ -181,6 +181,7 @@ class NodeSession(PyEvmSession):
             balance_changes_wei=balance_changes,
             accounts_read=tuple(sorted(journal.accounts_touched)),
             slots_read=tuple(sorted(journal.slots_touched)),
+            slots_written=journal.slots_written(mark),
         )
 
 

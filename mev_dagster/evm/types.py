@@ -121,7 +121,8 @@ class TxResult:
 
     An INVALID one changed nothing: `error` is a stable code (`evm/validate.py`), `detail` says what was
     expected and found. `detail` of a REVERTED one is its decoded reason. `coinbase_payment_wei` is the
-    change of the coinbase's balance: tips and direct transfers.
+    change of the coinbase's balance: tips and direct transfers. `slots_written` are those whose value came
+    out changed; whatever was only looked at, also by a call that failed, is read.
     """
 
     tx_hash: bytes
@@ -134,6 +135,7 @@ class TxResult:
     balance_changes_wei: Mapping[bytes, int] = field(default_factory=dict)
     accounts_read: tuple[bytes, ...] = ()
     slots_read: tuple[tuple[bytes, int], ...] = ()
+    slots_written: tuple[tuple[bytes, int], ...] = ()
     contract_address: bytes | None = None
     error: str = ""
     calls: tuple[CallFrame, ...] = ()

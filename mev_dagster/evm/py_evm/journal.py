@@ -266,6 +266,22 @@ class Journal:
         changes = {address: self._records[address].balance - old for address, old in before.items()}
         return {address: delta for address, delta in sorted(changes.items()) if delta}
 
+    def slots_written(self, snapshot: int) -> tuple[tuple[bytes, int], ...]:
+        """Return the slots whose value differs from what it was at the mark."""
+        before: dict[tuple[bytes, int], int] = {}
+        for kind, address, slot, old in self._undo[snapshot:]:
+            if kind == _SLOT:
+                before.setdefault((address, slot), old)  # type: ignore[arg-type]
+            elif kind == _RECORD:
+                for known, value in old.storage.items():  # type: ignore[attr-defined]
+                    before.setdefault((address, known), value)
+        changed = (
+            (address, slot)
+            for (address, slot), old in before.items()
+            if self._records[address].storage.get(slot, 0) != old
+        )
+        return tuple(sorted(changed))
+
     def state_diff(self, snapshot: int = 0) -> Mapping[bytes, AccountDiff]:
         """Return every account that differs from what it was at the mark, by address in order."""
         before: dict[bytes, _Before] = {}

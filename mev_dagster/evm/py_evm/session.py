@@ -125,6 +125,7 @@ class PyEvmSession:
             balance_changes_wei=balance_changes,
             accounts_read=tuple(sorted(journal.accounts_touched)),
             slots_read=tuple(sorted(journal.slots_touched)),
+            slots_written=journal.slots_written(mark),
             contract_address=outcome.created,
             calls=call_tree(computation) if self._how.calls else (),
         )

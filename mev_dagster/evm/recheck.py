@@ -1,0 +1,204 @@
+"""A sampled share of all results, and every winner, run again on the reference engine.
+
+Which results are sampled is a function of their input alone, so replay samples the same. A mismatch is
+counted, and its whole input is written to a file from which it can be run again.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter
+
+from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.transactions import Transaction, decode_transaction
+from mev_dagster.errors import InputError
+from mev_dagster.evm.diff import diff_to_json
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.types import BlockEnv, SimResult, SimulationEngine, TxResult
+
+_SAMPLE_SPACE = 1 << 64
+_BYTES_OF_ENV = {"coinbase", "prev_randao", "parent_hash", "parent_beacon_block_root"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """What a fast engine and the reference disagree about, and where the input was kept."""
+
+    input_id: bytes
+    engine: str
+    differences: tuple[str, ...]
+    artifact: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class SimInput:
+    """Everything a simulation depends on."""
+
+    prestate: Prestate
+    env: BlockEnv
+    txs: tuple[Transaction, ...]
+    begin_block: bool = True
+
+    @property
+    def identity(self) -> bytes:
+        """The SHA-256 of all of it, and so the name of the input."""
+        document = {
+            "begin_block": self.begin_block,
+            "env": _env_to_json(self.env),
+            "prestate": self.prestate.digest().hex(),
+            "txs": [tx.hash.hex() for tx in self.txs],
+        }
+        return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+class Recheck:
+    """Judges results of other engines by the reference.
+
+    `share` of all results is checked; `always` adds one whatever its id, as for a winner.
+    """
+
+    def __init__(
+        self,
+        share: float,
+        *,
+        folder: Path | None = None,
+        registry: CollectorRegistry | None = None,
+        reference: SimulationEngine | None = None,
+    ) -> None:
+        if not 0 <= share <= 1:
+            raise InputError(f"the share of results to check lies between 0 and 1, got {share}")
+        self._below = int(share * _SAMPLE_SPACE)
+        self._folder = folder
+        self._reference = reference or get_engine()
+        metrics = registry or CollectorRegistry()
+        self._checked = Counter(
+            "mev_sim_rechecks_total",
+            "Results run again on the reference engine",
+            ["engine"],
+            registry=metrics,
+        )
+        self._mismatches = Counter(
+            "mev_sim_parity_mismatch_total",
+            "Results that differ from the reference engine's",
+            ["engine"],
+            registry=metrics,
+        )
+
+    def selects(self, identity: bytes) -> bool:
+        """Say whether the result with this input id belongs to the sample."""
+        return int.from_bytes(identity[:8], "big") < self._below
+
+    def check(self, given: SimInput, claimed: SimResult, *, always: bool = False) -> Mismatch | None:
+        """Run again if selected; return what differs, or None."""
+        identity = given.identity
+        if not (always or self.selects(identity)):
+            return None
+        self._checked.labels(claimed.engine).inc()
+        truth = self._reference.simulate(given.prestate, given.env, given.txs, begin_block=given.begin_block)
+        differences = tuple(compare(truth, claimed))
+        if not differences:
+            return None
+        self._mismatches.labels(claimed.engine).inc()
+        document = {
+            "input_id": identity.hex(),
+            "differences": differences,
+            **_input_to_json(given),
+            "results": [_result_to_json(result) for result in (truth, claimed)],
+        }
+        return Mismatch(identity, claimed.engine, differences, self._keep(identity, document))
+
+    def _keep(self, identity: bytes, document: dict[str, Any]) -> Path | None:
+        if self._folder is None:
+            return None
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{identity.hex()}.json"
+        path.write_text(json.dumps(document, indent=1))
+        return path
+
+
+def load_artifact(path: Path) -> SimInput:
+    """Read the input back that a mismatch has left, to run it again."""
+    try:
+        document = json.loads(path.read_text())
+        codes = {bytes.fromhex(key): bytes.fromhex(code) for key, code in document["codes"].items()}
+        env: dict[str, Any] = {
+            name: bytes.fromhex(value) if name in _BYTES_OF_ENV and value is not None else value
+            for name, value in document["env"].items()
+        }
+        return SimInput(
+            Prestate.from_json(document["prestate"], codes),
+            BlockEnv(**{**env, "fork": Fork(env["fork"])}),
+            tuple(decode_transaction(bytes.fromhex(raw[2:]), allow_high_s=True) for raw in document["txs"]),
+            document["begin_block"],
+        )
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: not a mismatch artifact: {type(error).__name__}: {error}") from error
+
+
+def compare(truth: SimResult, claimed: SimResult) -> list[str]:
+    """Return what differs in outcome, in words; why a transaction halted is each engine's own wording."""
+    differences = []
+    for index, (want, have) in enumerate(zip(truth.txs, claimed.txs, strict=False)):
+        for name in ("tx_hash", "status", "gas_used", "output", "logs", "error", "coinbase_payment_wei"):
+            expected, found = getattr(want, name), getattr(have, name)
+            if expected != found:
+                differences.append(f"transaction {index}: {name}: expected {expected!r}, found {found!r}")
+    if len(truth.txs) != len(claimed.txs):
+        differences.append(f"expected {len(truth.txs)} transactions, found {len(claimed.txs)}")
+    if truth.state_diff_hash != claimed.state_diff_hash:
+        wanted, found_diff = diff_to_json(truth.state_diff), diff_to_json(claimed.state_diff)
+        accounts = sorted(
+            address
+            for address in wanted.keys() | found_diff.keys()
+            if wanted.get(address, "") != found_diff.get(address, "")
+        )
+        differences.append(f"state diff: accounts {', '.join(accounts)} differ")
+    return differences
+
+
+def _input_to_json(given: SimInput) -> dict[str, Any]:
+    codes = sorted(given.prestate.codes.items())
+    return {
+        "begin_block": given.begin_block,
+        "env": _env_to_json(given.env),
+        "prestate": given.prestate.to_json(),
+        "codes": {code_hash.hex(): code.hex() for code_hash, code in codes},
+        "txs": ["0x" + tx.raw.hex() for tx in given.txs],
+    }
+
+
+def _env_to_json(env: BlockEnv) -> dict[str, Any]:
+    return {
+        field.name: value.hex() if isinstance(value, bytes) else value
+        for field in fields(env)
+        for value in (getattr(env, field.name),)
+    }
+
+
+def _result_to_json(result: SimResult) -> dict[str, Any]:
+    return {
+        "engine": result.engine,
+        "txs": [_tx_to_json(tx) for tx in result.txs],
+        "state_diff": diff_to_json(result.state_diff),
+    }
+
+
+def _tx_to_json(tx: TxResult) -> dict[str, Any]:
+    return {
+        "hash": tx.tx_hash.hex(),
+        "status": tx.status,
+        "gas_used": tx.gas_used,
+        "output": tx.output.hex(),
+        "error": tx.error,
+        "detail": tx.detail,
+        "logs": [
+            {"address": log.address.hex(), "topics": [t.hex() for t in log.topics], "data": log.data.hex()}
+            for log in tx.logs
+        ],
+    }

@@ -1,0 +1,130 @@
+import pytest
+from evm_worlds import ALICE, BOB, CONTRACT, PRAGUE, at, push, store, transaction, world
+
+from mev_dagster.chain.forks import Fork
+from mev_dagster.evm.analytics import analyze, contention, opcode_class
+from mev_dagster.evm.block_files import load_block_file
+from mev_dagster.evm.blocks import block_env
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.prestate import AccountOverride
+from mev_dagster.evm.trace import Step, first_difference, trace
+
+SLOT = push(5) + b"\x54\x50"  # SLOAD 5, POP
+COUNTER = store(5, push(5) + b"\x54" + push(1) + b"\x01")
+SEES_BOB = push(int.from_bytes(BOB, "big")) + b"\x31\x50"
+
+
+def test_all_gas_is_accounted_for():
+    code = SLOT * 2 + SEES_BOB + push(32) + push(0) + b"\x20\x50" + push(3) + push(4) + b"\x01\x50\x00"
+    tx = analyze(world(code, storage={5: 1}), PRAGUE, [transaction(0)]).txs[0]
+    assert tx.gas_by_class == {
+        "account": 2600,
+        "arithmetic": 3,
+        "control": 0,
+        "hash": 30 + 6 + 3,
+        "intrinsic": 21_000,
+        "stack": 3 * 7 + 2 * 5,
+        "storage": 2100 + 100,
+    }
+    assert sum(tx.gas_by_class.values()) == tx.result.gas_used
+    assert (tx.cold_slots, tx.warm_slots, tx.cold_accounts, tx.warm_accounts) == (1, 1, 1, 0)
+
+
+def test_a_calls_own_gas_is_not_its_childs():
+    target = b"\xdd" * 20
+    call = b"\x5f" * 5 + push(int.from_bytes(target, "big")) + b"\x5a\xf1\x00"
+    state = world(call).with_overrides({target: AccountOverride(code=SLOT + b"\x00")})
+    tx = analyze(state, PRAGUE, [transaction(0)]).txs[0]
+    assert tx.gas_by_class["call"] == 2600
+    assert tx.gas_by_class["storage"] == 2100
+    assert sum(tx.gas_by_class.values()) == tx.result.gas_used
+
+
+def test_a_precompile_has_its_own_class():
+    call = b"\x5f" * 4 + push(2) + b"\x5a\xfa\x00"
+    tx = analyze(world(call), PRAGUE, [transaction(0)]).txs[0]
+    assert tx.gas_by_class["precompile"] == 60
+    assert sum(tx.gas_by_class.values()) == tx.result.gas_used
+
+
+def test_contention_names_writer_and_users():
+    txs = [transaction(0), transaction(1), transaction(2, to=ALICE), transaction(3)]
+    block = analyze(world(COUNTER), PRAGUE, txs)
+    found = [(item.slot, item.writer, item.users) for item in block.contention]
+    assert found == [((CONTRACT, 5), 0, (1,)), ((CONTRACT, 5), 1, (3,))]
+    assert block.independent_share == 0.5
+    assert contention(get_engine().simulate(world(COUNTER), PRAGUE, txs).txs) == block.contention
+
+
+def test_a_write_that_changes_nothing_disturbs_nobody():
+    same = store(5, push(7))
+    results = get_engine().simulate(world(same, storage={5: 7}), PRAGUE, [transaction(0), transaction(1)]).txs
+    assert results[0].slots_read == ((CONTRACT, 5),)
+    assert results[0].slots_written == ()
+    assert contention(results) == ()
+
+
+@pytest.mark.parametrize(
+    ("opcode", "name"),
+    [
+        (0x00, "control"),
+        (0x1D, "arithmetic"),
+        (0x20, "hash"),
+        (0x31, "account"),
+        (0x35, "context"),
+        (0x50, "stack"),
+        (0x52, "memory"),
+        (0x55, "storage"),
+        (0x57, "control"),
+        (0x5A, "context"),
+        (0x5D, "transient"),
+        (0x5E, "memory"),
+        (0x9F, "stack"),
+        (0xA4, "log"),
+        (0xF5, "call"),
+        (0xFA, "call"),
+        (0xFD, "control"),
+    ],
+)
+def test_every_instruction_has_a_class(opcode, name):
+    assert opcode_class(opcode) == name
+
+
+@pytest.mark.fixtures
+def test_a_mainnet_block_adds_up(fixtures):
+    file = load_block_file(fixtures / "blocks_prestate" / "21688509.json.zst")
+    env = block_env(file.block.header, 1)
+    block = analyze(file.prestate, env, file.block.transactions)
+    assert [tx.result.gas_used for tx in block.txs] == [receipt.gas_used for receipt in file.expected]
+    for tx in block.txs:
+        # A refund gives back at most a fifth (EIP-3529).
+        spent = sum(tx.gas_by_class.values())
+        assert tx.result.gas_used <= spent <= tx.result.gas_used * 5 // 4 + 1
+    assert next(iter(block.gas_by_class)) in {"storage", "intrinsic", "call"}
+
+
+def test_a_trace_shows_every_instruction():
+    steps = trace(world(SLOT + b"\x00"), PRAGUE, [transaction(0), transaction(1)], 1)
+    assert [(step.depth, step.pc, step.opcode) for step in steps] == [
+        (0, 0, 0x60),
+        (0, 2, 0x54),
+        (0, 3, 0x50),
+        (0, 4, 0x00),
+    ]
+    assert steps[1].stack == (5,)
+    assert steps[1].gas_left == 100_000 - 21_000 - 3
+    assert str(steps[1]) == "depth 0 pc 2 SLOAD gas 78997 stack [0x5]"
+
+
+def test_the_first_differing_instruction_is_named():
+    ours = trace(world(SLOT + b"\x00"), PRAGUE, [transaction(0)], 0)
+    later = [Step(step.depth, step.pc, step.opcode, step.gas_left - 100 * (step.pc > 2)) for step in ours]
+    assert first_difference(ours, ours) == ""
+    assert first_difference(ours, later).startswith("step 2: reference depth 0 pc 3 POP gas")
+    assert first_difference(ours, ours[:3]) == f"step 3: only the reference goes on with {ours[3]}"
+
+
+def test_forks_before_warmth_are_measured_too():
+    tx = analyze(world(SLOT + b"\x00"), at(Fork.BYZANTIUM), [transaction(0, type=0)]).txs[0]
+    assert tx.gas_by_class["storage"] == 200
+    assert sum(tx.gas_by_class.values()) == tx.result.gas_used
