@@ -71,6 +71,9 @@ def sandbox(
         bool, typer.Option("--strict-payment", help="the proposer must gain exactly the bid")
     ] = False,
     engine: Annotated[str, typer.Option(help="engine that re-executes submissions")] = "py_evm",
+    engine_api: Annotated[
+        str | None, typer.Option(help="a client's Engine API that must agree on every block")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="announce the address as JSON")] = False,
 ) -> None:
     """Run the sandbox relay in the foreground."""
@@ -88,6 +91,7 @@ def sandbox(
             floor_wei=floor_wei,
             strict_payment=strict_payment,
             engine=engine,
+            engine_api_url=engine_api,
             traces=config.home / "traces" / "relay.jsonl",
         )
     )

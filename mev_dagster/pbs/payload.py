@@ -18,14 +18,15 @@ EMPTY_UNCLES_HASH = keccak(b"\xc0")
 KZG_VERSION = b"\x01"
 
 
+def request_list(requests: ExecutionRequests) -> tuple[bytes, ...]:
+    """Return a block's requests as EIP-7685 encodes them: type and data of each list that is not empty."""
+    encoded = (item.type.encode(getattr(requests, item.name)) for item in EXECUTION_REQUESTS.fields)
+    return tuple(bytes((number,)) + data for number, data in enumerate(encoded) if data)
+
+
 def requests_hash(requests: ExecutionRequests) -> bytes:
-    """Return the hash of a block's requests: each non-empty list is one request of its type (EIP-7685)."""
-    digest = sha256()
-    for number, item in enumerate(EXECUTION_REQUESTS.fields):
-        data = item.type.encode(getattr(requests, item.name))
-        if data:
-            digest.update(sha256(bytes((number,)) + data).digest())
-    return digest.digest()
+    """Return the hash of a block's requests (EIP-7685)."""
+    return sha256(b"".join(sha256(request).digest() for request in request_list(requests))).digest()
 
 
 def versioned_hash(commitment: bytes) -> bytes:

@@ -12,10 +12,10 @@ from mev_dagster.pbs.checks import Check, failed, passed
 from mev_dagster.pbs.keys import BlsKey
 from mev_dagster.pbs.sandbox.answers import ACCEPTED, Answer, refusal
 from mev_dagster.pbs.sandbox.auction import Auction, AuctionKey, Bid
+from mev_dagster.pbs.sandbox.engine_api import Validator
 from mev_dagster.pbs.sandbox.metrics import RelayMetrics
 from mev_dagster.pbs.sandbox.rules import View, rulings
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, Slot, SlotBook, SlotClock, clock_for
-from mev_dagster.pbs.sandbox.validator import ExecutionValidator
 from mev_dagster.pbs.schema import BUILDER_BID, payload_header
 from mev_dagster.pbs.signing import SANDBOX_GENESIS_FORK_VERSION
 from mev_dagster.pbs.types import (
@@ -60,7 +60,7 @@ class SandboxRelay:
     """One relay's state and its judgement. Sockets are in `app.py`."""
 
     slots: SlotBook
-    validator: ExecutionValidator
+    validator: Validator
     key: BlsKey
     validators: SandboxValidators = field(default_factory=SandboxValidators)
     rules: RelayRules = field(default_factory=RelayRules)

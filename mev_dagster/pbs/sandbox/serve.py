@@ -16,6 +16,12 @@ from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.pbs.client.guard import require_loopback
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.sandbox.app import build_app
+from mev_dagster.pbs.sandbox.engine_api import (
+    AgreeingValidators,
+    EngineApi,
+    EngineApiValidator,
+    Validator,
+)
 from mev_dagster.pbs.sandbox.relay import RelayRules, SandboxRelay
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, SlotBook, SourceSlots
 from mev_dagster.pbs.sandbox.validator import ExecutionValidator, PaymentRule
@@ -35,6 +41,7 @@ class SandboxOptions:
     floor_wei: int = 0
     strict_payment: bool = False
     engine: str = "py_evm"
+    engine_api_url: str | None = None
     traces: Path | None = None
 
 
@@ -45,12 +52,19 @@ def open_relay(options: SandboxOptions) -> SandboxRelay:
     exporters = [] if options.traces is None else [JsonLinesExporter(options.traces)]
     return SandboxRelay(
         slots=SlotBook(_source(options, validators)),
-        validator=ExecutionValidator(get_engine(options.engine), PaymentRule(options.strict_payment)),
+        validator=_validator(options),
         key=keys.bls,
         validators=validators,
         rules=RelayRules(floor_wei=options.floor_wei),
         tracing=Tracing("sandbox-relay", exporters),
     )
+
+
+def _validator(options: SandboxOptions) -> Validator:
+    own = ExecutionValidator(get_engine(options.engine), PaymentRule(options.strict_payment))
+    if options.engine_api_url is None:
+        return own
+    return AgreeingValidators(own, EngineApiValidator(EngineApi(JsonRpc(options.engine_api_url))))
 
 
 def _source(options: SandboxOptions, validators: SandboxValidators) -> SourceSlots | None:
