@@ -27,18 +27,24 @@ HOT = "hot"
 WORKER_PID_TAG = "mev/worker_pid"
 ANSWER_SECONDS = 2.0
 MESSAGE_BYTES = 4096
+CONFIRMATION = b"go\n"
 
 
 def offer(socket_path: str, run_id: str) -> dict[str, Any] | None:
-    """Offer a run to the warm worker; return its answer, None when it is absent or does not answer."""
+    """Offer a run to the warm worker; return its answer, None when it is absent or does not answer.
+
+    The worker takes the run only when its answer is confirmed in time: whoever gave up waiting may then
+    start the run elsewhere, and it never runs twice.
+    """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_SECONDS)
             connection.connect(socket_path)
             connection.sendall(json.dumps({"run_id": run_id}).encode() + b"\n")
-            answer = connection.recv(MESSAGE_BYTES)
-            parsed: dict[str, Any] = json.loads(answer)
-            return parsed
+            answer: dict[str, Any] = json.loads(connection.recv(MESSAGE_BYTES))
+            if answer.get("accepted"):
+                connection.sendall(CONFIRMATION)
+            return answer
     except (OSError, ValueError):
         return None
 

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
-from resources.warm_launcher import HOT, LANE_TAG, MESSAGE_BYTES, WORKER_PID_TAG
+from resources.warm_launcher import CONFIRMATION, HOT, LANE_TAG, MESSAGE_BYTES, WORKER_PID_TAG
 
 MAX_RUNNING = 2
 MAX_WAITING = 16
@@ -32,11 +32,10 @@ class Queue:
     waiting: deque[str] = field(default_factory=deque)
     running: dict[int, str] = field(default_factory=dict)
 
-    def offer(self, run_id: str) -> dict[str, object]:
-        """Accept a run, or say why not."""
+    def answer(self) -> dict[str, object]:
+        """Say whether there is room for a run."""
         if len(self.waiting) >= MAX_WAITING:
             return {"accepted": False, "reason": f"has {len(self.waiting)} runs waiting"}
-        self.waiting.append(run_id)
         return {"accepted": True}
 
 
@@ -109,14 +108,19 @@ def reconcile() -> None:
     os._exit(0)
 
 
-def read_run_id(connection: socket.socket) -> str | None:
-    """Read one offer; None when it is not one."""
+def negotiate(connection: socket.socket, queue: Queue) -> None:
+    """Hear one offer out; queue the run when there is room and the launcher confirms in time.
+
+    A health probe connects and says nothing; that is no offer.
+    """
     connection.settimeout(READ_SECONDS)
     try:
-        message = json.loads(connection.recv(MESSAGE_BYTES))
-        return str(message["run_id"])
+        run_id = str(json.loads(connection.recv(MESSAGE_BYTES))["run_id"])
+        connection.sendall(json.dumps(queue.answer()).encode())
+        if connection.recv(MESSAGE_BYTES) == CONFIRMATION:
+            queue.waiting.append(run_id)
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return
 
 
 def reap(queue: Queue) -> None:
@@ -163,9 +167,7 @@ def serve(path: Path) -> None:
                 continue
             connection, _address = listener.accept()
             with connection:
-                run_id = read_run_id(connection)
-                answer = queue.offer(run_id) if run_id else {"accepted": False, "reason": "bad offer"}
-                connection.sendall(json.dumps(answer).encode())
+                negotiate(connection, queue)
         reap(queue)
         while queue.waiting and len(queue.running) < MAX_RUNNING:
             run_id = queue.waiting.popleft()

@@ -5,11 +5,15 @@ import dagster as dg
 from assets import block_assets
 from assets.partitions import blocks
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+"""Every event is in Dagster's own event log; the console keeps what somebody should look at."""
+
 search_block = dg.define_asset_job(
     "search_block",
     selection=block_assets(),
     partitions_def=blocks,
     executor_def=dg.in_process_executor,
+    config=QUIET,
     description="Everything the platform does with one block, from its ingest window to the relay's answer.",
 )
 
@@ -18,6 +22,7 @@ backfill_blocks = dg.define_asset_job(
     selection=block_assets() - dg.AssetSelection.assets("relay_submissions"),
     partitions_def=blocks,
     executor_def=dg.in_process_executor,
+    config=QUIET,
     description="The same for past blocks, without submitting anything; idempotent, beside the live lane.",
 )
 

@@ -1,0 +1,104 @@
+"""The warm worker takes confirmed offers only, and survives whoever hangs up on it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resources.warm_launcher import CONFIRMATION, offer
+from resources.warm_worker import MAX_WAITING, Queue, negotiate
+
+
+def conversation(*sent: bytes) -> tuple[Queue, bytes]:
+    """Play the launcher's side of one offer; return the worker's queue and what it answered."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for part in sent:
+            ours.sendall(part)
+        ours.shutdown(socket.SHUT_WR)
+        queue = Queue()
+        negotiate(theirs, queue)
+        theirs.close()
+        return queue, ours.recv(4096)
+
+
+def test_an_offer_that_is_not_confirmed_is_not_taken():
+    queue, answer = conversation(b'{"run_id": "a"}\n')
+    assert json.loads(answer) == {"accepted": True}
+    assert not queue.waiting
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{}", b"[]", b"\xff\xfe", b"null", b'{"run": 1}'])
+def test_garbage_is_no_offer(garbage: bytes):
+    queue, _ = conversation(garbage)
+    assert not queue.waiting
+
+
+def test_a_full_worker_refuses_and_says_why():
+    queue = Queue()
+    queue.waiting.extend(str(index) for index in range(MAX_WAITING))
+    answer = queue.answer()
+    assert answer["accepted"] is False
+    assert str(MAX_WAITING) in str(answer["reason"])
+
+
+def test_a_confirmed_offer_is_queued():
+    ours, theirs = socket.socketpair()
+    queue = Queue()
+    pid = os.fork()
+    if pid == 0:
+        ours.sendall(b'{"run_id": "a"}\n')
+        ours.recv(4096)
+        ours.sendall(CONFIRMATION)
+        os._exit(0)
+    with ours, theirs:
+        negotiate(theirs, queue)
+    os.waitpid(pid, 0)
+    assert list(queue.waiting) == ["a"]
+
+
+def test_an_absent_worker_is_no_answer(tmp_path: Path):
+    assert offer(str(tmp_path / "nobody.sock"), "a") is None
+
+
+@pytest.fixture
+def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    from mev_dagster.commands.dagster_home import prepare
+    from mev_dagster.settings import Settings
+
+    home = prepare(Settings(home=tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return home
+
+
+def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagster_home: Path, tmp_path: Path):
+    from dagster import DagsterInstance, DagsterRunStatus
+
+    from mev_dagster.definitions import defs
+    from resources.warm_launcher import HOT, LANE_TAG, WORKER_PID_TAG
+
+    job = defs().resolve_job_def("retain")
+    dead = subprocess.Popen([sys.executable, "-c", "pass"])
+    dead.wait()
+    with DagsterInstance.get() as instance:
+        tags = {LANE_TAG: HOT, WORKER_PID_TAG: str(dead.pid)}
+        run = instance.create_run_for_job(job, tags=tags, status=DagsterRunStatus.STARTED)
+    path = tmp_path / "worker.sock"
+    worker = subprocess.Popen([sys.executable, "-m", "resources.warm_worker", str(path)])
+    try:
+        deadline = time.monotonic() + 90
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        with DagsterInstance.get() as instance:
+            found = instance.get_run_by_id(run.run_id)
+            assert found is not None
+            assert found.status is DagsterRunStatus.FAILURE
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=30) == 0
