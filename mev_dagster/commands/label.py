@@ -26,6 +26,7 @@ def label(
     from mev_dagster.errors import InputError
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.labels import report
+    from mev_dagster.labels.gold import Gold, judge, read_gold
     from mev_dagster.labels.label import label_block
     from mev_dagster.labels.score import read_silver
     from mev_dagster.labels.score import score as compare
@@ -52,8 +53,9 @@ def label(
         "seconds": round(seconds, 6),
     }
     compared = compare(labelled, silver) if silver is not None else None
+    gold = judge(labelled, read_gold(score)) if score else Gold(0, 0)
     if json:
-        scored = report.score_to_json(compared) if compared else {}
+        scored = report.score_to_json(compared, gold) if compared else {}
         output.print_json({**document, **scored, **({"explain": evidence} if evidence else {})})
         return
     if evidence is not None:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mev_dagster.dex.erc20 import transfers_of
+from mev_dagster.labels.gold import Gold
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.score import Score
 from mev_dagster.labels.swaps import LandedSwap
@@ -84,10 +85,10 @@ def _profit(profit: Profit) -> list[Json]:
     return [{"token": token, "amount": amount} for token, amount in profit]
 
 
-def score_to_json(score: Score) -> Json:
-    """Return the comparison with another inspector. Gold facts are about traces, which logs do not hold."""
+def score_to_json(score: Score, gold: Gold) -> Json:
+    """Return the comparison with asserted facts and with another inspector."""
     return {
-        "gold": {"expected": 0, "found": 0},
+        "gold": {"expected": gold.expected, "found": gold.found},
         "silver": {
             kind: {
                 "precision": agreement.precision,
