@@ -1,8 +1,10 @@
 """`mev parity`: execute blocks and compare with what their network has."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from rich.table import Table
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+NamedCheck: TypeAlias = "tuple[str, Callable[[], BlockParity]]"
+
 
 @dataclass
 class Totals:
-    """What the sweep has found so far; field names are the keys of `--json`."""
+    """What the sweep has found so far; field names are the keys of `--json`, but for `exit_status`."""
 
     blocks: int = 0
     txs: int = 0
@@ -33,6 +37,11 @@ class Totals:
     unsupported: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    exit_status: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the document that `--json` prints."""
+        return {key: value for key, value in vars(self).items() if key != "exit_status"}
 
     def add(self, file: str, parity: "BlockParity") -> None:
         """Count one block."""
@@ -55,11 +64,15 @@ class Totals:
             }
             for difference in parity.differences
         ]
+        if parity.differences:
+            self.exit_status = 1
 
     def refuse(self, file: str, error: MevError) -> None:
-        """Count a block that could not be executed."""
+        """Count a block that could not be executed. A mismatch outweighs bad input in the exit status."""
         entry = {"file": file, "error": error.code, "detail": str(error)}
         (self.unsupported if isinstance(error, UnsupportedFork) else self.failures).append(entry)
+        if self.exit_status != 1:
+            self.exit_status = error.exit_status
 
 
 @app.command()
@@ -76,29 +89,58 @@ def parity(
     for path in paths:
         _sweep(path, chosen, totals, quiet=as_json)
     if as_json:
-        print_json(vars(totals))
+        print_json(totals.as_json())
     else:
         _print(totals)
     for entry in totals.unsupported + totals.failures:
         err.print(f"mev: {entry['error']}: {entry['file']}: {entry['detail']}", soft_wrap=True, markup=False)
-    raise typer.Exit(1 if totals.failures or totals.unsupported else 0)
+    raise typer.Exit(totals.exit_status)
 
 
 def _sweep(path: Path, engine: "SimulationEngine", totals: Totals, *, quiet: bool) -> None:
+    is_capture = (path / "capture.json").is_file()
+    checks = _checks_of_capture(path, engine) if is_capture else _checks_of_files(path, engine)
+    with progress("parity", quiet=quiet) as bar:
+        task = bar.add_task("", total=len(checks), detail="")
+        for name, check_block in checks:
+            bar.update(task, detail=name)
+            try:
+                totals.add(name, check_block())
+            except MevError as error:
+                totals.refuse(name, error)
+            bar.advance(task)
+
+
+def _checks_of_files(path: Path, engine: "SimulationEngine") -> list[NamedCheck]:
     from mev_dagster.evm.block_files import block_paths, load_block_file, load_codes
     from mev_dagster.evm.parity import check_file
 
     files = block_paths(path)
     codes = load_codes(files[0].parent)
-    with progress("parity", quiet=quiet) as bar:
-        task = bar.add_task("", total=len(files), detail="")
-        for file in files:
-            bar.update(task, detail=file.name)
-            try:
-                totals.add(str(file), check_file(load_block_file(file, codes), engine))
-            except MevError as error:
-                totals.refuse(str(file), error)
-            bar.advance(task)
+
+    def check_one(file: Path) -> "BlockParity":
+        return check_file(load_block_file(file, codes), engine)
+
+    return [(str(file), partial(check_one, file)) for file in files]
+
+
+def _checks_of_capture(path: Path, engine: "SimulationEngine") -> list[NamedCheck]:
+    from mev_dagster.captures.format import open_capture
+    from mev_dagster.evm.parity import check
+
+    capture = open_capture(path)
+
+    def check_one(number: int) -> "BlockParity":
+        return check(
+            capture.block(number),
+            capture.prestate(number),
+            capture.receipts(number),
+            engine,
+            chain=capture.chain_id,
+        )
+
+    numbers = [number for number in capture.numbers if capture.has_prestate(number)]
+    return [(f"{path}: block {number}", partial(check_one, number)) for number in numbers]
 
 
 def _print(totals: Totals) -> None:

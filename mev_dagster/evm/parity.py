@@ -93,7 +93,8 @@ def _receipt_differences(
     for index, (want, have, tx) in enumerate(zip(expected, result.receipts, result.sim.txs, strict=True)):
         compared = [
             ("gas", want.gas_used, have.gas_used),
-            ("status", want.status, int(tx.status is TxStatus.SUCCESS)),
+            # Receipts from before Byzantium hold a state root instead.
+            ("status", want.status, None if want.status is None else int(tx.status is TxStatus.SUCCESS)),
             ("log", want.logs, have.logs),
         ]
         wrong = [(what, str(wanted), str(found)) for what, wanted, found in compared if wanted != found]
