@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import CaptureError
 
 MANIFEST = "capture.json"
@@ -35,12 +36,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SearcherInfo:
-    """The searcher whose executor contract the capture's state already holds. Its key is for tests only."""
+    """The searcher whose executor contract the capture's state already holds.
 
-    private_key: bytes
+    A capture holds no key: `key_phrase` is the public phrase whose keccak is the TEST-ONLY key.
+    """
+
+    key_phrase: str
     address: bytes
     executor: bytes
     weth: bytes
+
+    @property
+    def private_key(self) -> bytes:
+        """Return the key that everybody can derive."""
+        return keccak(self.key_phrase.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +147,7 @@ def decode_capture_manifest(data: bytes) -> CaptureManifest:
 
 def _searcher_to_json(searcher: SearcherInfo) -> dict[str, Any]:
     return {
-        "private_key": "0x" + searcher.private_key.hex(),
+        "key_phrase": searcher.key_phrase,
         "address": "0x" + searcher.address.hex(),
         "executor": "0x" + searcher.executor.hex(),
         "weth": "0x" + searcher.weth.hex(),
@@ -147,7 +156,7 @@ def _searcher_to_json(searcher: SearcherInfo) -> dict[str, Any]:
 
 def _searcher_from_json(fields: Mapping[str, str]) -> SearcherInfo:
     return SearcherInfo(
-        private_key=_sized(fields["private_key"], 32),
+        key_phrase=fields["key_phrase"],
         address=_sized(fields["address"], 20),
         executor=_sized(fields["executor"], 20),
         weth=_sized(fields["weth"], 20),

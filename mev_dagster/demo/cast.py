@@ -14,9 +14,14 @@ WHALES = 4
 FOLK = 12
 
 
+def phrase_of_role(role: str) -> str:
+    """Return the public phrase that a role's key is the keccak of."""
+    return f"mev_dagster TEST-ONLY {role}"
+
+
 def key_of_role(role: str) -> bytes:
     """Return the private key that anyone can derive for a role of the devnet."""
-    return keccak(f"mev_dagster TEST-ONLY {role}".encode())
+    return keccak(phrase_of_role(role).encode())
 
 
 class Fees(NamedTuple):

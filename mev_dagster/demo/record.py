@@ -25,7 +25,7 @@ from mev_dagster.chain.forks import DEVNET_CHAIN_ID
 from mev_dagster.chain.jsonrpc import receipt_from_rpc
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.demo.anvil import AnvilNode
-from mev_dagster.demo.cast import Cast
+from mev_dagster.demo.cast import Cast, phrase_of_role
 from mev_dagster.demo.scenario import SLOT_SECONDS, Scenario, anvil_arguments
 from mev_dagster.demo.script import SCRIPT, Act
 from mev_dagster.demo.slot import Sending
@@ -188,7 +188,7 @@ def _writer(out: Path, scenario: Scenario, client: str) -> CaptureWriter:
         arrival_times=ArrivalTimes.OBSERVED,
         recorded_with=f"mev demo record on {client}",
         searcher=SearcherInfo(
-            searcher.key, searcher.address, market.executors[searcher.address], market.weth
+            phrase_of_role(searcher.role), searcher.address, market.executors[searcher.address], market.weth
         ),
         contracts={**market.names(), **executors},
         overwrite=True,

@@ -25,7 +25,7 @@ from mev_dagster.evm.types import EMPTY_CODE_HASH, Account
 
 KEY = b"\x01" * 32
 CODE = bytes.fromhex("60006000fd")
-SEARCHER = SearcherInfo(KEY, b"\x02" * 20, b"\x03" * 20, b"\x04" * 20)
+SEARCHER = SearcherInfo("mev_dagster TEST-ONLY searcher 1", b"\x02" * 20, b"\x03" * 20, b"\x04" * 20)
 
 
 def make_block(number: int) -> tuple[Block, tuple[Receipt, ...]]:
