@@ -170,12 +170,11 @@ async def _submit_block(capture: Path, number: int, endpoint: "RelayEndpoint") -
     with open_capture(capture) as opened:
         inputs = next(capture_inputs(opened, number))
         landed = opened.block(number)
-    result = search_block(inputs, engine)
     async with relay_client as client:
         run = await dry_run(
-            result,
+            inputs,
+            search_block(inputs, engine),
             landed,
-            [entry.tx for entry in inputs.pending],
             client=client,
             engine=engine,
             keys=Keyring.ephemeral(),

@@ -19,9 +19,10 @@ from mev_dagster.pbs.orders import Resigner
 from mev_dagster.pbs.sandbox.posts import slot_to_json
 from mev_dagster.pbs.sandbox.slots import clock_for
 from mev_dagster.pbs.template import BlockTemplate, build_template, submission_of
+from mev_dagster.search.inputs import SearchInputs, known_only
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
-from mev_dagster.search.searcher import bid_for
+from mev_dagster.search.searcher import Searcher, bid_for
 from mev_dagster.telemetry.tracing import Tracing, trace_id_of
 
 
@@ -44,9 +45,9 @@ class DryRun:
 
 
 async def dry_run(
+    inputs: SearchInputs,
     result: SearchResult,
     block: Block,
-    pending: Sequence[Transaction],
     *,
     client: RelayClient,
     engine: SimulationEngine,
@@ -55,12 +56,12 @@ async def dry_run(
     strategy: BidStrategy | None = None,
 ) -> DryRun:
     """Ask the relay for the slot's proposer, build, bid, submit, and read the receipt, under one trace."""
-    context = context_for(block, result.env.chain_id)
+    context = context_for(block, inputs.env.chain_id)
     with tracing.span("slot", slot=context.slot, block_number=context.number) as slot:
-        duty = await duty_for(client, result, context, block)
+        duty = await duty_for(client, inputs, context, block)
         with tracing.span("block.build", parent=slot, candidates=len(result.candidates)) as build:
             template = template_for(
-                result, context, duty, pending, engine=engine, keys=keys, strategy=strategy
+                inputs, result, context, duty, engine=engine, keys=keys, strategy=strategy
             )
             build.set_attributes(
                 {
@@ -79,56 +80,53 @@ def context_for(block: Block, chain_id: int) -> BlockContext:
 
 
 async def duty_for(
-    client: RelayClient, result: SearchResult, context: BlockContext, block: Block
+    client: RelayClient, inputs: SearchInputs, context: BlockContext, block: Block
 ) -> SlotDuty:
-    """Return the slot's proposer from the relay; hand the slot in where the relay cannot know it.
-
-    It cannot where it has neither this capture nor this node, and where the searcher was injected by
-    declared overrides: then it is told so, and judges on the state that was searched.
-    """
-    injected = result.searcher is not None and result.searcher.injected
-    if not injected:
-        try:
-            return await client.duty_of_block(context.number)
-        except NodeAnswerError:
-            pass
-    note = "searcher injected by declared overrides" if injected else "handed in by the builder"
-    return await client.post_slot(slot_to_json(context, block.header.coinbase, result.state, note=note))
+    """Return the slot's proposer from the relay; hand the slot in where the relay has no source for it."""
+    try:
+        return await client.duty_of_block(context.number)
+    except NodeAnswerError:
+        state = known_only(inputs.prestate)
+        note = "the state was handed in by the builder"
+        return await client.post_slot(slot_to_json(context, block.header.coinbase, state, note=note))
 
 
 def template_for(
+    inputs: SearchInputs,
     result: SearchResult,
     context: BlockContext,
     duty: SlotDuty,
-    pending: Sequence[Transaction],
     *,
     engine: SimulationEngine,
     keys: Keyring,
     strategy: BidStrategy | None = None,
 ) -> BlockTemplate:
-    """Build the block of a search result for a proposer."""
+    """Build the block of a search result for a proposer.
+
+    Candidates of an injected searcher are left out: neither it nor its executor is on the chain, so no relay
+    could execute them (docs/decisions/0003).
+    """
     message = duty.registration.message
+    searcher = result.searcher
+    buildable = searcher is not None and not searcher.injected
     return build_template(
         engine,
-        result.state,
+        known_only(inputs.prestate),
         replace(context, slot=duty.slot),
         Proposer(message.pubkey, message.fee_recipient, message.gas_limit),
         keys,
-        candidates=result.candidates,
-        resigner=_resigner(result, pending),
-        pending=pending,
+        candidates=result.candidates if buildable else (),
+        resigner=_resigner(inputs, searcher) if searcher is not None else None,
+        pending=[entry.tx for entry in inputs.pending],
         strategy=strategy,
     )
 
 
-def _resigner(result: SearchResult, pending: Sequence[Transaction]) -> Resigner[Candidate] | None:
-    searcher = result.searcher
-    if searcher is None:
-        return None
-    price = bid_for(result.env, pending)
+def _resigner(inputs: SearchInputs, searcher: Searcher) -> Resigner[Candidate]:
+    price = bid_for(inputs.env, [entry.tx for entry in inputs.pending])
 
     def sign(candidate: Candidate, count: int) -> tuple[Transaction, ...]:
-        return replace(searcher, nonce=searcher.nonce + count).sign(candidate.plan, result.env, price)
+        return replace(searcher, nonce=searcher.nonce + count).sign(candidate.plan, inputs.env, price)
 
     return Resigner(searcher.address, sign)
 

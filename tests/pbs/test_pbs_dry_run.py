@@ -33,18 +33,18 @@ def devnet_block():
         number = capture.numbers[6]
         [inputs] = capture_inputs(capture, number)
         block = capture.block(number)
-    return search_block(inputs, ENGINE), block, [entry.tx for entry in inputs.pending]
+    return inputs, search_block(inputs, ENGINE), block
 
 
 async def run(found, options, *, keys=None):
-    result, block, pending = found
+    inputs, result, block = found
     tracing = Tracing("builder", seed=b"test")
     relay = open_relay(options)
     async with running(relay) as url, RelayClient(RelayEndpoint(url), tracing=tracing) as client:
         return await dry_run(
+            inputs,
             result,
             block,
-            pending,
             client=client,
             engine=ENGINE,
             keys=keys or Keyring.test_only("dry run"),
@@ -58,7 +58,7 @@ async def test_a_devnet_block_is_built_accepted_and_proven_to_the_state_root(dev
     template = found.template
     assert template.sealed.state_root_known
     assert template.payment is Payment.TRANSACTION
-    verified = [candidate for candidate in devnet_block[0].candidates if candidate.verified]
+    verified = [candidate for candidate in devnet_block[1].candidates if candidate.verified]
     assert len(template.opportunity_ids) >= 2, "several candidates of one searcher stand in one block"
     assert set(template.opportunity_ids) <= {candidate.opportunity_id for candidate in verified}
     [receipt] = found.receipts
@@ -89,10 +89,11 @@ async def test_a_mainnet_block_pays_the_real_recipient_as_coinbase_and_signs_no_
         [inputs] = capture_inputs(capture, number)
         block = capture.block(number)
     result = search_block(inputs, ENGINE, budget=8)
-    found = await run((result, block, [entry.tx for entry in inputs.pending]), SandboxOptions(seed="tests"))
+    found = await run((inputs, result, block), SandboxOptions(seed="tests"))
     assert found.accepted
     assert found.template.payment is Payment.COINBASE
     assert found.template.payout is None
+    assert found.template.opportunity_ids == (), "an injected searcher's candidates are not built"
     assert found.template.sealed.block.header.coinbase == block.header.coinbase
     assert not found.template.sealed.state_root_known
     assert found.report.submission.message.value == found.template.block_value_wei
@@ -128,7 +129,7 @@ def mev(home, *arguments):
 
 
 def test_the_commands_submit_to_a_relay_process_and_leave_one_trace(tmp_path, devnet_block):
-    number = str(devnet_block[1].header.number)
+    number = str(devnet_block[2].header.number)
     with relay_process(tmp_path, "--capture", str(SHIPPED)) as (process, announced):
         target = ("--url", announced["url"], "--json")
         ran = mev(tmp_path, "relay", "submit", "--capture", str(SHIPPED), "--block", number, *target)
@@ -153,7 +154,7 @@ def test_the_commands_submit_to_a_relay_process_and_leave_one_trace(tmp_path, de
     ],
 )
 def test_a_relay_that_is_absent_or_public_is_named(tmp_path, devnet_block, url, said):
-    number = str(devnet_block[1].header.number)
+    number = str(devnet_block[2].header.number)
     ran = mev(tmp_path, "relay", "submit", "--capture", str(SHIPPED), "--block", number, "--url", url)
     assert ran.returncode == 1
     assert said in ran.stderr

@@ -1,5 +1,6 @@
 """The sandbox relay over real HTTP: every rule in its order with its exact answer, and real execution."""
 
+import asyncio
 import gzip
 import json
 import time
@@ -20,6 +21,7 @@ from mev_dagster.pbs.blinded import (
     blinded_block,
 )
 from mev_dagster.pbs.payload import header_of
+from mev_dagster.pbs.sandbox import bodies
 from mev_dagster.pbs.sandbox.auction import Bid
 from mev_dagster.pbs.sandbox.posts import slot_to_json
 from mev_dagster.pbs.sandbox.relay import RelayRules
@@ -354,6 +356,17 @@ async def test_bodies_past_the_limit_and_bombs_are_refused_before_they_are_kept(
             assert got.status == 413
         async with session.get(url + "/livez") as got:
             assert got.status == 200
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch):
+    monkeypatch.setattr(bodies, "READ_SECONDS", 0.1)
+    async with running(make_relay()) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {wire.SSZ_TYPE}\r\n"
+        writer.write(f"{head}Content-Length: 1000\r\n\r\nx".encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
 
 
 async def slowly():

@@ -40,7 +40,7 @@ class RelayEndpoint:
     gzip: bool = False
     cancellations: bool = False
     connect_timeout_s: float = 0.15
-    total_timeout_s: float = 10.0
+    total_timeout_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Request bodies with limits: what cannot be read gets its answer here."""
 
+import asyncio
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -8,6 +9,9 @@ from starlette.responses import Response
 from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.sandbox.answers import Answer, refusal
+
+READ_SECONDS = 10.0
+"""How long a body may take to arrive."""
 
 
 class Unreadable(MevError):
@@ -69,10 +73,13 @@ async def _read(request: Request, limit: int) -> bytes:
         raise Unreadable(too_large)
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise Unreadable(too_large)
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise Unreadable(too_large)
+    except TimeoutError as error:
+        raise Unreadable(refusal("read_timeout", "request timeout hit before the body ended", 408)) from error
     except ClientDisconnect as error:
         text = "read tcp: connection closed before the body ended"
         raise Unreadable(refusal("disconnected", text)) from error

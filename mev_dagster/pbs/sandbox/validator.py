@@ -89,7 +89,8 @@ class ExecutionValidator:
         except InputError as error:
             yield failed("execution", "invalid_transaction", str(error))
             return
-        yield passed("execution", f"{len(block.transactions)} transactions executed by {self._engine.name}")
+        executed = f"{len(block.transactions)} transactions executed by {self._engine.name}"
+        yield passed("execution", f"{executed}; {slot.note}" if slot.note else executed)
         yield outcome_matches(block, result)
         yield requests_match(block, result)
         yield proposer_paid(submission, block, result, state, self._rule)
