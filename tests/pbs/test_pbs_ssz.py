@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mev_dagster.errors import DecodeError
 from mev_dagster.pbs import codec_json, schema
+from mev_dagster.pbs.blinded import SIGNED_BLINDED_BLOCK
 from mev_dagster.pbs.ssz import Bitlist, Bitvector, ByteList, List, Uint, merkleize, mix_in_length
 from mev_dagster.pbs.types import ConsensusFork
 
@@ -45,6 +46,37 @@ def test_a_bid_survives_json_to_ssz_to_json(relay_file, name, fork):
     bid = codec_json.from_json(kind, document)
     assert kind.decode(memoryview(kind.encode(bid))) == bid
     assert codec_json.to_json(kind, bid) == document
+
+
+# What a consensus client makes of the same documents: ssz[fork].SignedBuilderBid and SignedBlindedBeaconBlock
+# of @lodestar/types 1.50.0, hashTreeRoot(fromJson(document)). Fulu's have Electra's form.
+LODESTAR_ROOTS = {
+    "builder_bid": {
+        "bellatrix": "f25dcb60aa98abb77b8cc857adde42c995d75578b352ae05b1a00ee4fe3d66a1",
+        "capella": "fb69451b94c6d04441a2cc2e276aa45c99630a87daca1329d4f77d58f5f2117d",
+        "deneb": "25901c8354b352efa474b60903dc40b9d925f4b7018a7ecd9dcff181b4161f8d",
+        "electra": "32df988def8392a55116ca4aed1bfa8a5bc6c26a3cee4bbac9fba949db3459b0",
+        "fulu": "32df988def8392a55116ca4aed1bfa8a5bc6c26a3cee4bbac9fba949db3459b0",
+    },
+    "blinded_beacon_block": {
+        "bellatrix": "d17efedb3a8e1310da7e7849f4dc8dd157c235c61e7ea8ad238c2d1d2e225ad4",
+        "capella": "d7fea2717985bcf0727fd202648a738a6cf71851f9f6a207bae736c8300197df",
+        "deneb": "1d12387193eb54a3c8b49ea6016ec1841252752f1d6f7bb751708c566b94e71d",
+        "electra": "5f53fa4be7e9b5cb7f26fadce44a54e8c1d561941d44bec4c300c73265db282d",
+        "fulu": "5f53fa4be7e9b5cb7f26fadce44a54e8c1d561941d44bec4c300c73265db282d",
+    },
+}
+
+
+@pytest.mark.parametrize("fork", ConsensusFork, ids=lambda fork: fork.version)
+@pytest.mark.parametrize("kind", LODESTAR_ROOTS)
+def test_bids_and_blinded_blocks_have_the_roots_a_consensus_client_computes(fixtures, relay_file, kind, fork):
+    [path] = (fixtures / "relay").glob(f"builder-specs_{fork.version}_signed_{kind}.json*")
+    document = codec_json.loads(relay_file(path.name))["value"]
+    schemas = {"builder_bid": schema.SIGNED_BUILDER_BID, "blinded_beacon_block": SIGNED_BLINDED_BLOCK}
+    container = schemas[kind][fork]
+    value = codec_json.from_json(container, document.get("data", document))
+    assert container.hash_tree_root(value).hex() == LODESTAR_ROOTS[kind][fork.version]
 
 
 def test_registrations_survive_json_to_ssz_to_json(relay_file):
