@@ -1,167 +1,39 @@
-"""Reading and writing captures.
+"""Reading captures; their writer is handed out here too.
 
-A writer works in `<path>.partial` and renames it when finished, so a capture is there whole or not at
-all. The same input in the same order gives the same bytes.
+with open_capture(path) as capture:
+    for number in capture.numbers:
+        capture.block(number), capture.receipts(number), capture.prestate(number)
 """
 
-import hashlib
-import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
-from mev_dagster.captures.manifest import (
-    MANIFEST,
-    ArrivalTimes,
-    CaptureManifest,
-    Part,
-    SearcherInfo,
-    read_capture_manifest,
+from mev_dagster.captures.layout import (
+    BLOCKS,
+    CODES,
+    EVENTS,
+    PART_NAMES,
+    PRESTATES,
+    RECEIPTS,
+    block_key,
+    block_number,
+    file_digest,
 )
-from mev_dagster.captures.parts import PartReader, PartWriter
-from mev_dagster.captures.records import (
-    decode_block_record,
-    decode_receipts_record,
-    encode_block_record,
-    encode_receipts_record,
-)
+from mev_dagster.captures.manifest import MANIFEST, ArrivalTimes, SearcherInfo, read_capture_manifest
+from mev_dagster.captures.parts import PartReader
+from mev_dagster.captures.records import decode_block_record, decode_receipts_record
+from mev_dagster.captures.writer import CaptureWriter
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.receipts import Receipt
-from mev_dagster.errors import CaptureError, InputError, MevError
-from mev_dagster.events.codec import RECORD, decode, encode, length_at, raw_at
+from mev_dagster.errors import CaptureError, MevError
+from mev_dagster.events.codec import RECORD, decode, length_at, raw_at
 from mev_dagster.events.types import Event
 from mev_dagster.evm.prestate import Prestate
 
-EVENTS = "events.zst"
-BLOCKS = "blocks.zst"
-RECEIPTS = "receipts.zst"
-PRESTATES = "prestates.zst"
-CODES = "codes.zst"
-# Neighbouring states share most of their bytes, and so do contracts: large chunks let zstd find it.
-_CHUNK_BYTES = {
-    EVENTS: 512 * 1024,
-    BLOCKS: 512 * 1024,
-    RECEIPTS: 512 * 1024,
-    PRESTATES: 8 * 1024 * 1024,
-    CODES: 8 * 1024 * 1024,
-}
-PART_NAMES = tuple(_CHUNK_BYTES)
-
-
-class CaptureWriter:
-    """Writes a capture. Blocks come in ascending order; events in the order they are to be replayed."""
-
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        chain_id: int,
-        arrival_times: ArrivalTimes,
-        recorded_with: str,
-        synthetic_rule: str | None = None,
-        searcher: SearcherInfo | None = None,
-        contracts: dict[str, bytes] | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        if arrival_times is ArrivalTimes.SYNTHETIC and not synthetic_rule:
-            raise InputError("synthetic arrival times need the rule that made them")
-        self.path = Path(path)
-        if self.path.exists() and not overwrite:
-            raise InputError(f"{self.path}: already exists")
-        self._manifest = CaptureManifest(
-            chain_id=chain_id,
-            arrival_times=arrival_times,
-            recorded_with=recorded_with,
-            synthetic_rule=synthetic_rule,
-            searcher=searcher,
-            contracts=contracts or {},
-        )
-        self._work = self.path.with_name(f"{self.path.name}.partial")
-        shutil.rmtree(self._work, ignore_errors=True)
-        self._work.mkdir(parents=True)
-        self._parts = {
-            name: PartWriter(self._work / name, chunk_bytes=size) for name, size in _CHUNK_BYTES.items()
-        }
-        self._codes: set[bytes] = set()
-        self._first: int | None = None
-        self._last: int | None = None
-
-    @property
-    def events(self) -> int:
-        """Return how many events have been added."""
-        return self._parts[EVENTS].records
-
-    def add_block(
-        self,
-        block: Block,
-        receipts: Sequence[Receipt] | None = None,
-        prestate: Prestate | None = None,
-    ) -> None:
-        """Add a block with what is known about it; `prestate` is the state before it."""
-        number = block.header.number
-        if self._last is not None and number <= self._last:
-            raise InputError(f"block {number}: blocks of a capture ascend, the last one was {self._last}")
-        key = _key(number)
-        self._parts[BLOCKS].add(key, encode_block_record(block))
-        if receipts is not None:
-            if len(receipts) != len(block.transactions):
-                raise InputError(
-                    f"block {number}: {len(block.transactions)} transactions, {len(receipts)} receipts"
-                )
-            self._parts[RECEIPTS].add(key, encode_receipts_record(tuple(receipts)))
-        if prestate is not None:
-            self._parts[PRESTATES].add(key, prestate.canonical())
-            for code_hash, code in sorted(prestate.codes.items()):
-                if code_hash not in self._codes:
-                    self._codes.add(code_hash)
-                    self._parts[CODES].add(code_hash, code)
-        self._first = number if self._first is None else self._first
-        self._last = number
-
-    def add_event(self, event: Event) -> None:
-        """Add an event; it gets the next number, whatever it had before."""
-        self._parts[EVENTS].add(b"", encode(event, self.events))
-
-    def finish(self) -> CaptureManifest:
-        """Close the parts, write the manifest and put the capture in its place."""
-        parts = []
-        for name, part in self._parts.items():
-            part.finish()
-            file = self._work / name
-            parts.append(Part(name, file_digest(file), file.stat().st_size, part.records))
-        manifest = replace(
-            self._manifest,
-            first_block=self._first,
-            last_block=self._last,
-            block_count=self._parts[BLOCKS].records,
-            parts=tuple(parts),
-        )
-        (self._work / MANIFEST).write_bytes(manifest.encode())
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self._work.rename(self.path)
-        return manifest
-
-    def abandon(self) -> None:
-        """Remove what has been written so far."""
-        for part in self._parts.values():
-            part.close()
-        shutil.rmtree(self._work, ignore_errors=True)
-
-    def __enter__(self) -> "CaptureWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.abandon()
-        else:
-            self.finish()
+__all__ = ["Capture", "CaptureWriter", "open_capture"]
 
 
 class Capture:
@@ -183,7 +55,7 @@ class Capture:
     @property
     def numbers(self) -> tuple[int, ...]:
         """Return the block numbers, ascending."""
-        return tuple(_number(key) for key in self.part(BLOCKS).index())
+        return tuple(block_number(key) for key in self.part(BLOCKS).index())
 
     @property
     def synthetic(self) -> bool:
@@ -205,7 +77,7 @@ class Capture:
 
     def has_receipts(self, number: int) -> bool:
         """Say whether the capture holds the block's receipts."""
-        return _key(number) in self.part(RECEIPTS)
+        return block_key(number) in self.part(RECEIPTS)
 
     def receipts(self, number: int) -> tuple[Receipt, ...]:
         """Return the receipts of a block."""
@@ -214,7 +86,7 @@ class Capture:
 
     def has_prestate(self, number: int) -> bool:
         """Say whether the capture holds the state before the block."""
-        return _key(number) in self.part(PRESTATES)
+        return block_key(number) in self.part(PRESTATES)
 
     def prestate(self, number: int) -> Prestate:
         """Return the state before a block."""
@@ -267,7 +139,7 @@ class Capture:
         self.close()
 
     def _record(self, name: str, number: int) -> bytes:
-        record = self.part(name).get(_key(number))
+        record = self.part(name).get(block_key(number))
         if record is None:
             raise CaptureError(f"part {name}: holds nothing about block {number}")
         return record
@@ -302,20 +174,3 @@ class _Naming:
 def open_capture(path: Path | str) -> Capture:
     """Open the capture in folder `path`."""
     return Capture(path)
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hex, reading it in pieces."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CaptureError(f"part {path.name}: {error.strerror}") from error
-
-
-def _key(number: int) -> bytes:
-    return number.to_bytes(8, "big")
-
-
-def _number(key: bytes) -> int:
-    return int.from_bytes(key, "big")

@@ -48,7 +48,7 @@ class PartWriter:
         self._chunk_bytes = chunk_bytes
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
         self._pending = bytearray()
-        self._index = bytearray()
+        self._places: list[tuple[bytes, int, int]] = []
         if resume_at:
             self._resume(resume_at)
         else:
@@ -68,17 +68,24 @@ class PartWriter:
                 f"part {self.path.name}: record of {len(payload)} bytes, the limit is {MAX_RECORD_BYTES}"
             )
         if key:
-            self._index += _KEY.pack(len(key)) + key + _PLACE.pack(self._offset, len(self._pending))
+            self._places.append((key, self._offset, len(self._pending)))
         self._pending += _RECORD.pack(len(key), len(payload)) + key + payload
         self.records += 1
         if len(self._pending) >= self._chunk_bytes:
             self.flush()
 
+    def keys(self) -> list[bytes]:
+        """Return the keys so far, in the order they were written."""
+        return [key for key, _, _ in self._places]
+
     def flush(self) -> None:
-        """End the chunk, if it holds anything, and hand it to the disk."""
+        """End the chunk, if it holds anything."""
         if self._pending:
             self._put(bytes(self._pending))
             self._pending.clear()
+
+    def sync(self) -> None:
+        """Return when the finished chunks are on stable storage."""
         self._file.flush()
         os.fdatasync(self._file.fileno())
 
@@ -86,10 +93,10 @@ class PartWriter:
         """Write index and trailer and close the file."""
         self.flush()
         index_offset = self._offset
-        self._put(bytes(self._index))
+        self._put(b"".join(_KEY.pack(len(key)) + key + _PLACE.pack(*place) for key, *place in self._places))
         trailer = _TRAILER.pack(index_offset, self.records)
         self._file.write(trailer + crc32(trailer).to_bytes(4, "little") + _END)
-        self.flush()
+        self.sync()
         self._file.close()
 
     def close(self) -> None:
@@ -110,7 +117,7 @@ class PartWriter:
                 for place, key, _ in _records(raw, self.path.name):
                     self.records += 1
                     if key:
-                        self._index += _KEY.pack(len(key)) + key + _PLACE.pack(offset, place)
+                        self._places.append((key, offset, place))
                 offset = following
         os.truncate(self.path, size)
         self._file = self.path.open("r+b")

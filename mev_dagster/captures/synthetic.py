@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from mev_dagster.chain.blocks import Block, encode_header
+from mev_dagster.chain.blocks import Block, Header, encode_header, header_hash
 from mev_dagster.events.types import BlockSeen, Event, Lane, TxBody, TxSeen
 
 RULE = (
@@ -16,12 +16,12 @@ _NS_PER_S = 1_000_000_000
 _WINDOW_NS = 12 * _NS_PER_S
 
 
-def synthetic_events(block: Block, parent: Block | None = None) -> Iterator[Event]:
+def synthetic_events(block: Block, parent: Header | None = None) -> Iterator[Event]:
     """Yield the sightings and bodies of a block's transactions as the rule has them, then the block."""
     block_ns = block.header.timestamp * _NS_PER_S
     window_ns = _WINDOW_NS
-    if parent is not None and parent.hash == block.header.parent_hash:
-        window_ns = min(window_ns, block_ns - parent.header.timestamp * _NS_PER_S)
+    if parent is not None and header_hash(parent) == block.header.parent_hash:
+        window_ns = min(window_ns, block_ns - parent.timestamp * _NS_PER_S)
     arrivals = sorted(
         (block_ns - _lead_ns(block.hash, transaction.hash, window_ns), index)
         for index, transaction in enumerate(block.transactions)

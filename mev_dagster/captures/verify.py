@@ -4,16 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mev_dagster.captures.format import (
-    BLOCKS,
-    CODES,
-    EVENTS,
-    PART_NAMES,
-    PRESTATES,
-    RECEIPTS,
-    Capture,
-    open_capture,
-)
+from mev_dagster.captures.format import Capture, open_capture
+from mev_dagster.captures.layout import BLOCKS, CODES, EVENTS, PART_NAMES, PRESTATES, RECEIPTS
 from mev_dagster.captures.manifest import MANIFEST
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import MAINNET, Fork

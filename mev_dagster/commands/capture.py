@@ -16,27 +16,40 @@ def capture() -> None:
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="block files, or folders of them, then the capture")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="files to import, or folders, then the capture to make")
+    ],
+    format: Annotated[
+        str | None, typer.Option(help="blocks, rpc, dumpster or era1; told by the files otherwise")
+    ] = None,
+    chain_id: Annotated[int | None, typer.Option(help="for files that do not say it; 1 otherwise")] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Make a capture of other people's files: PATHS... OUT."""
-    from mev_dagster.captures.importers import block_files, import_blocks_prestate
+    """Make a capture of other people's files: PATHS... OUT. Interrupted, it goes on when run again."""
+    from mev_dagster.captures.importers import Format, import_files
     from mev_dagster.commands import output
     from mev_dagster.errors import InputError
 
     if len(paths) < 2:
         raise InputError("expected the files to import and then the folder to make")
+    if format is not None and format not in set(Format):
+        raise InputError(f"--format {format}: expected one of {', '.join(Format)}")
     *sources, out = paths
-    files = block_files(sources)
-    with output.progress("importing blocks", quiet=json) as bar:
-        task = bar.add_task("", total=len(files), detail="")
-        report = import_blocks_prestate(
-            files, out, on_block=lambda number: bar.update(task, advance=1, detail=str(number))
+    with output.progress("importing", quiet=json) as bar:
+        task = bar.add_task("", total=None, detail="")
+        report = import_files(
+            sources,
+            out,
+            format=Format(format) if format else None,
+            chain_id=chain_id,
+            on_progress=lambda done, total, detail: bar.update(
+                task, completed=done, total=total, detail=detail
+            ),
         )
     if json:
         output.print_json({"capture": str(out), **asdict(report)})
         return
-    rejected = "".join(f", {count} x {reason}" for reason, count in sorted(report.rejected.items()))
+    rejected = "".join(f", {count} x {reason}" for reason, count in report.rejected.items())
     output.out.print(
         f"{out}: {report.blocks} blocks, {report.transactions} transactions, {report.events} events; "
         f"rejected {sum(report.rejected.values())}{rejected}"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mev_dagster.captures.format import PART_NAMES, Capture, CaptureWriter, open_capture
+from mev_dagster.captures.format import Capture, CaptureWriter, open_capture
+from mev_dagster.captures.layout import PART_NAMES
 from mev_dagster.captures.manifest import ArrivalTimes, SearcherInfo
 from mev_dagster.captures.verify import verify_capture
 from mev_dagster.chain.blocks import Block, Header, header_hash, transactions_root, withdrawals_root

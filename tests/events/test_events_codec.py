@@ -1,5 +1,6 @@
 """The binary form of events: every value comes back, nothing else gets in, noise is refused by type."""
 
+import hashlib
 from contextlib import suppress
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mev_dagster.errors import InputError, LogCorrupt
-from mev_dagster.events.codec import CRC_SIZE, PREFIX_SIZE, decode, encode, length_at, raw_at
+from mev_dagster.events.codec import CRC_SIZE, PREFIX_SIZE, SCHEMA_VERSION, decode, encode, length_at, raw_at
 from mev_dagster.events.types import (
     BlockReverted,
     BlockSeen,
@@ -113,3 +114,29 @@ def test_a_record_whose_fields_make_no_event_is_refused_by_type(event: Event, da
 def test_what_does_not_fit_a_record_is_refused_before_it_is_written(event):
     with pytest.raises(InputError):
         encode(event, 0)
+
+
+# One of each kind. Records are for ever: a change that alters their bytes needs a new SCHEMA_VERSION and a
+# reader for the old one.
+H1, H2, H3 = (bytes((n,)) * 32 for n in (1, 2, 3))
+BODY = TxBody(-1, 10, 20, Lane.RPC, "node", H1, b"raw")
+ONE_OF_EACH: list[Event] = [
+    TxSeen(-1, 10, 20, Lane.P2P, "p2p", H1, "peer", 2, 300, synthetic=True),
+    BODY,
+    TxRejected(-1, 10, 20, Lane.PRIVATE, "node", H1, "reason", "detail", b"raw"),
+    BlockSeen(-1, 10, 20, Lane.RPC, "node", 7, H1, H2, b"header", (H3, H1)),
+    BlockReverted(-1, 10, 20, Lane.RPC, "node", 7, H1),
+    TxIncluded(-1, 10, 20, Lane.CAPTURE, "node", H1, 7, H2, 4),
+    TxReplaced(-1, 10, 20, Lane.RPC, "node", H1, H2),
+    LaneStatus(-1, 10, 20, Lane.RPC, "node", LaneState.GAP, "reason", 9),
+]
+
+
+def test_the_record_form_of_schema_version_1_stays_as_it_is():
+    assert SCHEMA_VERSION == 1
+    fixed = "43000000 0500000000000000 0a00000000000000 1400000000000000 02 02 00 04"
+    assert encode(BODY, 5) == bytes.fromhex("dcc843e2" + fixed) + H1 + b"raw" + b"node"
+    records = b"".join(encode(event, seq) for seq, event in enumerate(ONE_OF_EACH))
+    assert hashlib.sha256(records).hexdigest() == (
+        "5c3ff87cdc1337c6be7b4dd07b9bc8edacd9cac828dabf7110ef4f62a76fcb7e"
+    )

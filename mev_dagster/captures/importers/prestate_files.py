@@ -1,38 +1,30 @@
-"""From other people's files to a capture.
+"""Block files with prestates, as in `fixtures/blocks_prestate`.
 
-Block files with prestates as in `fixtures/blocks_prestate`: one JSON per block, and the contract codes by
-keccak in a `codes.json` beside them. Plain or zstd-compressed. One file is held in memory at a time.
+One JSON document per block, and the contract codes by keccak in a `codes.json` beside them; plain or
+zstd-compressed. One file is held in memory at a time. Arrival times are synthetic and say so.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
-from mev_dagster.captures.format import CaptureWriter
+from mev_dagster.captures.importers.session import (
+    ImportReport,
+    ImportSession,
+    OnProgress,
+    no_progress,
+    read_json,
+)
 from mev_dagster.captures.manifest import ArrivalTimes
-from mev_dagster.captures.synthetic import RULE, synthetic_events
-from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.jsonrpc import block_from_rpc, log_from_rpc
+from mev_dagster.chain.blocks import Block, Header
+from mev_dagster.chain.jsonrpc import block_from_rpc, header_from_rpc, log_from_rpc
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import CaptureError, DecodeError, InputError
 from mev_dagster.evm.prestate import Prestate
 
-MAX_FILE_BYTES = 1024 * 1024 * 1024
+CHECKPOINT_BLOCKS = 16
 _CODES = "codes.json"
-
-
-@dataclass(slots=True)
-class ImportReport:
-    """What an import took and what it refused, by reason."""
-
-    blocks: int = 0
-    transactions: int = 0
-    events: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +38,42 @@ class BlockFile:
 
 
 def import_blocks_prestate(
-    paths: Sequence[Path | str],
-    out: Path | str,
-    *,
-    on_block: Callable[[int], None] = lambda number: None,
+    paths: Sequence[Path | str], out: Path | str, *, on_progress: OnProgress = no_progress
 ) -> ImportReport:
-    """Make a capture of block files (or folders of them); the arrival times are synthetic and say so."""
+    """Make a capture of block files, or folders of them."""
     files = block_files([Path(path) for path in paths])
-    report = ImportReport()
-    writer: CaptureWriter | None = None
-    parent: Block | None = None
+    chain_id = _chain_id(files[0])
     codes = _CodesBeside()
-    try:
-        for path in files:
+    with ImportSession(
+        out,
+        "block files",
+        files,
+        chain_id=chain_id,
+        arrival_times=ArrivalTimes.SYNTHETIC,
+        checkpoint_every=CHECKPOINT_BLOCKS,
+        total=len(files),
+        on_progress=on_progress,
+    ) as session:
+        parent = _header(files[session.start - 1]) if session.start else None
+        for path in files[session.start :]:
             read = read_block_file(path, codes.of(path))
-            if writer is None:
-                writer = CaptureWriter(
-                    out,
-                    chain_id=read.chain_id,
-                    arrival_times=ArrivalTimes.SYNTHETIC,
-                    synthetic_rule=RULE,
-                    recorded_with="mev capture import",
-                )
-                chain_id = read.chain_id
-            elif read.chain_id != chain_id:
+            if read.chain_id != chain_id:
                 raise InputError(f"{path}: chain {read.chain_id}, the files before it are of {chain_id}")
-            writer.add_block(read.block, read.receipts, read.prestate)
-            for event in synthetic_events(read.block, parent):
-                writer.add_event(event)
-            parent = read.block
-            report.blocks += 1
-            report.transactions += len(read.block.transactions)
-            on_block(read.block.header.number)
-        assert writer is not None
-        report.events = writer.events
-        writer.finish()
-    except BaseException:
-        if writer is not None:
-            writer.abandon()
-        raise
-    return report
+            session.add_block(read.block, read.receipts, read.prestate, parent)
+            parent = read.block.header
+            session.step(str(parent.number))
+    return session.report
+
+
+def _chain_id(path: Path) -> int:
+    document = read_json(path)
+    if not isinstance(document, dict) or not isinstance(document.get("chain_id"), int):
+        raise InputError(f"{path}: chain_id: expected an integer")
+    return int(document["chain_id"])
+
+
+def _header(path: Path) -> Header:
+    return header_from_rpc(read_json(path)["block"])
 
 
 def block_files(paths: Iterable[Path]) -> list[Path]:
@@ -108,21 +96,6 @@ def _expand(path: Path) -> Iterator[Path]:
         raise InputError(f"{path}: expected a block file named after its number")
     else:
         yield path
-
-
-def read_json(path: Path) -> Any:
-    """Return the JSON document in a file, zstd-compressed or not, of at most `MAX_FILE_BYTES`."""
-    try:
-        with path.open("rb") as file:
-            if path.suffix == ".zst":
-                data = zstandard.ZstdDecompressor().stream_reader(file).read(MAX_FILE_BYTES + 1)
-            else:
-                data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes of JSON")
-        return json.loads(data)
-    except (OSError, zstandard.ZstdError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def read_block_file(path: Path, codes: Mapping[bytes, bytes]) -> BlockFile:
