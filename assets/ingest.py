@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.partitions import blocks
+from assets.plots import bars, histogram
 from assets.tables import preview, table_metadata
 from mev_dagster.ingest.coverage import coverage_columns, window_coverage
 from mev_dagster.ingest.rows import window_rows
@@ -58,6 +59,17 @@ def ingest_windows(
             "window_ms": (window["closed_at"] - window["opened_at"]) // 1_000_000,
             "block_hash": "0x" + window["block_hash"].hex(),
             "arrival_times": "synthetic" if window["synthetic"] else "observed",
+            "arrivals": bars(
+                "sightings over the window",
+                histogram(
+                    [row["seen_at"] for row in rows.written["tx_sightings"]],
+                    window["opened_at"],
+                    window["closed_at"],
+                ),
+            ),
+            "first_sightings": preview(
+                rows.written["tx_sightings"], ("seen_at", "tx_hash", "lane", "source", "announced_size")
+            ),
         }
     )
 
@@ -94,6 +106,7 @@ def decoded_txs(
             "dagster/row_count": len(transactions),
             **{f"type_{kind}": count for kind, count in types.items()},
             "input_bytes": sum(row["input_len"] for row in transactions),
+            "types": bars("transactions by type, 0 to 4", list(types.values())),
             "sample": preview(transactions, ("tx_hash", "tx_type", "sender", "to", "value_wei", "selector")),
         },
         check_results=[
@@ -144,6 +157,7 @@ def source_coverage(
         metadata={
             "dagster/row_count": len(found),
             "lanes": preview(lanes, ("lane", "seen", "exclusive", "included")),
+            "first_seen": bars("transactions seen, by lane", [one.seen for one in alone]),
             "seen_before_slot": max((one.before_slot for one in alone), default=0),
             "never_seen": min((one.never_seen for one in alone), default=0),
         }

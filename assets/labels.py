@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.partitions import blocks
 from assets.pbs import relay_submissions
+from assets.plots import bars
 from assets.search import opportunities
 from assets.tables import ether, preview, table_metadata
 from mev_dagster.backtest.rows import backtest_columns
@@ -60,6 +61,7 @@ def mev_labels(
             "arbitrages": len(labels.arbitrages),
             "sandwiches": len(labels.sandwiches),
             "liquidations": len(labels.liquidations),
+            "net": bars("net of each label (ETH)", [ether(row["net_wei"] or 0) for row in rows]),
             "labels": preview(rows, ("kind", "tx_hashes", "net_wei")),
         }
     )
@@ -87,6 +89,10 @@ def backtests(
     where = {"first_block_number": block.number, "last_block_number": block.number, "source": "block"}
     store.client.replace("backtests", where, columns)
     share = result.captured_share
+    names = ("kind", "true_positives", "false_positives", "false_negatives")
+    scores = [
+        dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)
+    ]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(columns["kind"]),
@@ -94,6 +100,8 @@ def backtests(
             "false_positives": sum(columns["false_positives"][:-1]),
             "false_negatives": sum(columns["false_negatives"][:-1]),
             "pnl_eth": ether(result.pnl_wei),
+            "scores": preview(scores, names),
+            "hits": bars("landed and found, by kind", columns["true_positives"]),
             **({} if share is None else {"captured_share": share}),
             "arrival_times": "synthetic" if synthetic else "observed",
         }

@@ -6,12 +6,14 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import blocks
+from assets.plots import bars
 from assets.search import opportunities
 from assets.tables import ether, preview, table_metadata
 from mev_dagster.chain.forks import schedule_for
 from mev_dagster.errors import UnsupportedFork
 from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
 from mev_dagster.pbs.context import Proposer, context_of
+from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate, build_template, submission_of
 from resources.block_search import BlockSearch, BlockSearchResource
@@ -64,6 +66,18 @@ def block_templates(
             "gas_full": header.gas_used / header.gas_limit,
             "block_hash": "0x" + template.sealed.block.hash.hex(),
             "state_root_known": template.sealed.state_root_known,
+            "gas_by_order": bars(
+                "gas by order in the block; candidates in orange",
+                [item.gas_used for item in template.included],
+                marked=[item.order.kind is OrderKind.CANDIDATE for item in template.included],
+            ),
+            "orders": preview(
+                (
+                    {"order": item.order.order_id, "kind": item.order.kind.value, "value_wei": item.value_wei}
+                    for item in template.included
+                ),
+                ("order", "kind", "value_wei"),
+            ),
             "landed_gas_used": block.block.header.gas_used,
         }
     )
@@ -116,6 +130,9 @@ def relay_submissions(
             "http_status": last.status if last else 0,
             "latency_ms": last.latency_ns // 1_000_000 if last else 0,
             "trace_id": block.trace_id.hex(),
+            "attempts_ms": bars(
+                "latency by attempt (ms)", [attempt.latency_ns / 1e6 for attempt in report.attempts]
+            ),
             "relay_checks": preview(checks, ("name", "ok", "message")),
         },
         check_results=[

@@ -6,6 +6,7 @@ from collections import Counter
 import dagster as dg
 
 from assets.partitions import blocks
+from assets.plots import bars
 from assets.simulation import simulations
 from assets.tables import ether, preview, table_metadata
 from mev_dagster.search.rank import to_json
@@ -94,6 +95,11 @@ def opportunities(
             "lag_ms": (finished_ns - block.arrived_ns) // 1_000_000,
             "trace_id": block.trace_id.hex(),
             "rank_digest": "0x" + result.rank_digest.hex(),
+            "profits": bars(
+                "profit after gas by rank (ETH); unverified in orange",
+                [ether(c.simulated_profit_wei or c.expected_profit_wei) for c in result.candidates],
+                marked=[not c.verified for c in result.candidates],
+            ),
             "ranking": preview((to_json(candidate) for candidate in result.candidates), SHOWN),
         },
         check_results=[

@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.ingest import decoded_txs
 from assets.partitions import blocks
+from assets.plots import bars
 from assets.tables import preview, table_metadata
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.search.rows import simulation_columns
@@ -41,6 +42,10 @@ def tx_features(
             "router_swaps": methods.total(),
             "below_base_fee": sum(row.priority_fee_wei is None for row in features),
             "with_nonce_gap": sum((row.nonce_gap or 0) > 0 for row in features),
+            "tips": bars(
+                "priority fee, best first (gwei)",
+                sorted(((row.priority_fee_wei or 0) / 1e9 for row in features), reverse=True),
+            ),
             "methods": preview(
                 ({"method": name, "count": count} for name, count in sorted(methods.items())),
                 ("method", "count"),
@@ -75,6 +80,9 @@ def simulations(
             "pairs_moved": len({pair for run in prepared.runs for pair in run.moved}),
             **{f"status_{status}": count for status, count in sorted(outcomes.items())},
             "engine": prepared.engine,
+            "gas": bars(
+                "gas used, most first", sorted((r.result.gas_used for r in prepared.runs), reverse=True)
+            ),
             "most_gas": preview(
                 (
                     {
