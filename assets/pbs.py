@@ -68,7 +68,7 @@ def block_templates(
             "state_root_known": template.sealed.state_root_known,
             "gas_by_order": bars(
                 "gas by order in the block; candidates in orange",
-                [item.gas_used for item in template.included],
+                [sum(tx.gas_used for tx in item.results) for item in template.included],
                 marked=[item.order.kind is OrderKind.CANDIDATE for item in template.included],
             ),
             "orders": preview(

@@ -71,6 +71,7 @@ def simulations(
     where = {"block_number": prepared.env.number, "opportunity_id": bytes(32)}
     columns = simulation_columns(prepared.result())
     store.client.replace("simulations", where, columns)
+    by_gas = sorted((run.result for run in prepared.runs), key=lambda tx: (-tx.gas_used, tx.tx_hash))
     outcomes = Counter(str(run.result.status) for run in prepared.runs)
     return dg.MaterializeResult(
         metadata={
@@ -80,17 +81,11 @@ def simulations(
             "pairs_moved": len({pair for run in prepared.runs for pair in run.moved}),
             **{f"status_{status}": count for status, count in sorted(outcomes.items())},
             "engine": prepared.engine,
-            "gas": bars(
-                "gas used, most first", sorted((r.result.gas_used for r in prepared.runs), reverse=True)
-            ),
+            "gas": bars("gas used, most first", [tx.gas_used for tx in by_gas]),
             "most_gas": preview(
                 (
-                    {
-                        "tx_hash": run.tx.hash,
-                        "gas_used": run.result.gas_used,
-                        "slots_read": len(run.result.slots_read),
-                    }
-                    for run in sorted(prepared.runs, key=lambda run: -run.result.gas_used)
+                    {"tx_hash": tx.tx_hash, "gas_used": tx.gas_used, "slots_read": len(tx.slots_read)}
+                    for tx in by_gas
                 ),
                 ("tx_hash", "gas_used", "slots_read"),
             ),
