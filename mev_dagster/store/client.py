@@ -89,8 +89,8 @@ class Store:
         UInt256 and Int256 arrive as 32 little-endian bytes; `rows` and `frame` give Python integers.
         """
         with _typed_errors():
-            table = self._client.query_arrow(sql, parameters=dict(params or {}), use_strings=False)
-        return _with_text(table)
+            found = self._client.raw_query(sql, parameters=dict(params or {}), fmt="Arrow")
+        return _with_text(pa.ipc.open_file(pa.py_buffer(found)).read_all())
 
     def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a SELECT and return tuples: exact integers, hashes as bytes, times as UTC nanoseconds."""
@@ -176,8 +176,7 @@ class Store:
 
         Columns left out take their default. Not idempotent by itself: see `insert_new` and `replace`.
         """
-        spec = table_named(table)
-        return self._insert(spec, self.arrow(table, columns))
+        return self.insert_batch(table, self.arrow(table, columns))
 
     def insert_new(self, table: str, columns: Mapping[str, Sequence[Any]], *, key: str) -> int:
         """Append the first row of each `key` value that the table does not hold yet; return how many."""
@@ -190,7 +189,7 @@ class Store:
             if value not in known:
                 known.add(value)
                 fresh.append(index)
-        return self._insert(spec, batch.take(pa.array(fresh, pa.int64()))) if fresh else 0
+        return self.insert_batch(table, batch.take(pa.array(fresh, pa.int64()))) if fresh else 0
 
     def _known(self, spec: Table, key: str, values: pa.Array) -> set[Any]:
         """Return which of these values of `key` the table holds.
@@ -225,7 +224,7 @@ class Store:
             self.command(f"DELETE FROM {self._name(spec)} WHERE {condition}")
             return 0
         filled = {name: [value] * length for name, value in where.items()} | dict(columns)
-        written = self._insert(spec, self.arrow(table, filled))
+        written = self.insert_batch(table, self.arrow(table, filled))
         [(oldest, newest)] = self.rows(
             f"SELECT min({VERSION_COLUMN}), max({VERSION_COLUMN}) FROM {self._name(spec)} WHERE {condition}"
         )
@@ -268,16 +267,15 @@ class Store:
             arrays[VERSION_COLUMN] = version.encode([self._next_version()] * length, VERSION_COLUMN)
         return pa.table(arrays)
 
-    def _insert(self, spec: Table, batch: pa.Table) -> int:
+    def insert_batch(self, table: str, batch: pa.Table) -> int:
+        """Append a batch that `arrow` has built; return how many rows the store says it wrote."""
         if batch.num_rows == 0:
             return 0
         with _typed_errors():
-            summary = self._client.insert_arrow(
-                spec.name, batch, database=self.database, settings=_INSERT_SETTINGS
-            )
+            summary = self._client.insert_arrow(table, batch, database=self.database)
         written = int(summary.written_rows)
         if written != batch.num_rows:
-            raise StoreError(f"{spec.name}: sent {batch.num_rows} rows, the store wrote {written}")
+            raise StoreError(f"{table}: sent {batch.num_rows} rows, the store wrote {written}")
         return written
 
     def _next_version(self) -> int:

@@ -23,6 +23,11 @@ from mev_dagster.settings import Settings
 
 REVIVAL_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+# Set once on the connection, because with each statement they would cost four more of them in process.
+_CLIENT_SETTINGS = {
+    "output_format_arrow_string_as_string": 0,  # a String may hold bytes; the store knows which holds text
+    "max_partitions_per_insert_block": 0,  # an import spans years of days; the guard is for typos in keys
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,7 @@ def _http_client(scheme: str, host: str, port: int, user: str, password: str) ->
             username=user,
             password=password,
             autogenerate_session_id=False,  # a session admits one query at a time; ours are shared by threads
+            settings=_CLIENT_SETTINGS,
         )
     except OperationalError as error:
         raise NodeUnreachable(f"no store answers at {scheme}://{host}:{port}") from error
@@ -179,6 +185,8 @@ def connect_in_process(settings: Settings) -> Client:
     """Open chDB inside this process; it must own the engine lock."""
     settings.store_dir.mkdir(parents=True, exist_ok=True)
     try:
-        return clickhouse_connect.get_client(interface="chdb", path=str(settings.store_dir.resolve()))
+        return clickhouse_connect.get_client(
+            interface="chdb", path=str(settings.store_dir.resolve()), settings=_CLIENT_SETTINGS
+        )
     except ClickHouseError as error:
         raise StoreError(f"{settings.store_dir}: {' '.join(str(error).split())}") from error

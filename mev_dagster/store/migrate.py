@@ -130,6 +130,7 @@ def _columns_of(store: "Store") -> dict[str, dict[str, str]]:
 
 
 def _extend(store: "Store", table: Table, existing: dict[str, str], report: MigrationReport) -> None:
+    _check_layout(store, table)
     previous = None
     for column in table.columns:
         have = existing.get(column.name)
@@ -154,6 +155,23 @@ def _extend(store: "Store", table: Table, existing: dict[str, str], report: Migr
     gone = [name for name in existing if name not in table.by_name]
     if gone:
         raise StoreError(f"{table.name} has columns the schema no longer knows: {', '.join(gone)}")
+
+
+def _check_layout(store: "Store", table: Table) -> None:
+    expected = (
+        ", ".join(table.key),
+        f"toDate({table.day_column})" if table.day_column is not None else "",
+    )
+    [found] = store.rows(
+        "SELECT sorting_key, partition_key FROM system.tables"
+        " WHERE database = {db:String} AND name = {name:String}",
+        {"db": store.database, "name": table.name},
+    )
+    if found != expected:
+        raise StoreError(
+            f"{table.name} is sorted by ({found[0]}) and partitioned by ({found[1]}) here, and by "
+            f"({expected[0]}) and ({expected[1]}) in the schema; drop the table and rebuild it"
+        )
 
 
 def _set_ttl(store: "Store", table: Table, report: MigrationReport) -> None:

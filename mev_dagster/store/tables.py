@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mev_dagster.store.types import ColumnType, parse_type
 
@@ -66,16 +67,19 @@ class Column:
         """Whether a String column holds bytes, not text."""
         return self.comment.endswith("raw bytes")
 
-    def is_all_default(self, values: Sequence[Any]) -> bool:
+    def is_all_default(self, values: Sequence[Any] | pa.Array) -> bool:
         """Whether `values` are what the store fills in by itself, so that they need not be sent."""
-        if self.default == "[]" and isinstance(values, list):
+        if isinstance(values, pa.Array | pa.ChunkedArray):
+            if self.default == "[]":
+                return values.null_count == 0 and len(pc.list_flatten(values)) == 0
+            return self._defaults_to_null and values.null_count == len(values)
+        if self.default == "[]":
             return not any(values) and None not in values
-        return (
-            self.default is None
-            and self.type.nullable
-            and isinstance(values, list)
-            and not any(value is not None for value in values)
-        )
+        return self._defaults_to_null and all(value is None for value in values)
+
+    @property
+    def _defaults_to_null(self) -> bool:
+        return self.default is None and self.type.nullable
 
     def arrow_field(self) -> pa.Field:
         """Return the Arrow field that carries this column."""

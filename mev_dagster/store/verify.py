@@ -69,11 +69,11 @@ def _verify_table(store: Store, table: Table, found: dict[str, str]) -> TableHea
     return TableHealth(digest.rows, digest.digest, tuple(problems))
 
 
-def parts_bytes(store: Store, table: str) -> int:
-    """Return the bytes a table's active parts take on disk."""
+def compressed_bytes(store: Store, table: str) -> int:
+    """Return the bytes a table's columns take on disk, without indexes."""
     return int(
         store.scalar(
-            "SELECT coalesce(sum(bytes_on_disk), 0) FROM system.parts"
+            "SELECT coalesce(sum(data_compressed_bytes), 0) FROM system.parts"
             f" WHERE active AND database = {literal(store.database)} AND table = {literal(table)}"
         )
     )

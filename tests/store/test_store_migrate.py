@@ -7,7 +7,7 @@ from store_rows import sightings
 
 from mev_dagster.errors import StoreError
 from mev_dagster.store.client import Store, open_store
-from mev_dagster.store.migrate import MigrationReport
+from mev_dagster.store.migrate import MigrationReport, render
 from mev_dagster.store.tables import TABLES
 
 
@@ -73,4 +73,13 @@ def test_a_column_the_schema_no_longer_knows_is_refused_by_name(fresh: Store):
     fresh.command("ALTER TABLE older.pools ADD COLUMN colour String")
     forget_applied(fresh)
     with pytest.raises(StoreError, match="pools has columns the schema no longer knows: colour"):
+        fresh.migrate()
+
+
+def test_a_table_that_is_sorted_in_another_order_is_refused(fresh: Store):
+    fresh.command("DROP TABLE older.pools")
+    ddl = render(TABLES["pools"], fresh.settings)
+    fresh.command(ddl.replace("ORDER BY pool", "ORDER BY (protocol, pool)"))
+    forget_applied(fresh)
+    with pytest.raises(StoreError, match=r"pools is sorted by \(protocol, pool\) .* by \(pool\)"):
         fresh.migrate()

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from conftest import ServerProcess
+from conftest import ServerProcess, emptied
 from store_rows import opportunities
 
 import mev_dagster
@@ -34,7 +34,7 @@ def mev(settings: Settings, *arguments: str) -> tuple[int, dict]:
 
 def test_the_command_migrates_verifies_and_prunes(server: ServerProcess):
     with open_store(server.settings) as store:
-        store.replace("opportunities", {"block_number": 7}, opportunities(2))
+        emptied(store).replace("opportunities", {"block_number": 7}, opportunities(2))
     status, migrated = mev(server.settings, "migrate")
     assert (status, migrated["ok"], migrated["created"]) == (0, True, [])
     assert migrated["tables"]["opportunities"]["columns"] > 20

@@ -8,9 +8,9 @@ CREATE TABLE IF NOT EXISTS transactions
     chain_id Nullable(UInt256) COMMENT 'chain id; null before EIP-155' CODEC(ZSTD(1)),
     nonce UInt64 COMMENT 'nonce of the sender' CODEC(ZSTD(1)),
     sender FixedString(20) COMMENT 'recovered signer' CODEC(ZSTD(1)),
-    `to` Nullable(FixedString(20)) COMMENT 'recipient; null creates a contract' CODEC(ZSTD(1)),
+    `to` LowCardinality(Nullable(FixedString(20))) COMMENT 'recipient; null creates a contract' CODEC(ZSTD(1)),
     value_wei UInt256 COMMENT 'ether sent' CODEC(ZSTD(1)),
-    gas_limit UInt64 COMMENT 'gas limit' CODEC(ZSTD(1)),
+    gas_limit UInt64 COMMENT 'gas limit' CODEC(T64, ZSTD(1)),
     gas_price_wei Nullable(UInt256) COMMENT 'gas price of types 0 and 1' CODEC(ZSTD(1)),
     max_fee_per_gas_wei Nullable(UInt256) COMMENT 'fee cap of types 2 to 4' CODEC(ZSTD(1)),
     max_priority_fee_per_gas_wei Nullable(UInt256) COMMENT 'tip cap of types 2 to 4' CODEC(ZSTD(1)),
@@ -26,12 +26,12 @@ CREATE TABLE IF NOT EXISTS transactions
     authorization_s Array(UInt256) DEFAULT [] COMMENT 'EIP-7702 signature s' CODEC(ZSTD(1)),
     authorization_authorities Array(Nullable(FixedString(20))) DEFAULT [] COMMENT 'EIP-7702 recovered signers; null where unrecoverable' CODEC(ZSTD(1)),
     input String COMMENT 'calldata, raw bytes' CODEC(ZSTD(3)),
-    input_len UInt32 COMMENT 'length of the calldata' CODEC(ZSTD(1)),
+    input_len UInt32 COMMENT 'length of the calldata' CODEC(T64, ZSTD(1)),
     selector Nullable(FixedString(4)) COMMENT 'first four bytes of the calldata; null when shorter' CODEC(ZSTD(1)),
     v UInt256 COMMENT 'signature v as signed (parity for typed transactions)' CODEC(ZSTD(1)),
     r UInt256 COMMENT 'signature r' CODEC(NONE),
     s UInt256 COMMENT 'signature s' CODEC(NONE),
-    raw_len UInt32 COMMENT 'length of the canonical encoding, without any blob sidecar' CODEC(ZSTD(1)),
+    raw_len UInt32 COMMENT 'length of the canonical encoding, without any blob sidecar' CODEC(T64, ZSTD(1)),
     lane LowCardinality(String) COMMENT 'lane that delivered the body first',
     source LowCardinality(String) COMMENT 'source that delivered the body first',
     synthetic Bool COMMENT 'true when the arrival time was made by a rule, not observed' CODEC(ZSTD(1)),
@@ -44,6 +44,6 @@ CREATE TABLE IF NOT EXISTS transactions
 )
 ENGINE = ReplacingMergeTree(stored_at)
 PARTITION BY toDate(first_seen_at)
-ORDER BY (window_number, tx_hash)
+ORDER BY (window_number, first_seen_at, tx_hash)
 TTL toDateTime(stored_at) + INTERVAL {retention_days_transactions} DAY
 SETTINGS ttl_only_drop_parts = 1
