@@ -1,16 +1,60 @@
-"""`mev demo`: the devnet's recorder and contract compiler."""
+"""`mev demo`: the whole loop on the shipped capture; the devnet's recorder and contract compiler."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False)
 
 
-@app.callback()
-def demo() -> None:
-    """The devnet: its play, its recording, its contracts."""
+@app.callback(invoke_without_command=True)
+def demo(
+    context: typer.Context,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="one line a step; status 1 when one fails")
+    ] = False,
+    capture: Annotated[Path | None, typer.Option(help="another capture with states and a searcher")] = None,
+    home: Annotated[Path | None, typer.Option(help="keep log, store and traces in this new folder")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Tell the whole loop, offline: from a recorded mempool to a relay's answer, every figure checked."""
+    if context.invoked_subcommand is not None:
+        return
+    import tempfile
+    from contextlib import ExitStack
+
+    from mev_dagster.commands import output
+    from mev_dagster.demo.record import CAPTURE
+    from mev_dagster.demo.story import STEPS, play
+    from mev_dagster.demo.telling import tell_end, tell_step
+    from mev_dagster.errors import InputError
+    from mev_dagster.telemetry.logging import configure
+
+    if home is not None and home.exists() and any(home.iterdir()):
+        raise InputError(f"--home {home}: expected a folder that is new or empty")
+    configure("error")
+    steps, source = [], capture or CAPTURE
+    with ExitStack() as stack:
+        folder = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mev-demo-")))
+        bar = stack.enter_context(output.progress("demo", quiet=json))
+        task = bar.add_task("", total=len(STEPS), detail=STEPS[0][0])
+        for step in play(source, folder):
+            steps.append(step)
+            following = STEPS[len(steps)][0] if len(steps) < len(STEPS) else ""
+            bar.update(task, advance=1, detail=following)
+            if verify and not json:
+                output.out.print(f"{'ok    ' if step.ok else 'FAILED'} {step.name:8} {step.seconds:6.1f} s")
+            elif not json:
+                tell_step(output.out, step)
+    ok = len(steps) == len(STEPS) and all(step.ok for step in steps)
+    if json:
+        output.print_json({"steps": [asdict(step) for step in steps], "ok": ok})
+    else:
+        tell_end(output.out, steps, str(source))
+    if not ok:
+        raise typer.Exit(1)
 
 
 @app.command()

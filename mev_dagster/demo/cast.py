@@ -91,6 +91,7 @@ class Cast:
     builder: Wallet = field(default_factory=lambda: Wallet("builder 1"))
     searcher: Wallet = field(default_factory=lambda: Wallet("searcher 1"))
     rival: Wallet = field(default_factory=lambda: Wallet("rival searcher 1"))
+    keeper: Wallet = field(default_factory=lambda: Wallet("keeper 1"))
     rollup: Wallet = field(default_factory=lambda: Wallet("rollup 1"))
     sponsor: Wallet = field(default_factory=lambda: Wallet("sponsor 1"))
     smart_account: Wallet = field(default_factory=lambda: Wallet("smart account 1"))
@@ -100,15 +101,11 @@ class Cast:
     whales: tuple[Wallet, ...] = field(default_factory=lambda: _wallets("whale", WHALES))
     folk: tuple[Wallet, ...] = field(default_factory=lambda: _wallets("folk", FOLK))
 
+    def bots(self) -> tuple[Wallet, ...]:
+        """Return those who own an executor."""
+        return (self.searcher, self.rival, self.keeper)
+
     def everyone(self) -> tuple[Wallet, ...]:
         """Return all wallets, in a fixed order."""
-        single = (self.deployer, self.builder, self.searcher, self.rival, self.rollup, self.sponsor)
-        return (
-            *single,
-            self.smart_account,
-            self.hasty,
-            self.spendthrift,
-            *self.traders,
-            *self.whales,
-            *self.folk,
-        )
+        single = (self.deployer, self.builder, *self.bots(), self.rollup, self.sponsor, self.smart_account)
+        return (*single, self.hasty, self.spendthrift, *self.traders, *self.whales, *self.folk)

@@ -131,9 +131,7 @@ def plan(cast: Cast) -> Market:
         factories={venue: at[f"{venue} factory"] for venue in VENUES},
         routers={venue: at[f"{venue} router"] for venue in VENUES},
         pools=pools,
-        executors={
-            wallet.address: create_address(wallet.address, 0) for wallet in (cast.searcher, cast.rival)
-        },
+        executors={wallet.address: create_address(wallet.address, 0) for wallet in cast.bots()},
     )
 
 
@@ -207,9 +205,9 @@ class _Setup:
                 data, value = router.call("addLiquidity", a, b, *amounts, deployer.address, FOREVER), 0
             yield self.call(deployer, to, data, value_wei=value, gas_limit=2_600_000)
 
-    def searchers(self) -> Iterator[Transaction]:
+    def executors(self) -> Iterator[Transaction]:
         compiled, market = contracts(), self.market
-        for wallet in (self.cast.searcher, self.cast.rival):
+        for wallet in self.cast.bots():
             executor = market.executors[wallet.address]
             yield self.deploy(wallet, compiled["executor"].creation(wallet.address, market.weth))
             deposit = compiled["weth"].call("deposit")
@@ -235,5 +233,5 @@ def setup(cast: Cast, market: Market) -> Iterator[Transaction]:
     yield from play.contracts()
     yield from play.dust()
     yield from play.liquidity()
-    yield from play.searchers()
+    yield from play.executors()
     yield from play.inventories()

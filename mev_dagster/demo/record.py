@@ -180,6 +180,7 @@ def _writer(out: Path, scenario: Scenario, client: str) -> CaptureWriter:
     executors = {
         "searcher's executor": market.executors[searcher.address],
         "rival's executor": market.executors[scenario.cast.rival.address],
+        "keeper's executor": market.executors[scenario.cast.keeper.address],
         "builder": scenario.cast.builder.address,
     }
     return CaptureWriter(

@@ -14,9 +14,9 @@ from mev_dagster.chain.forks import DEVNET_CHAIN_ID, next_base_fee
 from mev_dagster.chain.jsonrpc import block_from_rpc
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.demo import market as market_of
+from mev_dagster.demo.bots import Keeper, Rival
 from mev_dagster.demo.cast import Cast, Wallet
 from mev_dagster.demo.market import ETHER, GWEI, Market
-from mev_dagster.demo.rival import Rival
 from mev_dagster.demo.script import SCRIPT, Act
 from mev_dagster.demo.slot import Sending
 from mev_dagster.demo.trading import Book
@@ -31,7 +31,14 @@ GENESIS_TIMESTAMP = 1_767_225_600  # 2026-01-01 00:00:00 UTC
 SLOT_SECONDS = 12
 GAS_LIMIT = 4_000_000
 GENESIS_BASE_FEE_WEI = 4 * GWEI
-BALANCES_WEI = {"deployer": 10_000, "whale": 2_000, "searcher": 400, "rival": 400, "spendthrift": 2}
+BALANCES_WEI = {
+    "deployer": 10_000,
+    "whale": 2_000,
+    "searcher": 400,
+    "rival": 400,
+    "keeper": 400,
+    "spendthrift": 2,
+}
 DEFAULT_BALANCE_ETHER = 100
 
 
@@ -90,6 +97,7 @@ class Scenario:
         self._clock = clock
         self._traffic = Traffic(self.cast, self.market, seed)
         self._rival = Rival(self.cast.rival, self.market)
+        self._keeper = Keeper(self.cast.keeper, self.market)
         self._timestamp = GENESIS_TIMESTAMP
 
     async def prepare(self) -> Block:
@@ -139,8 +147,10 @@ class Scenario:
     async def _slot(self, number: int, act: Act, parent: Block) -> list[Sending]:
         book, base_fee_wei = await self.book(), next_base_fee(parent.header)
         sendings, whales = self._traffic.slot(number, act, book, base_fee_wei)
+        kept, tight = self._keeper.keep(book, base_fee_wei)
+        sendings += kept
         if act.rival is not None:
-            sendings += self._rival.react(act.rival, whales, book, base_fee_wei)
+            sendings += self._rival.react(act.rival, whales, tight)
         return sorted(sendings, key=lambda sending: sending.at_seconds)
 
     async def _submit(self, transaction: Transaction, raw: bytes) -> None:

@@ -8,12 +8,10 @@ from mev_dagster.demo.market import WETH
 
 
 class Move(StrEnum):
-    """What the rival searcher does in a slot. Its bundles land: labels have something true to find."""
+    """What the rival searcher does to the first whale of a slot."""
 
     SANDWICH = "sandwich"
     BACKRUN = "backrun"
-    ARBITRAGE = "arbitrage"
-    TRIANGLE = "triangle"
 
 
 class Extra(StrEnum):
@@ -48,11 +46,12 @@ class Act:
 
 UNPROTECTED_BPS = 10_000
 
+# The keeper closes what gap a slot leaves at the top of the next one; so every gap is somebody's news once.
 SCRIPT: tuple[Act, ...] = (
     Act(extras=(Extra.FAILING_SWAP,)),
     # A careless buyer: room for a sandwich, and a gap to the other venue afterwards. Nobody takes either.
     Act(orders=(Order("north", (WETH, "ALPHA"), 80, 1_500),), extras=(Extra.REPLACEMENT,)),
-    Act(rival=Move.ARBITRAGE, extras=(Extra.BLOB,)),
+    Act(extras=(Extra.BLOB,)),
     # The only pool of GAMMA: a sandwich leaves no gap for an arbitrage.
     Act(
         orders=(Order("north", (WETH, "GAMMA"), 100, 2_000),),
@@ -63,21 +62,26 @@ SCRIPT: tuple[Act, ...] = (
     Act(orders=(Order("south", ("BETA", WETH), 90, UNPROTECTED_BPS),), rival=Move.BACKRUN),
     # A pool that only one venue has: the gap closes over three pools.
     Act(orders=(Order("north", ("USD", "ALPHA"), 90, 1_500),), extras=(Extra.REPLACEMENT,)),
-    Act(rival=Move.TRIANGLE, extras=(Extra.FAILING_SWAP, Extra.OVERDRAFT)),
+    Act(extras=(Extra.FAILING_SWAP, Extra.OVERDRAFT)),
+    # Two at once: the rival takes the first and leaves the second.
     Act(
         orders=(Order("north", (WETH, "BETA"), 110, 1_800), Order("south", (WETH, "USD"), 60, 1_200)),
         rival=Move.SANDWICH,
     ),
-    Act(rival=Move.ARBITRAGE, extras=(Extra.ADD_LIQUIDITY, Extra.BLOB)),
-    Act(
-        orders=(Order("north", (WETH, "USD", "ALPHA"), 40, 1_000),),
-        extras=(Extra.REPLACEMENT, Extra.FAILING_SWAP, Extra.DELEGATION),
-    ),
-    # Large but protected: too tight for a sandwich, and still it leaves a gap behind it.
+    Act(extras=(Extra.ADD_LIQUIDITY, Extra.BLOB)),
+    Act(extras=(Extra.REPLACEMENT, Extra.DELEGATION)),
+    # Large but protected: hardly worth a sandwich, and still it leaves a gap behind it.
     Act(orders=(Order("south", (WETH, "ALPHA"), 70, 30),), extras=(Extra.DEPLOYMENT,)),
     Act(orders=(Order("south", (WETH, "USD"), 80, 1_500),), rival=Move.SANDWICH),
-    Act(orders=(Order("south", (WETH, "BETA"), 130, 2_500),), extras=(Extra.FAILING_SWAP,)),
-    Act(rival=Move.ARBITRAGE, extras=(Extra.REPLACEMENT, Extra.ADD_LIQUIDITY)),
-    Act(orders=(Order("north", ("ALPHA", WETH), 90, UNPROTECTED_BPS),), extras=(Extra.BLOB,)),
-    Act(rival=Move.TRIANGLE, extras=(Extra.FAILING_SWAP,)),
+    Act(orders=(Order("north", (WETH, "USD", "ALPHA"), 40, 1_000),), extras=(Extra.FAILING_SWAP,)),
+    Act(
+        orders=(Order("south", (WETH, "BETA"), 130, 2_500),),
+        extras=(Extra.ADD_LIQUIDITY, Extra.REPLACEMENT),
+    ),
+    Act(
+        orders=(Order("north", ("ALPHA", WETH), 90, UNPROTECTED_BPS),),
+        rival=Move.BACKRUN,
+        extras=(Extra.BLOB,),
+    ),
+    Act(extras=(Extra.FAILING_SWAP,)),
 )

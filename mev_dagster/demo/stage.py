@@ -1,0 +1,102 @@
+"""What the steps of the story share: a capture, a private home, an engine, and what has come of them."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mev_dagster.captures.format import Capture, open_capture
+from mev_dagster.captures.manifest import MANIFEST
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.labels.label import BlockLabels
+from mev_dagster.pbs.client.relay import SubmissionReport
+from mev_dagster.pbs.sandbox.slots import CaptureSlots, SandboxValidators
+from mev_dagster.pbs.template import BlockTemplate
+from mev_dagster.search.inputs import SearchInputs
+from mev_dagster.search.rank import Candidate
+from mev_dagster.search.run import SearchResult
+from mev_dagster.settings import Settings
+from mev_dagster.store.client import Store, open_store
+
+
+class Outcome(NamedTuple):
+    """Whether a step holds, and the figures that say so."""
+
+    ok: bool
+    figures: dict[str, Any]
+
+
+@dataclass
+class Stage:
+    """Everything is a function of the capture: keys, seeds and times come from it."""
+
+    capture: Capture
+    settings: Settings
+    engine: SimulationEngine
+    inputs: dict[int, SearchInputs] = field(default_factory=dict)
+    searches: dict[int, SearchResult] = field(default_factory=dict)
+    templates: dict[int, BlockTemplate] = field(default_factory=dict)
+    reports: dict[int, SubmissionReport] = field(default_factory=dict)
+    receipts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    traces: dict[int, bytes] = field(default_factory=dict)
+    labels: dict[int, BlockLabels] = field(default_factory=dict)
+
+    @cached_property
+    def seed(self) -> str:
+        """Return what keys and ids are derived from: the digest of the capture's manifest."""
+        return hashlib.sha256((self.capture.path / MANIFEST).read_bytes()).hexdigest()
+
+    @cached_property
+    def store(self) -> Store:
+        """Open the store of this home, once."""
+        return open_store(self.settings)
+
+    @cached_property
+    def slots(self) -> CaptureSlots:
+        """Return the capture's slots, each with a proposer."""
+        return CaptureSlots(self.capture, SandboxValidators(self.seed))
+
+    @property
+    def built_on(self) -> tuple[int, Candidate] | None:
+        """Return the most profitable candidate that made it into a block, with the block's number."""
+        chosen = [
+            (number, candidate)
+            for number, template in self.templates.items()
+            for candidate in self.searches[number].candidates
+            if candidate.opportunity_id in template.opportunity_ids
+        ]
+        return max(chosen, key=lambda pair: (pair[1].simulated_profit_wei or 0, -pair[0]), default=None)
+
+    def close_store(self) -> None:
+        """Let go of the store, where it was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+            del self.__dict__["store"]
+
+
+def private_settings(home: Path, chain_id: int) -> Settings:
+    """Return settings that share nothing with what else runs here: own folders, free ports, no server."""
+    return Settings(
+        home=home,
+        chain_id=chain_id,
+        rpc_url=None,
+        store_url=None,
+        relay_url=None,
+        ingest_port=0,
+        relay_port=0,
+    )
+
+
+@contextmanager
+def staged(capture: Path, home: Path) -> Iterator[Stage]:
+    """Open a capture on a stage of its own."""
+    with open_capture(capture) as opened:
+        stage = Stage(opened, private_settings(home, opened.chain_id), get_engine())
+        try:
+            yield stage
+        finally:
+            stage.close_store()

@@ -1,0 +1,77 @@
+"""What really landed, and how our search stands against it."""
+
+from collections import Counter
+
+from mev_dagster.backtest.rows import backtest_columns
+from mev_dagster.backtest.run import direct_payments_wei
+from mev_dagster.backtest.score import Backtest, score_block
+from mev_dagster.demo.stage import Outcome, Stage
+from mev_dagster.labels.label import label_block
+from mev_dagster.labels.landed import landed_block, wrapped_ether_in
+from mev_dagster.labels.rows import mev_label_columns
+
+NS_PER_SECOND = 10**9
+
+
+def label(stage: Stage) -> Outcome:
+    """Label the MEV that landed in every block, from receipts alone."""
+    capture = stage.capture
+    for number in capture.numbers:
+        block, state = capture.block(number), capture.prestate(number)
+        payments = direct_payments_wei(block, state, stage.engine, capture.chain_id)
+        landed = landed_block(block, capture.receipts(number), wrapped_ether_in(state), payments)
+        stage.labels[number] = label_block(landed)
+        where = {"block_number": number, "block_hash": block.hash}
+        stage.store.replace("mev_labels", where, mev_label_columns(stage.labels[number]))
+    labels = stage.labels.values()
+    arbitrages = [found for one in labels for found in one.arbitrages]
+    sandwiches = [found for one in labels for found in one.sandwiches]
+    return Outcome(
+        bool(arbitrages) and bool(sandwiches),
+        {
+            "blocks": len(labels),
+            "swaps": sum(len(one.swaps) for one in labels),
+            "arbitrages": len(arbitrages),
+            "sandwiches": len(sandwiches),
+            "victims": len({swap.tx_hash for found in sandwiches for swap in found.victims}),
+            "net_wei": sum(found.net_wei or 0 for found in [*arbitrages, *sandwiches]),
+            "paid_to_builder_wei": sum(
+                landed.direct_payment_wei for one in labels for landed in one.block.txs
+            ),
+            "takers": len(Counter([*(a.beneficiary for a in arbitrages), *(s.attacker for s in sandwiches)])),
+        },
+    )
+
+
+def backtest(stage: Stage) -> Outcome:
+    """Score what the search found before the blocks against what landed in them."""
+    scores = tuple(score_block(stage.searches[number], stage.labels[number]) for number in stage.searches)
+    result = Backtest(scores, stage.capture.synthetic)
+    first = stage.capture.block(stage.capture.numbers[0])
+    columns = backtest_columns(
+        result,
+        source=stage.capture.path.name,
+        first_block_time_ns=first.header.timestamp * NS_PER_SECOND,
+    )
+    stage.store.insert("backtests", columns)
+    missed = sum(score.fn for score in result.per_kind.values())
+    return Outcome(
+        missed == 0,
+        {
+            "per_kind": {
+                str(kind): {
+                    "tp": score.tp,
+                    "fp": score.fp,
+                    "fn": score.fn,
+                    "precision": score.precision,
+                    "recall": score.recall,
+                }
+                for kind, score in sorted(result.per_kind.items())
+            },
+            "landed_wei": result.landed_wei,
+            "captured_wei": result.captured_wei,
+            "captured_share": result.captured_share,
+            "pnl_wei": result.pnl_wei,
+            "arrival_times": "synthetic" if result.synthetic else "observed",
+        },
+    )
