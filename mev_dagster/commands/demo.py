@@ -52,7 +52,7 @@ def demo(
     if json:
         output.print_json({"steps": [asdict(step) for step in steps], "ok": ok})
     else:
-        tell_end(output.out, steps, str(source))
+        tell_end(output.out, steps, source)
     if not ok:
         raise typer.Exit(1)
 

@@ -15,6 +15,7 @@ from mev_dagster.dex.executor import Step
 from mev_dagster.dex.uniswap_v2 import amount_out
 
 SEARCH_STEPS = 200
+LEAST_SIZE_WEI = 10**15
 
 Hops: TypeAlias = tuple[tuple[bytes, bytes], ...]  # (pool, token sold to it), in order
 
@@ -71,12 +72,16 @@ def _cycles(market: Market, length: int) -> Iterator[Hops]:
 
 
 def _sized(book: Book, hops: Hops) -> Cycle:
+    reserves = [book.pools[pool].hop(token) for pool, token in hops]
+
     def profit(size: int) -> int:
         amount = size
-        for pool, token in hops:
-            amount = amount_out(amount, book.pools[pool].hop(token))
+        for hop in reserves:
+            amount = amount_out(amount, hop)
         return amount - size
 
+    if profit(LEAST_SIZE_WEI) <= 0:  # what does not pay a little does not pay at all: profit is concave
+        return Cycle(hops, 0, 0)
     size = best_size(profit, SEARCHER_INVENTORY_WEI)
     return Cycle(hops, size, profit(size))
 

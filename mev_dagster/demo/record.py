@@ -24,6 +24,7 @@ from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID
 from mev_dagster.chain.jsonrpc import receipt_from_rpc
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
+from mev_dagster.chain.receipts import Receipt
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.demo.cast import Cast, phrase_of_role
 from mev_dagster.demo.scenario import SLOT_SECONDS, Scenario, anvil_arguments
@@ -133,7 +134,8 @@ async def record(
         scenario = Scenario(control, clock=SystemClock())
         parent = await scenario.prepare()
         hashes = await _ancestors(control, parent)
-        state = await _state(control, parent, hashes)
+        states = [await _state(control, parent, hashes)]
+        blocks: list[tuple[Block, list[Receipt]]] = []
 
         observer = Observer.of(node, DevnetClock(parent.header.timestamp))
         await stack.enter_async_context(observer.watching())
@@ -142,10 +144,15 @@ async def record(
         async for block, sent in scenario.play(parent, script=script, slot_seconds=slot_seconds):
             _add_events(writer, await observer.until(block))
             answer = await control.call("eth_getBlockReceipts", hex(block.header.number))
-            writer.add_block(block, [receipt_from_rpc(receipt) for receipt in answer], state)
+            blocks.append((block, [receipt_from_rpc(receipt) for receipt in answer]))
             hashes[block.header.number] = block.hash
-            state = await _state(control, block, hashes)
+            states.append(await _state(control, block, hashes))
             on_block(block, sent)
+        # Roots are costly, and the next slot does not wait.
+        for state, (block, receipts) in zip(states, blocks, strict=False):
+            _check_root(state, parent)
+            writer.add_block(block, receipts, state)
+            parent = block
 
 
 class Proof(TypedDict):
@@ -227,11 +234,13 @@ async def _state(control: NodeConnection, block: Block, hashes: dict[int, bytes]
             code_hash=code_hash,
             storage={slot: value for slot, value in stored.items() if value},
         )
-    state = Prestate(accounts, codes, dict(hashes), complete=True)
+    return Prestate(accounts, codes, dict(hashes), complete=True)
+
+
+def _check_root(state: Prestate, behind: Block) -> None:
     root = state.state_root()
-    if root != block.header.state_root:
+    if root != behind.header.state_root:
         raise CaptureError(
-            f"block {block.header.number}: the dumped state has root 0x{root.hex()}, "
-            f"the header says 0x{block.header.state_root.hex()}"
+            f"block {behind.header.number}: the dumped state has root 0x{root.hex()}, "
+            f"the header says 0x{behind.header.state_root.hex()}"
         )
-    return state

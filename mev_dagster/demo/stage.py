@@ -13,9 +13,7 @@ from mev_dagster.captures.manifest import MANIFEST
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.labels.label import BlockLabels
-from mev_dagster.pbs.client.relay import SubmissionReport
-from mev_dagster.pbs.sandbox.slots import CaptureSlots, SandboxValidators
-from mev_dagster.pbs.template import BlockTemplate
+from mev_dagster.pbs.dry_run import DryRun
 from mev_dagster.search.inputs import SearchInputs
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
@@ -39,10 +37,7 @@ class Stage:
     engine: SimulationEngine
     inputs: dict[int, SearchInputs] = field(default_factory=dict)
     searches: dict[int, SearchResult] = field(default_factory=dict)
-    templates: dict[int, BlockTemplate] = field(default_factory=dict)
-    reports: dict[int, SubmissionReport] = field(default_factory=dict)
-    receipts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    traces: dict[int, bytes] = field(default_factory=dict)
+    runs: dict[int, DryRun] = field(default_factory=dict)
     labels: dict[int, BlockLabels] = field(default_factory=dict)
 
     @cached_property
@@ -55,19 +50,19 @@ class Stage:
         """Open the store of this home, once."""
         return open_store(self.settings)
 
-    @cached_property
-    def slots(self) -> CaptureSlots:
-        """Return the capture's slots, each with a proposer."""
-        return CaptureSlots(self.capture, SandboxValidators(self.seed))
+    @property
+    def traces_dir(self) -> Path:
+        """Return where spans are written."""
+        return self.settings.home / "traces"
 
     @property
     def built_on(self) -> tuple[int, Candidate] | None:
         """Return the most profitable candidate that made it into a block, with the block's number."""
         chosen = [
             (number, candidate)
-            for number, template in self.templates.items()
+            for number, run in self.runs.items()
             for candidate in self.searches[number].candidates
-            if candidate.opportunity_id in template.opportunity_ids
+            if candidate.opportunity_id in run.template.opportunity_ids
         ]
         return max(chosen, key=lambda pair: (pair[1].simulated_profit_wei or 0, -pair[0]), default=None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mev_dagster.demo.stage import Outcome, Stage, staged
-from mev_dagster.demo.steps.building import build, submit
+from mev_dagster.demo.steps.building import build_and_submit
 from mev_dagster.demo.steps.ingest import check_capture, ingest
 from mev_dagster.demo.steps.judgement import backtest, label
 from mev_dagster.demo.steps.lineage import trace
@@ -20,8 +20,7 @@ STEPS: tuple[tuple[str, Callable[[Stage], Outcome]], ...] = (
     ("ingest", ingest),
     ("parity", parity),
     ("search", search),
-    ("build", build),
-    ("submit", submit),
+    ("build", build_and_submit),
     ("label", label),
     ("backtest", backtest),
     ("trace", trace),

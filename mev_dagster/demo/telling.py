@@ -1,6 +1,8 @@
 """The story for people: one paragraph a step, made of the step's figures alone."""
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,8 +20,7 @@ TITLES = {
     "ingest": "Through the daemon into the event log and the store",
     "parity": "Every block executed again",
     "search": "What could have been earned",
-    "build": "Blocks built from it",
-    "submit": "Submitted dry, over HTTP, to a relay of our own",
+    "build": "Blocks built from it, and submitted dry to a relay of our own",
     "label": "What really landed",
     "backtest": "What we found against what landed",
     "trace": "One decision, all the way",
@@ -38,18 +39,21 @@ def tell_step(console: Console, step: Step) -> None:
     console.print()
 
 
-def tell_end(console: Console, steps: list[Step], capture: str) -> None:
+def tell_end(console: Console, steps: list[Step], capture: Path) -> None:
     """Print how it ended and where to go on."""
     seconds = sum(step.seconds for step in steps)
     if not all(step.ok for step in steps):
         console.print(f"[bold red]{steps[-1].name} does not hold[/], after {seconds:.0f} s.")
         return
     console.print(f"[bold green]All {len(steps)} steps hold[/], in {seconds:.0f} s. Where to go on:")
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row(f"mev search {capture}", "every candidate of every block, ranked")
-    table.add_row(f"mev simulate {capture} --help", "execute a block or one transaction of it")
-    table.add_row("mev up --rpc ws://127.0.0.1:8545", "the same on your own node, live, with Dagster's UI")
-    console.print(Padding(table, (0, 0, 0, 2)))
+    shown = os.path.relpath(capture)
+    for command, what in (
+        (f"mev search {shown}", "every candidate of every block, ranked"),
+        (f"mev backtest {shown}", "what landed, what was found, what was missed"),
+        (f"mev label {shown}", "the MEV that landed, with its evidence"),
+        ("mev up --rpc ws://127.0.0.1:8545", "the same on your own node, live, with Dagster's UI"),
+    ):
+        console.print(f"  [bold cyan]{command}[/]\n      {what}")
 
 
 def _capture(f: Figures) -> list[Any]:
@@ -108,24 +112,17 @@ def _search(f: Figures) -> list[Any]:
 
 
 def _build(f: Figures) -> list[Any]:
-    best = f["best"]
+    best, answer, forged = f["best"], f["answer"], f["forged_bid"]
     return [
         f"{f['blocks']} blocks sealed, every state root known: {f['txs']} transactions, "
-        f"{f['candidates_included']} of our candidates, {_ether(f['bids_wei'])} ETH bid in all.",
+        f"{f['candidates_included']} of our candidates, {_ether(f['bids_wei'])} ETH bid in all. "
+        f"Submitted over HTTP: [bold]{f['accepted']} of {f['blocks']} accepted[/].",
         f"Block {best['block']}, [bold]{_short(best['block_hash'])}[/]: {best['txs']} transactions, "
-        f"{best['gas_used'] / 1e6:.2f} M gas, {len(best['opportunity_ids'])} of them ours and on top; worth "
+        f"{best['gas_used'] / 1e6:.2f} M gas, {len(best['opportunity_ids'])} of our candidates; worth "
         f"{_ether(best['block_value_wei'])} ETH to its builder, bids {_ether(best['bid_wei'])} ETH.",
-    ]
-
-
-def _submit(f: Figures) -> list[Any]:
-    answer, forged = f["answer"], f["forged_bid"]
-    return [
-        f"[bold]{f['accepted']} of {f['submitted']} accepted[/]. Block {answer['block']}: "
-        f"{answer['status']} {answer['code']} after {len(answer['checks'])} checks, execution among them: "
-        + ", ".join(dict.fromkeys(answer["checks"]))
-        + ".",
-        f"The same block with one wei more in its bid: {forged['status']} {forged['message']}.",
+        f"The relay's answer: {answer['status']} {answer['code']} after {len(answer['checks'])} checks, "
+        "execution among them: " + ", ".join(dict.fromkeys(answer["checks"])) + ".",
+        f"The same block with a wei more in its bid: {forged['status']} {forged['message']}.",
     ]
 
 
@@ -169,7 +166,6 @@ _PARAGRAPHS: Mapping[str, Callable[[Figures], list[Any]]] = {
     "parity": _parity,
     "search": _search,
     "build": _build,
-    "submit": _submit,
     "label": _label,
     "backtest": _backtest,
     "trace": _trace,

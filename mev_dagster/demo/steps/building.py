@@ -1,4 +1,4 @@
-"""From candidates to a block, and the block to a relay: sealed, bid for, submitted dry over HTTP."""
+"""From candidates to blocks, and the blocks to a relay: sealed, bid for, submitted dry over HTTP."""
 
 import asyncio
 import threading
@@ -9,52 +9,109 @@ from typing import Any
 
 from mev_dagster.demo.stage import Outcome, Stage
 from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint, SubmissionReport
+from mev_dagster.pbs.dry_run import DryRun, dry_run
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
-from mev_dagster.pbs.sandbox.relay import SandboxRelay
-from mev_dagster.pbs.sandbox.serve import bind, server_for, url_of
-from mev_dagster.pbs.sandbox.slots import SlotBook
-from mev_dagster.pbs.sandbox.validator import ExecutionValidator
-from mev_dagster.pbs.template import BlockTemplate, build_template, submission_of
-from mev_dagster.pbs.types import SubmitBlockRequest
-from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_of
+from mev_dagster.pbs.sandbox.serve import SandboxOptions, bind, open_relay, server_for, url_of
+from mev_dagster.pbs.template import submission_of
+from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 
-TRACES = "traces.jsonl"
+RELAY_TRACES = "relay.jsonl"
+BUILDER_TRACES = "builder.jsonl"
 
 
-def build(stage: Stage) -> Outcome:
-    """Fill, seal and price a block for every slot of the capture."""
+def build_and_submit(stage: Stage) -> Outcome:
+    """Build a block for every slot, hand each to a sandbox relay of our own, and one forgery after them."""
     keys = Keyring.test_only(stage.seed)
-    for number, result in stage.searches.items():
-        slot = stage.slots.of_block(number)
-        if slot is None or slot.state is None:
-            continue
-        stage.templates[number] = build_template(
-            stage.engine,
-            slot.state,
-            slot.context,
-            slot.proposer,
-            keys,
-            candidates=result.candidates,
-            pending=[entry.tx for entry in stage.inputs[number].pending],
-        )
-    built, chosen = stage.templates.values(), stage.built_on
-    known = sum(template.sealed.state_root_known for template in built)
+    with _relay(stage) as url:
+        asyncio.run(_run_all(stage, keys, url))
+        chosen = stage.built_on
+        if chosen is None:
+            return Outcome(False, {"error": "nothing_built", "detail": "no candidate made it into a block"})
+        refused = asyncio.run(_forge(stage.runs[chosen[0]], keys, url))
+    for number, run in stage.runs.items():
+        _store(stage, number, run)
+    runs, best = list(stage.runs.values()), stage.runs[chosen[0]]
+    known = sum(run.template.sealed.state_root_known for run in runs)
+    accepted = sum(run.accepted for run in runs)
     return Outcome(
-        len(built) == known == len(stage.searches) and chosen is not None,
+        len(runs) == known == accepted == len(stage.searches) and not refused.accepted,
         {
-            "blocks": len(built),
-            "txs": sum(len(template.sealed.block.transactions) for template in built),
-            "candidates_included": sum(len(template.opportunity_ids) for template in built),
+            "blocks": len(runs),
+            "txs": sum(len(run.template.sealed.block.transactions) for run in runs),
+            "candidates_included": sum(len(run.template.opportunity_ids) for run in runs),
             "state_roots_known": known,
-            "bids_wei": sum(template.bid_wei for template in built),
-            "best": _described(stage.templates[chosen[0]]) if chosen else None,
+            "bids_wei": sum(run.template.bid_wei for run in runs),
+            "relay": "sandbox",
+            "accepted": accepted,
+            "best": _described(best),
+            "answer": _answer(best),
+            "forged_bid": {
+                "accepted": refused.accepted,
+                "status": refused.attempts[-1].status,
+                "message": refused.attempts[-1].message,
+            },
         },
     )
 
 
-def _described(template: BlockTemplate) -> dict[str, Any]:
-    block = template.sealed.block
+@contextmanager
+def _relay(stage: Stage) -> Iterator[str]:
+    """Serve a sandbox relay that judges on the capture, on a loopback port, for a while."""
+    traces = stage.traces_dir / RELAY_TRACES
+    relay = open_relay(SandboxOptions(capture=stage.capture.path, seed=stage.seed, traces=traces))
+    bound = bind(stage.settings.host, stage.settings.relay_port)
+    server = server_for(relay)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="sandbox relay")
+    thread.start()
+    try:
+        yield url_of(bound)
+    finally:
+        server.should_exit = True
+        thread.join()
+        bound.close()
+        relay.tracing.close()
+
+
+async def _run_all(stage: Stage, keys: Keyring, url: str) -> None:
+    exporter = JsonLinesExporter(stage.traces_dir / BUILDER_TRACES)
+    tracing = Tracing("builder", [exporter], seed=stage.seed.encode())
+    try:
+        async with RelayClient(RelayEndpoint(url), tracing=tracing) as client:
+            for number, result in stage.searches.items():
+                stage.runs[number] = await dry_run(
+                    result,
+                    stage.capture.block(number),
+                    [entry.tx for entry in stage.inputs[number].pending],
+                    client=client,
+                    engine=stage.engine,
+                    keys=keys,
+                    tracing=tracing,
+                )
+    finally:
+        tracing.close()
+
+
+async def _forge(run: DryRun, keys: Keyring, url: str) -> SubmissionReport:
+    """Submit a block that was accepted once more, its bid raised by a wei behind the signature's back."""
+    honest = submission_of(run.template, keys)
+    forged = replace(honest, message=replace(honest.message, value=honest.message.value + 1))
+    async with RelayClient(RelayEndpoint(url)) as client:
+        return await client.submit(forged)
+
+
+def _store(stage: Stage, number: int, run: DryRun) -> None:
+    """Write what the Dagster assets of the block would write."""
+    store, where = stage.store, {"block_number": number}
+    store.replace("block_templates", where, template_rows(run.template, trace_id=run.trace_id))
+    if run.report is not None:
+        submitted = submission_rows(run.report, opportunity_ids=run.template.opportunity_ids)
+        store.replace("relay_submissions", where, submitted)
+        store.replace("relay_receipts", where, receipt_rows(run.report, run.receipts))
+
+
+def _described(run: DryRun) -> dict[str, Any]:
+    template, block = run.template, run.template.sealed.block
     return {
         "block": block.header.number,
         "block_hash": block.hash,
@@ -69,90 +126,12 @@ def _described(template: BlockTemplate) -> dict[str, Any]:
     }
 
 
-def submit(stage: Stage) -> Outcome:
-    """Hand every block to a sandbox relay of our own over HTTP, and one with a forged bid after them."""
-    keys = Keyring.test_only(stage.seed)
-    submissions = {number: submission_of(template, keys) for number, template in stage.templates.items()}
-    number = stage.built_on[0] if stage.built_on else next(iter(submissions))
-    best = submissions[number]
-    forged = replace(best, message=replace(best.message, value=best.message.value + 1))
-    with _relay(stage) as url:
-        refused = asyncio.run(_submit_all(stage, url, submissions, forged))
-    _store(stage)
-    accepted = [report for report in stage.reports.values() if report.accepted]
-    (answer,) = stage.receipts[number]
-    return Outcome(
-        len(accepted) == len(submissions) and not refused.accepted,
-        {
-            "relay": "sandbox",
-            "submitted": len(submissions),
-            "accepted": len(accepted),
-            "answer": {
-                "block": number,
-                "bid_wei": best.message.value,
-                "status": answer["status"],
-                "code": answer["code"],
-                "checks": [check["name"] for check in answer["checks"] if check["ok"]],
-            },
-            "forged_bid": {
-                "accepted": refused.accepted,
-                "status": refused.attempts[-1].status,
-                "message": refused.attempts[-1].message,
-            },
-        },
-    )
-
-
-@contextmanager
-def _relay(stage: Stage) -> Iterator[str]:
-    """Serve a sandbox relay on a loopback port for a while."""
-    relay = SandboxRelay(
-        slots=SlotBook(stage.slots),
-        validator=ExecutionValidator(stage.engine),
-        key=Keyring.test_only(f"relay {stage.seed}").bls,
-        tracing=_tracing(stage, "sandbox-relay"),
-    )
-    bound = bind(stage.settings.host, stage.settings.relay_port)
-    server = server_for(relay)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="sandbox relay")
-    thread.start()
-    try:
-        yield url_of(bound)
-    finally:
-        server.should_exit = True
-        thread.join()
-        bound.close()
-        relay.tracing.close()
-
-
-def _tracing(stage: Stage, service: str) -> Tracing:
-    exporter = JsonLinesExporter(stage.settings.home / TRACES)
-    return Tracing(service, [exporter], seed=f"{stage.seed} {service}".encode())
-
-
-async def _submit_all(
-    stage: Stage, url: str, submissions: dict[int, SubmitBlockRequest], forged: SubmitBlockRequest
-) -> SubmissionReport:
-    """Submit the honest blocks and keep what came of them; return what came of the forged one."""
-    tracing = _tracing(stage, "builder")
-    try:
-        async with RelayClient(RelayEndpoint(url), tracing=tracing) as client:
-            for number, submission in submissions.items():
-                ids = ["0x" + identity.hex() for identity in stage.templates[number].opportunity_ids]
-                with tracing.span("block", number=number, opportunity_ids=ids) as span:
-                    stage.reports[number] = await client.submit(submission, parent=span)
-                    stage.traces[number] = trace_id_of(span)
-                stage.receipts[number] = await client.receipts(submission.message.block_hash)
-            return await client.submit(forged)
-    finally:
-        tracing.close()
-
-
-def _store(stage: Stage) -> None:
-    store = stage.store
-    for number, template in stage.templates.items():
-        where, report = {"block_number": number}, stage.reports[number]
-        store.replace("block_templates", where, template_rows(template, trace_id=stage.traces[number]))
-        submitted = submission_rows(report, opportunity_ids=template.opportunity_ids)
-        store.replace("relay_submissions", where, submitted)
-        store.replace("relay_receipts", where, receipt_rows(report, stage.receipts[number]))
+def _answer(run: DryRun) -> dict[str, Any]:
+    if not run.receipts:
+        return {"status": 0, "code": "no_receipt", "checks": []}
+    last = run.receipts[-1]
+    return {
+        "status": last["status"],
+        "code": last["code"],
+        "checks": [check["name"] for check in last["checks"] if check["ok"]],
+    }

@@ -1,28 +1,21 @@
 """What really landed, and how our search stands against it."""
 
-from collections import Counter
-
 from mev_dagster.backtest.rows import backtest_columns
-from mev_dagster.backtest.run import direct_payments_wei
 from mev_dagster.backtest.score import Backtest, score_block
 from mev_dagster.demo.stage import Outcome, Stage
 from mev_dagster.labels.label import label_block
-from mev_dagster.labels.landed import landed_block, wrapped_ether_in
 from mev_dagster.labels.rows import mev_label_columns
+from mev_dagster.labels.sources import blocks_of_capture
 
 NS_PER_SECOND = 10**9
 
 
 def label(stage: Stage) -> Outcome:
     """Label the MEV that landed in every block, from receipts alone."""
-    capture = stage.capture
-    for number in capture.numbers:
-        block, state = capture.block(number), capture.prestate(number)
-        payments = direct_payments_wei(block, state, stage.engine, capture.chain_id)
-        landed = landed_block(block, capture.receipts(number), wrapped_ether_in(state), payments)
-        stage.labels[number] = label_block(landed)
-        where = {"block_number": number, "block_hash": block.hash}
-        stage.store.replace("mev_labels", where, mev_label_columns(stage.labels[number]))
+    for block in blocks_of_capture(stage.capture, stage.engine):
+        stage.labels[block.number] = label_block(block)
+        where = {"block_number": block.number, "block_hash": block.hash}
+        stage.store.replace("mev_labels", where, mev_label_columns(stage.labels[block.number]))
     labels = stage.labels.values()
     arbitrages = [found for one in labels for found in one.arbitrages]
     sandwiches = [found for one in labels for found in one.sandwiches]
@@ -34,11 +27,12 @@ def label(stage: Stage) -> Outcome:
             "arbitrages": len(arbitrages),
             "sandwiches": len(sandwiches),
             "victims": len({swap.tx_hash for found in sandwiches for swap in found.victims}),
-            "net_wei": sum(found.net_wei or 0 for found in [*arbitrages, *sandwiches]),
+            "net_wei": sum(found.net_wei or 0 for found in arbitrages)
+            + sum(found.net_wei or 0 for found in sandwiches),
             "paid_to_builder_wei": sum(
                 landed.direct_payment_wei for one in labels for landed in one.block.txs
             ),
-            "takers": len(Counter([*(a.beneficiary for a in arbitrages), *(s.attacker for s in sandwiches)])),
+            "takers": len({found.beneficiary for found in arbitrages} | {s.attacker for s in sandwiches}),
         },
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mev_dagster.demo.stage import Outcome, Stage
-from mev_dagster.demo.steps.building import TRACES
+from mev_dagster.demo.steps.building import BUILDER_TRACES, RELAY_TRACES
 
 Row = dict[str, Any]
 NS_PER_MS = 10**6
@@ -17,8 +17,9 @@ def trace(stage: Stage) -> Outcome:
     if chosen is None:
         return Outcome(False, {"error": "no candidate made it into a block"})
     number, candidate = chosen
-    identity, trace_id = candidate.opportunity_id, stage.traces[number]
-    pending, hash_of_block = set(candidate.pending_hashes), stage.templates[number].sealed.block.hash
+    identity, run = candidate.opportunity_id, stage.runs[number]
+    trace_id = run.trace_id
+    pending, hash_of_block = set(candidate.pending_hashes), run.template.sealed.block.hash
 
     def rows(table: str, belongs: Callable[[Row], bool]) -> list[Row]:
         frame = stage.store.frame(table, blocks=range(number, number + 1))
@@ -59,8 +60,8 @@ def trace(stage: Stage) -> Outcome:
 
 def _spans(stage: Stage, trace_id: bytes) -> list[str]:
     """Return the spans of a trace as `service name`, outermost first."""
-    text = (stage.settings.home / TRACES).read_text()
-    spans = [json.loads(line) for line in text.splitlines()]
+    files = [stage.traces_dir / name for name in (BUILDER_TRACES, RELAY_TRACES)]
+    spans = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     ours = {span["span_id"]: span for span in spans if span["trace_id"] == trace_id.hex()}
 
     def depth(span: Row) -> int:
