@@ -1,6 +1,7 @@
 """The real Uniswap contracts, deployed from their npm bytecode on anvil, go the same way as ours:
 observed, recorded, executed exactly, searched. Nothing of them is kept."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,19 +9,16 @@ import npm_uniswap
 import pytest
 from chain_at_hand import GENESIS, ChainAtHand
 
-from mev_dagster.captures.format import CaptureWriter, open_capture
-from mev_dagster.captures.manifest import ArrivalTimes
+from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.verify import verify_capture
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID
-from mev_dagster.chain.jsonrpc import block_from_rpc, receipt_from_rpc
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.demo.artifacts import contracts
-from mev_dagster.demo.record import DevnetClock, Observer
 from mev_dagster.dex import uniswap_v3
-from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.parity import check
-from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.ingest.recording import record_node
+from mev_dagster.ingest.tasks import run_all
 from mev_dagster.search.inputs import capture_inputs
 from mev_dagster.search.run import SearchResult, search_block
 
@@ -40,26 +38,21 @@ def node(anvil_binary) -> Iterator[AnvilNode]:
 
 
 async def recorded(node: AnvilNode, chain: ChainAtHand, out: Path, act: Callable[[], None]) -> None:
-    """Watch the node while `act` fills its mempool, mine, and write a capture of that one block.
+    """Record the node while `act` fills its mempool, and mine; the state is what executing asks it for."""
+    watched, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    The state is what executing the block asked the node for.
-    """
-    parent = block_from_rpc(chain.rpc.call("eth_getBlockByNumber", ["latest", True]))
-    observer = Observer.of(node, DevnetClock(parent.header.timestamp))
-    async with observer.watching():
-        events = await observer.until(parent)
-        act()
-        block = chain.mine()
-        events += await observer.until(block)
-    state = RpcState(chain.rpc, parent.header.number)
-    execute_block(get_engine(), state, block, DEVNET_CHAIN_ID)
-    receipts = chain.rpc.call("eth_getBlockReceipts", [hex(block.header.number)])
-    with CaptureWriter(
-        out, chain_id=DEVNET_CHAIN_ID, arrival_times=ArrivalTimes.OBSERVED, recorded_with="a test"
-    ) as writer:
-        for event in events:
-            writer.add_event(event)
-        writer.add_block(block, [receipt_from_rpc(receipt) for receipt in receipts], state.recorded())
+    async def watch() -> None:
+        await record_node(
+            node.ws_url, out, blocks=1, on_start=lambda head: loop.call_soon_threadsafe(watched.set)
+        )
+
+    async def play() -> None:
+        await watched.wait()
+        await asyncio.to_thread(act)
+        await asyncio.sleep(0.1)  # what is pending shall be seen before it is mined
+        await asyncio.to_thread(chain.mine)
+
+    await run_all(watch(), play())
 
 
 def executes_exactly(path: Path) -> bool:
