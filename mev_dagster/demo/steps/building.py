@@ -80,9 +80,9 @@ async def _run_all(stage: Stage, keys: Keyring, url: str) -> None:
         async with RelayClient(RelayEndpoint(url), tracing=tracing) as client:
             for number, result in stage.searches.items():
                 stage.runs[number] = await dry_run(
+                    stage.inputs[number],
                     result,
                     stage.capture.block(number),
-                    [entry.tx for entry in stage.inputs[number].pending],
                     client=client,
                     engine=stage.engine,
                     keys=keys,
