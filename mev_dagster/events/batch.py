@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mev_dagster.events.codec import PREFIX_SIZE, RECORD, RawEvent, decode
+from mev_dagster.errors import LogCorrupt
+from mev_dagster.events.decoding import decode_parts
+from mev_dagster.events.record import PREFIX_SIZE, RECORD, RawEvent
 from mev_dagster.events.types import Event
 
 HEADER_TYPE = np.dtype(
@@ -92,7 +94,14 @@ class RawBatch:
 
     def events(self) -> Iterator[Event]:
         """Yield the records decoded."""
-        return map(decode, self.raw_events())
+        buffer = self.buffer
+        places = zip(
+            self.payload_starts.tolist(), self.payload_ends.tolist(), self.ends.tolist(), strict=True
+        )
+        for header, (start, payload_end, end) in zip(self.headers.tolist(), places, strict=True):
+            if payload_end < start:
+                raise LogCorrupt(f"event {header[2]}: record shorter than its source name")
+            yield decode_parts(header, buffer[start:payload_end], buffer[payload_end:end])
 
 
 def gather(buffer: bytes, offsets: NDArray[np.int64]) -> RawBatch:

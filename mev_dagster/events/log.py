@@ -15,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mev_dagster.errors import InputError, LogLocked, LogWriteFailed
-from mev_dagster.events.codec import ENCODERS, MAX_RECORD, MISFITS, encode, misfit, too_large
 from mev_dagster.events.disk import Disk
 from mev_dagster.events.durable import DURABLE, DurableMark
+from mev_dagster.events.encoding import ENCODERS, MISFITS, encode, misfit, too_large
 from mev_dagster.events.manifest import Manifest, Pruned
 from mev_dagster.events.reader import EventLogReader
+from mev_dagster.events.record import MAX_RECORD
 from mev_dagster.events.recovery import Recovery, TornTail
 from mev_dagster.events.segment import MAX_SEGMENT_BYTES
 from mev_dagster.events.types import Event
