@@ -42,14 +42,15 @@ def run(options: Options) -> Iterator[Result]:
     """Yield the figures of writing and replaying."""
     count = TRANSACTIONS // 4 if options.quick else TRANSACTIONS
     rounds = 3 if options.quick else ROUNDS
+    options.step(f"signing {count} transactions")
     events = list(mempool_stream(generate(count)))
     blocks = [events[at : at + EVENTS_PER_BLOCK] for at in range(0, len(events), EVENTS_PER_BLOCK)]
     with TemporaryDirectory(prefix="mev-bench-log-") as folder:
-        yield from _write(Path(folder), blocks, rounds)
-        yield from _replay(Path(folder), blocks, rounds)
+        yield from _write(Path(folder), blocks, rounds, options)
+        yield from _replay(Path(folder), blocks, rounds, options)
 
 
-def _write(folder: Path, blocks: list[list[Event]], rounds: int) -> Iterator[Result]:
+def _write(folder: Path, blocks: list[list[Event]], rounds: int, options: Options) -> Iterator[Result]:
     count = sum(map(len, blocks))
     peer = JsonLines(folder / "written.jsonl", asdict)
     tuned = JsonLines(folder / "tuned.jsonl", fields_by_hand)
@@ -67,6 +68,7 @@ def _write(folder: Path, blocks: list[list[Event]], rounds: int) -> Iterator[Res
             },
             range(len(blocks)),
             rounds=rounds,
+            step=options.step,
         )
     peer.close()
     tuned.close()
@@ -96,7 +98,7 @@ def _write(folder: Path, blocks: list[list[Event]], rounds: int) -> Iterator[Res
     )
 
 
-def _replay(folder: Path, blocks: list[list[Event]], rounds: int) -> Iterator[Result]:
+def _replay(folder: Path, blocks: list[list[Event]], rounds: int, options: Options) -> Iterator[Result]:
     """One sealed log and one file of lines per block; the limit is SHA-256 over the log's own bytes."""
     count = sum(map(len, blocks))
     segments = []
@@ -118,6 +120,7 @@ def _replay(folder: Path, blocks: list[list[Event]], rounds: int) -> Iterator[Re
         },
         range(len(blocks)),
         rounds=rounds,
+        step=options.step,
     )
     micros = {name: total / count * 1e6 for name, total in seconds.items()}
     yield judge(

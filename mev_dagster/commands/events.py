@@ -28,7 +28,11 @@ def verify(
     from mev_dagster.commands import output
     from mev_dagster.events.verify import verify as verify_log
 
-    report = verify_log(logdir)
+    with output.progress("verifying segments", quiet=json) as bar:
+        task = bar.add_task("", total=None, detail="")
+        report = verify_log(
+            logdir, on_segment=lambda done, total: bar.update(task, completed=done, total=total)
+        )
     if json:
         output.print_json(asdict(report))
     else:
@@ -76,6 +80,29 @@ def tail(
     reader = EventLogReader(logdir)
     start = max(reader.first_seq, reader.last_seq + 1 - max(0, lines))
     _print(reader.read(start, follow=follow), as_json=json)
+
+
+@app.command()
+def prune(
+    logdir: Annotated[Path, typer.Argument(help="the log's folder; no daemon may be writing it")],
+    days: Annotated[float, typer.Option("--older-than-days", min=0, help="keep events younger than this")],
+    json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Remove sealed segments whose last event is older than so many days; the rest still verifies."""
+    import time
+
+    from mev_dagster.commands import output
+    from mev_dagster.errors import InputError
+    from mev_dagster.events.log import EventLogWriter
+
+    if not logdir.is_dir():
+        raise InputError(f"{logdir}: no such event log")
+    with EventLogWriter(logdir) as writer:
+        removed = writer.prune(time.time_ns() - int(days * 86_400 * 1_000_000_000))
+    if json:
+        output.print_json({"removed": removed})
+    else:
+        output.out.print(f"{logdir}: removed {len(removed)} segments", markup=False)
 
 
 def _print(found: "Iterable[Event]", *, as_json: bool) -> None:

@@ -1,7 +1,9 @@
 """Integrity of a whole log: every digest, checksum, sequence number and link, and what is damaged where."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mev_dagster.errors import InputError, LogCorrupt
 from mev_dagster.events.batch import RawBatch
@@ -22,6 +24,8 @@ from mev_dagster.events.segment import (
     segment_name,
     segment_paths,
 )
+
+OnSegment: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,9 @@ class VerifyReport:
 
 
 class _Verifier:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, on_segment: OnSegment) -> None:
         self.directory = directory
+        self.on_segment = on_segment
         self.errors: list[Damage] = []
         self.segments = self.events = self.torn_bytes = 0
 
@@ -65,6 +70,7 @@ class _Verifier:
         for segment in manifest.segments:
             self.segments += 1
             self._sealed(segment)
+            self.on_segment(self.segments, len(manifest.segments))
         next_seq = self._open(manifest, mark)
         self._strangers(manifest)
         if mark and mark.next_seq > next_seq:
@@ -228,11 +234,11 @@ class _Verifier:
                 self.damage(path.name, 0, -1, "a segment that the manifest does not lead to")
 
 
-def verify(directory: Path | str) -> VerifyReport:
+def verify(directory: Path | str, *, on_segment: OnSegment = lambda done, total: None) -> VerifyReport:
     """Check every byte of a log; never changes it. Safe beside a running writer."""
     path = Path(directory)
     if not path.is_dir():
         raise InputError(f"{path}: no such event log")
     if not (path / MANIFEST).exists() and not segment_paths(path):
         raise InputError(f"{path}: holds no event log")
-    return _Verifier(path).run()
+    return _Verifier(path, on_segment).run()
