@@ -58,9 +58,8 @@ def bench(
 
 def _print_table(results: list[Result]) -> None:
     table = Table(box=None, pad_edge=False)
-    for title in ("", "value", "peer", "limit", "budget", ""):
-        is_text = title in ("", "budget")
-        table.add_column(title, justify="left" if is_text else "right", no_wrap=title != "budget")
+    for title in ("", "value", "peer", "limit", ""):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
     marks = {True: "[green]ok[/]", False: "[red]missed[/]", None: "[yellow]not judged[/]"}
     for row in results:
         table.add_row(
@@ -68,12 +67,13 @@ def _print_table(results: list[Result]) -> None:
             f"{row.value:.4g} {row.unit}",
             _beside(row.peer_value, row.ratio_to_peer),
             _beside(row.limit_value, row.ratio_to_limit),
-            row.budget,
             marks[row.ok] if row.budget else "",
         )
     out.print(table)
     for row in results:
-        explanation = "; ".join(part for part in (f"peer: {row.peer}" if row.peer else "", row.note) if part)
+        budget = f"budget {row.budget}" if row.budget else ""
+        peer = f"peer: {row.peer}" if row.peer else ""
+        explanation = "; ".join(part for part in (budget, peer, row.note) if part)
         if explanation:
             out.print(f"[dim]{row.name}: {explanation}[/]")
 
