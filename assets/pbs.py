@@ -9,13 +9,12 @@ from assets.partitions import blocks
 from assets.plots import bars
 from assets.search import opportunities
 from assets.tables import ether, preview, table_metadata
-from mev_dagster.chain.forks import schedule_for
 from mev_dagster.errors import UnsupportedFork
 from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
-from mev_dagster.pbs.context import Proposer, context_of
+from mev_dagster.pbs.dry_run import context_for, duty_for, template_for
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
-from mev_dagster.pbs.template import BlockTemplate, build_template, submission_of
+from mev_dagster.pbs.template import BlockTemplate, submission_of
 from resources.block_search import BlockSearch, BlockSearchResource
 from resources.relay import RelayResource
 from resources.store import StoreResource
@@ -148,28 +147,16 @@ def relay_submissions(
 
 async def duty(block: BlockSearch, relay: RelayResource) -> SlotDuty:
     """Ask the relay who proposes the block's slot."""
+    context = context_for(block.block, block.source.chain_id)
     async with relay.client(block.tracing) as client:
-        return await client.duty_of_block(block.number)
+        return await duty_for(client, block.inputs, context, block.block)
 
 
 def build(block: BlockSearch, duty: SlotDuty) -> BlockTemplate:
-    """Build the block for a slot's proposer.
-
-    A searcher that was injected by override does not exist on the chain: its candidates stay out, for a
-    relay would execute them on the true state.
-    """
-    result, message = block.result, duty.registration.message
-    injected = result.searcher is None or result.searcher.injected
-    with block.tracing.span("block.build", parent=block.root, candidates=len(result.candidates)):
-        return build_template(
-            block.engine,
-            block.inputs.prestate,
-            context_of(block.block, schedule_for(block.source.chain_id), duty.slot),
-            Proposer(message.pubkey, message.fee_recipient, message.gas_limit),
-            block.keys,
-            candidates=() if injected else (c for c in result.candidates if c.verified),
-            pending=[entry.tx for entry in block.inputs.pending],
-        )
+    """Build the block for its slot's proposer."""
+    context = context_for(block.block, block.source.chain_id)
+    with block.tracing.span("block.build", parent=block.root, candidates=len(block.result.candidates)):
+        return template_for(block.inputs, block.result, context, duty, engine=block.engine, keys=block.keys)
 
 
 async def submit(
