@@ -20,6 +20,7 @@ from eth.vm.forks.tangerine_whistle import TangerineWhistleState
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.errors import UnsupportedFork
+from mev_dagster.evm.py_evm.bn254_precompiles import bn254_precompiles
 from mev_dagster.evm.py_evm.fast import FastFrame
 from mev_dagster.evm.py_evm.modexp import MODEXP_ADDRESS, eip198_gas, eip2565_gas, modexp
 from mev_dagster.evm.py_evm.osaka import OsakaComputation
@@ -79,7 +80,7 @@ def state_class(fork: Fork, *, reference: bool = False) -> type[JournalState]:
 
 def _our_precompiles(fork: Fork) -> dict[bytes, Any]:
     """Return the precompiles that replace py-evm's."""
-    found: dict[bytes, Any] = {}
+    found: dict[bytes, Any] = bn254_precompiles(fork) if fork >= Fork.BYZANTIUM else {}
     if Fork.BYZANTIUM <= fork < Fork.OSAKA:
         found[MODEXP_ADDRESS] = partial(modexp, price=eip2565_gas if fork >= Fork.BERLIN else eip198_gas)
     if fork >= Fork.CANCUN:
