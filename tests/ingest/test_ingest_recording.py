@@ -117,7 +117,7 @@ async def test_what_a_pending_transaction_reads_is_recorded_with_the_block_it_mi
 
     def act():
         devnet.send(waiting.raw)
-        devnet.call("anvil_setNextBlockBaseFeePerGas", hex(50 * GWEI))  # too dear for it
+        devnet.call("anvil_dropTransaction", "0x" + waiting.hash.hex())
         devnet.mine()
 
     await recorded(devnet, tmp_path / "out", [act], 1)
@@ -125,8 +125,7 @@ async def test_what_a_pending_transaction_reads_is_recorded_with_the_block_it_mi
         block, state = capture.block(2), capture.prestate(2)
         assert block.transactions == ()
         env = block_env(capture.block(2).header, CHAIN_ID)
-        cheaper = replace(env, base_fee_per_gas_wei=GWEI)
-        (result,) = get_engine().simulate(state, cheaper, [waiting]).txs
+        (result,) = get_engine().simulate(state, env, [waiting]).txs
     assert result.status is TxStatus.SUCCESS
     assert int.from_bytes(result.logs[0].data, "big") == 2
 
