@@ -14,6 +14,8 @@ from mev_dagster.events.codec import RawEvent, decode
 from mev_dagster.events.reader import EventLogReader, LogCursor
 from mev_dagster.events.types import BlockSeen, EventKind, Lane
 from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
+from mev_dagster.ingest.checkpoints import LIVE, checkpoint_rows
+from mev_dagster.ingest.checkpoints import TABLE as CHECKPOINT_TABLE
 from mev_dagster.ingest.log_windows import log_identity
 from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics
@@ -83,7 +85,7 @@ class StoreFeeder:
     def _resume(self, store: "Store") -> LogWriter:
         """Undo what was written past the recorded progress, and find the place in the log."""
         log_id = log_identity(self._reader)
-        writer = LogWriter(store, log_id, INGEST_TABLES)
+        writer = LogWriter(store, log_id, (*INGEST_TABLES, CHECKPOINT_TABLE))
         stored = writer.resume()
         if stored > self._reader.last_seq:
             raise LogCorrupt(
@@ -161,4 +163,6 @@ class StoreFeeder:
                     writer.write_transactions(new) if table == "transactions" else writer.write(table, new)
                 )
             self._metrics.store_rows.labels(table).inc(count)
+        checkpoints = checkpoint_rows(rows.checkpoints, log_id=writer.log_id, run=LIVE)
+        writer.write(CHECKPOINT_TABLE, checkpoints)
         writer.advance(last_seq)

@@ -21,6 +21,7 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import BlockReverted, BlockSeen, Event, TxBody, TxRejected, TxSeen
 from mev_dagster.events.windows import Window, WindowCutter
 from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
+from mev_dagster.ingest.checkpoints import Checkpoint, EventDigest, row_digest
 from mev_dagster.ingest.log_windows import find_window, log_identity
 from mev_dagster.ingest.memory import DecodedTransactions, Recent
 from mev_dagster.ingest.metrics import lane_name
@@ -37,10 +38,14 @@ NS_PER_SECOND = 1_000_000_000
 
 @dataclass(slots=True)
 class Rows:
-    """Rows by table: `written` for the first time, `revised` to replace one with the same key or event."""
+    """Rows by table: `written` for the first time, `revised` to replace one with the same key or event.
+
+    `checkpoints` are those of the windows that closed meanwhile.
+    """
 
     written: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     revised: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    checkpoints: list[Checkpoint] = field(default_factory=list)
 
     def columns(self, table: str) -> dict[str, list[Any]]:
         """Return the rows written to a table as columns."""
@@ -59,6 +64,7 @@ class RowBuilder:
         self._log_id = log_id
         self._decoded = decoded or DecodedTransactions()
         self._cutter = WindowCutter()
+        self._events = EventDigest()  # of the open window
         self._blocks: Recent[bytes, Row] = Recent(BLOCKS_REMEMBERED)
         self._expected_number = 0  # of the head that will close the open window
         self._open: list[tuple[str, Row]] = []  # rows of the open window
@@ -68,6 +74,7 @@ class RowBuilder:
 
     def push(self, event: Event) -> None:
         """Take the next event."""
+        self._events.push(event)
         if isinstance(event, TxSeen):
             self._add_to_window("tx_sightings", self._sighting(event))
         elif isinstance(event, TxBody):
@@ -183,41 +190,51 @@ class RowBuilder:
         if row is not None:
             self._rows.revised["blocks"].append({**row, "canonical": False})
 
-    def _close_open_window(self, number: int) -> None:
-        for table, row in self._open:
+    def _renumber_open_rows(self, number: int) -> None:
+        for index, (table, row) in enumerate(self._open):
             if row["window_number"] == number:
                 continue
             if row["seq"] > self._taken_seq:
                 row["window_number"] = number
             else:
-                self._rows.revised[table].append({**row, "window_number": number})
-        self._open.clear()
+                corrected = {**row, "window_number": number}
+                self._open[index] = (table, corrected)
+                self._rows.revised[table].append(corrected)
 
     def _window(self, window: Window) -> None:
         if not window.superseded:
-            self._close_open_window(window.number)
+            self._renumber_open_rows(window.number)
         revises = window.superseded or self._head_returns
         block = self._blocks.get(window.block_hash)
         assert block is not None, "the head that closes a window is pushed before it"
-        (self._rows.revised if revises else self._rows.written)["ingest_windows"].append(
-            {
-                "block_number": window.number,
-                "block_hash": window.block_hash,
-                "block_time": block["block_time"],
-                "first_seq": window.first_seq,
-                "last_seq": window.last_seq,
-                "opened_at": window.opened_ns,
-                "closed_at": window.closed_ns,
-                "sightings": window.sightings,
-                "bodies": window.bodies,
-                "rejects": window.rejects,
-                "gaps": window.gaps,
-                "synthetic": window.synthetic,
-                "superseded": window.superseded,
-                "seq": window.last_seq,
-                "log_id": self._log_id,
-            }
+        row = {
+            "block_number": window.number,
+            "block_hash": window.block_hash,
+            "block_time": block["block_time"],
+            "first_seq": window.first_seq,
+            "last_seq": window.last_seq,
+            "opened_at": window.opened_ns,
+            "closed_at": window.closed_ns,
+            "sightings": window.sightings,
+            "bodies": window.bodies,
+            "rejects": window.rejects,
+            "gaps": window.gaps,
+            "synthetic": window.synthetic,
+            "superseded": window.superseded,
+            "seq": window.last_seq,
+            "log_id": self._log_id,
+        }
+        (self._rows.revised if revises else self._rows.written)["ingest_windows"].append(row)
+        if not window.superseded:
+            self._checkpoint(window, [*self._open, ("blocks", block), ("ingest_windows", row)])
+
+    def _checkpoint(self, window: Window, rows: list[tuple[str, Row]]) -> None:
+        self._rows.checkpoints.append(
+            Checkpoint(
+                window.number, window.last_seq, window.closed_ns, self._events.close(), row_digest(rows)
+            )
         )
+        self._open.clear()
 
 
 def transaction_fields(transaction: Transaction) -> Row:
@@ -300,14 +317,16 @@ def window_rows(reader: EventLogReader, number: int, *, log_id: str | None = Non
         if event.seq < span.first_seq:
             builder.remember(event)
             builder.take()
-        elif not isinstance(event, BlockReverted):  # that revises rows of windows before this one
+        else:
             builder.push(event)
-    return settled(builder.take())
+    rows = builder.take()
+    rows.revised.clear()  # of windows before this one
+    return rows
 
 
 def settled(rows: Rows) -> Rows:
     """Return rows with each block's and window's last version; only what was written before stays revised."""
-    result = Rows(defaultdict(list, rows.written), defaultdict(list, rows.revised))
+    result = Rows(defaultdict(list, rows.written), defaultdict(list, rows.revised), rows.checkpoints)
     for table in ("blocks", "ingest_windows"):
         written = {_key(row): row for row in rows.written.get(table, ())}
         revised: dict[tuple[int, bytes], Row] = {}

@@ -24,7 +24,7 @@ class LogWriter:
 
     def __init__(self, store: "Store", log_id: str, tables: Sequence[str]) -> None:
         self._store = store
-        self._log_id = log_id
+        self.log_id = log_id
         self._tables = tables
         self._of_this_log = f"log_id = {literal(log_id)}"
 
@@ -84,7 +84,7 @@ class LogWriter:
 
     def advance(self, seq: int) -> None:
         """Record that every event up to `seq` is stored."""
-        self._store.insert(PROGRESS_TABLE, {"log_id": [self._log_id], "seq": [seq]})
+        self._store.insert(PROGRESS_TABLE, {"log_id": [self.log_id], "seq": [seq]})
 
 
 def as_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
