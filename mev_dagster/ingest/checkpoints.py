@@ -37,6 +37,11 @@ class EventDigest:
         """Add the next event."""
         self._sha.update(encode(event, event.seq))
 
+    @property
+    def so_far(self) -> bytes:
+        """Digest of the events since the last `close`."""
+        return self._sha.digest()
+
     def close(self) -> bytes:
         """Return the digest of the events since the last call."""
         digest, self._sha = self._sha.digest(), hashlib.sha256()

@@ -94,6 +94,11 @@ class RowBuilder:
         if window is not None:
             self._window(window)
 
+    @property
+    def open_digest(self) -> bytes:
+        """Digest of the events of the open window so far."""
+        return self._events.so_far
+
     def take(self) -> Rows:
         """Return the rows since the last call."""
         rows, self._rows = self._rows, Rows()

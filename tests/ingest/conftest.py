@@ -1,15 +1,12 @@
-"""A fresh anvil per test; one store server for all, emptied before each test that asks for it."""
+"""A fresh anvil per test, and the store server."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ingest_anvil import Anvil
-from ingest_processes import StoreServer
+from ingest_store import home, store, store_server
 
-from mev_dagster.settings import Settings
-from mev_dagster.store.client import Store, open_store
-from mev_dagster.store.tables import TABLES
+__all__ = ["anvil", "home", "store", "store_server"]
 
 
 @pytest.fixture
@@ -17,26 +14,3 @@ def anvil(anvil_binary: str) -> Iterator[Anvil]:
     node = Anvil(anvil_binary, "--hardfork", "prague")
     yield node
     node.stop()
-
-
-@pytest.fixture(scope="session")
-def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    server = StoreServer(tmp_path_factory.mktemp("ingest_store"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def store(store_server: StoreServer) -> Iterator[Store]:
-    with open_store(Settings(home=store_server.home), in_process=False) as opened:
-        for name in TABLES:
-            if name != "schema_migrations":
-                opened.command(f"TRUNCATE TABLE {name}")
-        yield opened
-
-
-@pytest.fixture
-def home(store_server: StoreServer, tmp_path: Path) -> Path:
-    """A folder of one's own that shares the store server."""
-    (tmp_path / "store.json").symlink_to(store_server.home / "store.json")
-    return tmp_path

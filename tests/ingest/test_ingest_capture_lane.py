@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from ingest_events import GENESIS, block_on
 from ingest_run import new_pipeline, running, transfer
-from test_ingest_pipeline import GENESIS, block_on
 
 from mev_dagster.captures.format import CaptureWriter, open_capture
 from mev_dagster.captures.manifest import ArrivalTimes

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from ingest_run import transfer
+from ingest_events import GENESIS, arrived, block_on, body, numbered, seen, two_blocks_with_a_reorg
+from ingest_run import new_pipeline, transfer
 from prometheus_client import CollectorRegistry
-from test_ingest_pipeline import GENESIS, arrived, block_on, body
-from test_ingest_rows import numbered, seen, two_blocks_with_a_reorg
 
 from mev_dagster.errors import LogCorrupt, NodeUnreachable
 from mev_dagster.events.log import EventLogWriter
@@ -151,8 +150,6 @@ def test_a_hash_that_comes_again_much_later_keeps_its_first_row(session):
     one = block_on(GENESIS)
     session.append(numbered([seen(tx), body(tx)]))
     session.drain()
-    from ingest_run import new_pipeline
-
     session.append([*new_pipeline().accept([arrived(one)]), again])
     session.drain()
     [(source, window)] = session.store.rows("SELECT source, window_number FROM transactions")

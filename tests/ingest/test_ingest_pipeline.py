@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from ingest_events import GENESIS, arrived, block_on, body
 from ingest_run import new_pipeline, transfer
 
-from mev_dagster.chain.blocks import Block, Header, header_hash, transactions_root
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.events.types import (
     BlockReverted,
@@ -17,33 +17,7 @@ from mev_dagster.events.types import (
     TxReplaced,
     TxSeen,
 )
-from mev_dagster.ingest.arrivals import BlockArrived
 from mev_dagster.ingest.pipeline import REJECTED_RAW_BYTES
-
-EMPTY = bytes(32)
-GENESIS = Header(
-    EMPTY, EMPTY, bytes(20), EMPTY, EMPTY, EMPTY, bytes(256), 0, 0, 30_000_000, 0, 0, b"", EMPTY, bytes(8), 0
-)
-
-
-def block_on(parent: Header, *transactions, fork: bytes = b"") -> Block:
-    header = replace(
-        GENESIS,
-        parent_hash=header_hash(parent),
-        number=parent.number + 1,
-        timestamp=parent.timestamp + 12,
-        extra_data=fork,
-        transactions_root=transactions_root(transactions),
-    )
-    return Block(header_hash(header), header, tuple(transactions))
-
-
-def arrived(block: Block, at: int = 100) -> BlockArrived:
-    return BlockArrived(at, at, Lane.RPC, "node", block)
-
-
-def body(tx, raw: bytes | None = None, at: int = 10) -> TxBody:
-    return TxBody(-1, at, at, Lane.RPC, "node", tx.hash, tx.raw if raw is None else raw)
 
 
 def kinds(events) -> list[str]:

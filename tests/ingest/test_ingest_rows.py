@@ -3,34 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from ingest_events import GENESIS, arrived, block_on, body, numbered, seen, two_blocks_with_a_reorg
 from ingest_run import new_pipeline, transfer
-from test_ingest_pipeline import GENESIS, arrived, block_on, body
 
 from mev_dagster.errors import InputError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
-from mev_dagster.events.types import Lane, TxSeen
 from mev_dagster.ingest.log_windows import find_window, log_identity
 from mev_dagster.ingest.rows import INGEST_TABLES, RowBuilder, process, window_rows
 from mev_dagster.store.tables import TABLES
-
-
-def seen(tx, at: int = 5) -> TxSeen:
-    return TxSeen(-1, at, at, Lane.RPC, "node", tx.hash, announced_type=2)
-
-
-def numbered(events):
-    return [replace(event, seq=seq) for seq, event in enumerate(events)]
-
-
-def two_blocks_with_a_reorg():
-    one = block_on(GENESIS, transfer(0))
-    two = block_on(one.header, transfer(1))
-    rival = block_on(one.header, transfer(1), transfer(2), fork=b"b")
-    three = block_on(rival.header)
-    garbage = body(transfer(8), b"\x05\x05")
-    arrivals = [seen(transfer(0)), body(transfer(0)), arrived(one, 12), seen(transfer(1)), garbage]
-    arrivals += [arrived(two, 24), seen(transfer(2)), body(transfer(2)), arrived(rival, 25)]
-    return numbered(new_pipeline().accept([*arrivals, arrived(three, 36)])), one, two, rival, three
 
 
 def test_every_table_gets_the_columns_its_schema_asks_for():

@@ -1,0 +1,81 @@
+"""A whole replay in one call, and what it found: for the command, the Dagster check and the demo alike."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mev_dagster.errors import InputError
+from mev_dagster.events.reader import EventLogReader
+from mev_dagster.ingest.log_windows import log_identity
+from mev_dagster.replay.against import Comparison, Divergence
+from mev_dagster.replay.run import Replay
+from mev_dagster.store.replayed import StoredLog
+
+if TYPE_CHECKING:
+    from mev_dagster.store.client import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a replay gave; `parity` is None when there was nothing to compare with."""
+
+    events: int
+    segments: int
+    digest: bytes
+    checkpoints: int
+    through_seq: int
+    parity: float | None
+    rows_compared: int
+    rows_equal: int
+    checkpoints_compared: int
+    checkpoints_equal: int
+    first_divergence: Divergence | None
+    seconds: float
+    times_real_time: float
+
+    @property
+    def ok(self) -> bool:
+        """Say whether log and store agree."""
+        return self.first_divergence is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as one JSON document."""
+        return {**asdict(self), "ok": self.ok}
+
+
+def replay_log(
+    reader: EventLogReader,
+    store: "Store | None" = None,
+    *,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> ReplayReport:
+    """Run the log again and, given a store, compare every row that the store has come to."""
+    log_id = log_identity(reader)
+    comparison, through = None, reader.last_seq
+    if store is not None:
+        stored = StoredLog(store, log_id)
+        if stored.progress < 0:
+            known = ", ".join(stored.other_logs()) or "no log at all"
+            raise InputError(f"{reader.directory}: the store holds nothing of log {log_id}; it holds {known}")
+        comparison, through = Comparison(stored), min(through, stored.progress)
+    run = Replay(reader, log_id=log_id, last_seq=through, on_batch=on_batch)
+    for batch in run.batches():
+        if comparison is not None:
+            comparison.push(batch)
+    if comparison is not None:
+        comparison.finish(through)
+    return ReplayReport(
+        events=run.events,
+        segments=run.segments,
+        digest=run.digest,
+        checkpoints=run.checkpoints,
+        through_seq=through,
+        parity=comparison.parity if comparison else None,
+        rows_compared=comparison.rows_compared if comparison else 0,
+        rows_equal=comparison.rows_equal if comparison else 0,
+        checkpoints_compared=comparison.checkpoints_compared if comparison else 0,
+        checkpoints_equal=comparison.checkpoints_equal if comparison else 0,
+        first_divergence=comparison.first_divergence(reader) if comparison else None,
+        seconds=round(run.seconds, 3),
+        times_real_time=round(run.times_real_time, 1),
+    )

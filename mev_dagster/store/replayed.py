@@ -1,0 +1,59 @@
+"""What the store holds of one event log, read back in the log's order for a replay to compare."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mev_dagster.store.log_writer import LogWriter
+from mev_dagster.store.sql import literal, quoted
+
+if TYPE_CHECKING:
+    from mev_dagster.store.client import Store
+
+
+class StoredCheckpoint(NamedTuple):
+    """The digests a run stored for the window that event `seq` closes."""
+
+    seq: int
+    block_number: int
+    event_digest: bytes
+    row_digest: bytes
+
+
+class StoredLog:
+    """Reads one log's rows."""
+
+    def __init__(self, store: "Store", log_id: str) -> None:
+        self.log_id = log_id
+        self._store = store
+        self._of_this_log = f"log_id = {literal(log_id)}"
+
+    @property
+    def progress(self) -> int:
+        """The last event that is wholly stored, -1 when nothing is."""
+        return LogWriter(self._store, self.log_id, ()).progress()
+
+    def other_logs(self) -> list[str]:
+        """Return the logs the store does hold."""
+        found = self._store.rows("SELECT DISTINCT log_id FROM writer_progress ORDER BY log_id")
+        return [str(row[0]) for row in found]
+
+    def rows(
+        self, table: str, columns: Sequence[str], order: Sequence[str], first_seq: int, last_seq: int
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of events `first_seq` to `last_seq`: order columns, then the asked-for columns."""
+        names = ", ".join(quoted(name) for name in (*order, *columns))
+        return self._store.rows(
+            f"SELECT {names} FROM {quoted(table)} WHERE {self._within(first_seq, last_seq)}"
+            f" ORDER BY {', '.join(quoted(name) for name in order)}"
+        )
+
+    def checkpoints(self, run: str, first_seq: int, last_seq: int) -> list[StoredCheckpoint]:
+        """Return the checkpoints of a run in order."""
+        found = self._store.rows(
+            "SELECT seq, block_number, event_digest, row_digest FROM replay_checkpoints"
+            f" WHERE {self._within(first_seq, last_seq)} AND run = {literal(run)} ORDER BY seq"
+        )
+        return [StoredCheckpoint(*row) for row in found]
+
+    def _within(self, first_seq: int, last_seq: int) -> str:
+        return f"{self._of_this_log} AND seq BETWEEN {int(first_seq)} AND {int(last_seq)}"
