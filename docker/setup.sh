@@ -32,7 +32,7 @@ make_venv() {
 
 [ -x "$venv/bin/pip" ] || make_venv
 echo "installing the locked Python packages into $venv (a minute or two the first time)"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+"$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 
 if command -v npm >/dev/null 2>&1; then
