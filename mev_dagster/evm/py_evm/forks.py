@@ -20,6 +20,7 @@ from eth.vm.forks.tangerine_whistle import TangerineWhistleState
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.errors import UnsupportedFork
+from mev_dagster.evm.py_evm.bls12_precompiles import bls12_precompiles
 from mev_dagster.evm.py_evm.bn254_precompiles import bn254_precompiles
 from mev_dagster.evm.py_evm.fast import FastFrame
 from mev_dagster.evm.py_evm.modexp import MODEXP_ADDRESS, eip198_gas, eip2565_gas, modexp
@@ -85,4 +86,6 @@ def _our_precompiles(fork: Fork) -> dict[bytes, Any]:
         found[MODEXP_ADDRESS] = partial(modexp, price=eip2565_gas if fork >= Fork.BERLIN else eip198_gas)
     if fork >= Fork.CANCUN:
         found[POINT_EVALUATION_ADDRESS] = point_evaluation
+    if fork >= Fork.PRAGUE:
+        found |= bls12_precompiles()
     return found
