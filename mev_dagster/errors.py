@@ -39,6 +39,18 @@ class InvalidTransaction(DecodeError):
     code = "invalid_transaction"
 
 
+class ProtocolViolation(DecodeError):
+    """A peer did what its protocol forbids; `reason` is a stable short code for metrics."""
+
+    code = "protocol_violation"
+
+
+class PeerUnreachable(MevError):
+    """A devp2p peer could not be dialled, or ended the conversation before it had begun."""
+
+    code = "peer_unreachable"
+
+
 class CaptureError(InputError):
     """A capture is truncated, altered, or of an unknown format version."""
 
