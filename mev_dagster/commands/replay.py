@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from mev_dagster.captures.source import ChainSource
     from mev_dagster.replay.report import ReplayReport
     from mev_dagster.settings import Settings
 
@@ -20,21 +21,38 @@ def replay(
     against: Annotated[
         str | None, typer.Option(help="store to compare with: http://host:port, or the home folder of one")
     ] = None,
+    capture: Annotated[
+        Path | None, typer.Option(help="capture with the blocks' state: search them again too")
+    ] = None,
+    rpc: Annotated[str | None, typer.Option(help="archive node to take that state from")] = None,
+    engine: Annotated[str, typer.Option(help="engine to execute with")] = "py_evm",
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Rebuild every row of a log from its events, digest it window by window, compare it with a store."""
     from mev_dagster.commands import output
     from mev_dagster.events.reader import EventLogReader
-    from mev_dagster.replay.report import replay_log
+    from mev_dagster.evm.engines import get_engine
+    from mev_dagster.replay.report import Deciding, replay_log
+    from mev_dagster.settings import settings
     from mev_dagster.store.client import open_store
 
     with ExitStack() as stack:
         store = stack.enter_context(open_store(_store_settings(against))) if against else None
         bar = stack.enter_context(output.progress("replaying events", quiet=json))
         task = bar.add_task("", total=None, detail="")
+        source = _source(stack, capture, rpc)
+        deciding = None
+        if source is not None:
+            deciding = Deciding(
+                source,
+                get_engine(engine),
+                budget=settings().search_budget,
+                on_block=lambda number: bar.update(task, detail=f"block {number}"),
+            )
         report = replay_log(
             EventLogReader(log),
             store,
+            deciding=deciding,
             on_batch=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if json:
@@ -58,6 +76,11 @@ def _print(report: "ReplayReport") -> None:
         f"parity {report.parity:.4%}: {report.rows_equal:,} of {report.rows_compared:,} rows and "
         f"{report.checkpoints_equal:,} of {report.checkpoints_compared:,} live checkpoints equal"
     )
+    if report.blocks_decided:
+        out.print(
+            f"{report.blocks_decided} blocks searched again: {report.decisions_equal:,} of "
+            f"{report.decisions_compared:,} features, executions and rankings equal"
+        )
     first = report.first_divergence
     if first is not None:
         where = f"{first.table}.{first.column}" if first.column else first.table
@@ -65,6 +88,20 @@ def _print(report: "ReplayReport") -> None:
         out.print(
             f"  log:   {first.expected!r}\n  store: {first.found!r}\n  event: {first.event}", markup=False
         )
+
+
+def _source(stack: ExitStack, capture: Path | None, rpc: str | None) -> "ChainSource | None":
+    from mev_dagster.captures.format import open_capture
+    from mev_dagster.captures.source import NodeSource
+    from mev_dagster.errors import InputError
+    from mev_dagster.evm.rpc import JsonRpc
+    from mev_dagster.ingest.recording import http_address
+
+    if capture is not None and rpc is not None:
+        raise InputError("give --capture or --rpc, not both")
+    if capture is not None:
+        return stack.enter_context(open_capture(capture))
+    return NodeSource(stack.enter_context(JsonRpc(http_address(rpc)))) if rpc else None
 
 
 def _store_settings(against: str) -> "Settings":

@@ -52,10 +52,14 @@ class Comparison:
         self._settled_seq = -1
 
     @property
-    def parity(self) -> float:
-        """Share of rows and checkpoints that are equal."""
-        compared = self.rows_compared + self.checkpoints_compared
-        return (self.rows_equal + self.checkpoints_equal) / compared if compared else 1.0
+    def compared(self) -> int:
+        """Number of rows and checkpoints compared."""
+        return self.rows_compared + self.checkpoints_compared
+
+    @property
+    def equal(self) -> int:
+        """Number of those that are equal."""
+        return self.rows_equal + self.checkpoints_equal
 
     def first_divergence(self, reader: EventLogReader) -> Divergence | None:
         """Return the earliest divergence with the event it is about, None when everything is equal."""

@@ -1,14 +1,18 @@
 """A whole replay in one call, and what it found: for the command, the Dagster check and the demo alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from mev_dagster.captures.source import ChainSource
 from mev_dagster.errors import InputError
 from mev_dagster.events.reader import EventLogReader
+from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.ingest.log_windows import log_identity
 from mev_dagster.replay.against import Comparison, Divergence
+from mev_dagster.replay.decisions import DecisionComparison, decide_again
 from mev_dagster.replay.run import Replay
+from mev_dagster.search.run import DEFAULT_BUDGET
 from mev_dagster.store.replayed import StoredLog
 
 if TYPE_CHECKING:
@@ -29,6 +33,10 @@ class ReplayReport:
     rows_equal: int
     checkpoints_compared: int
     checkpoints_equal: int
+    blocks_decided: int
+    decisions_compared: int
+    decisions_equal: int
+    rank_digest: bytes | None
     first_divergence: Divergence | None
     seconds: float
     times_real_time: float
@@ -43,13 +51,28 @@ class ReplayReport:
         return {**asdict(self), "ok": self.ok}
 
 
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What it takes to search the log's blocks again: their state, an engine, the budget of the live path."""
+
+    source: ChainSource
+    engine: SimulationEngine
+    budget: int = DEFAULT_BUDGET
+    known_pairs: Sequence[bytes] = ()
+    on_block: Callable[[int], None] = lambda number: None
+
+
 def replay_log(
     reader: EventLogReader,
     store: "Store | None" = None,
     *,
+    deciding: Deciding | None = None,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> ReplayReport:
-    """Run the log again and, given a store, compare every row that the store has come to."""
+    """Run the log again and, given a store, compare every row that the store has come to.
+
+    With `deciding`, the blocks are searched again too and compared with what their runs stored.
+    """
     log_id = log_identity(reader)
     comparison, through = None, reader.last_seq
     if store is not None:
@@ -64,18 +87,43 @@ def replay_log(
             comparison.push(batch)
     if comparison is not None:
         comparison.finish(through)
+    decisions = _decide(reader, store, deciding, through) if deciding else None
+    first = comparison.first_divergence(reader) if comparison else None
+    equal = (comparison.equal if comparison else 0) + (decisions.equal if decisions else 0)
+    compared = (comparison.compared if comparison else 0) + (decisions.compared if decisions else 0)
     return ReplayReport(
         events=run.events,
         segments=run.segments,
         digest=run.digest,
         checkpoints=run.checkpoints,
         through_seq=through,
-        parity=comparison.parity if comparison else None,
+        parity=None if store is None else equal / compared if compared else 1.0,
         rows_compared=comparison.rows_compared if comparison else 0,
         rows_equal=comparison.rows_equal if comparison else 0,
         checkpoints_compared=comparison.checkpoints_compared if comparison else 0,
         checkpoints_equal=comparison.checkpoints_equal if comparison else 0,
-        first_divergence=comparison.first_divergence(reader) if comparison else None,
+        blocks_decided=decisions.blocks if decisions else 0,
+        decisions_compared=decisions.compared if decisions else 0,
+        decisions_equal=decisions.equal if decisions else 0,
+        rank_digest=decisions.rank_digest if decisions else None,
+        first_divergence=first or (decisions.first if decisions else None),
         seconds=round(run.seconds, 3),
         times_real_time=round(run.times_real_time, 1),
     )
+
+
+def _decide(
+    reader: EventLogReader, store: "Store | None", deciding: Deciding, last_seq: int
+) -> DecisionComparison:
+    comparison = DecisionComparison(store)
+    for decided in decide_again(
+        reader,
+        deciding.source,
+        deciding.engine,
+        budget=deciding.budget,
+        last_seq=last_seq,
+        known_pairs=deciding.known_pairs,
+    ):
+        comparison.push(decided)
+        deciding.on_block(decided.head.number)
+    return comparison

@@ -57,3 +57,25 @@ class StoredLog:
 
     def _within(self, first_seq: int, last_seq: int) -> str:
         return f"{self._of_this_log} AND seq BETWEEN {int(first_seq)} AND {int(last_seq)}"
+
+
+class StoredBlock:
+    """Reads what one block's run stored."""
+
+    def __init__(self, store: "Store", number: int, block_hash: bytes) -> None:
+        self._store, self._number, self._hash = store, number, block_hash
+
+    def rank_digest(self) -> bytes | None:
+        """Return the digest of the stored ranking, None when no run has searched the block."""
+        found = self._store.rows(
+            f"SELECT rank_digest FROM block_runs FINAL WHERE block_number = {int(self._number)}"
+            f" AND block_hash = {literal(self._hash)}"
+        )
+        return bytes(found[0][0]) if found else None
+
+    def rows(self, table: str, columns: Sequence[str], order: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return the block's rows of a table."""
+        return self._store.rows(
+            f"SELECT {', '.join(quoted(name) for name in columns)} FROM {quoted(table)} FINAL"
+            f" WHERE block_number = {int(self._number)} ORDER BY {', '.join(quoted(name) for name in order)}"
+        )
