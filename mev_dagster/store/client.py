@@ -178,12 +178,17 @@ class Store:
         """
         return self.insert_batch(table, self.arrow(table, columns))
 
-    def insert_new(self, table: str, columns: Mapping[str, Sequence[Any]], *, key: str) -> int:
-        """Append the first row of each `key` value that the table does not hold yet; return how many."""
+    def insert_new(
+        self, table: str, columns: Mapping[str, Sequence[Any]], *, key: str, since: Any = None
+    ) -> int:
+        """Append the first row of each `key` value that the table does not hold yet; return how many.
+
+        With `since`, only the rows from that time on are looked at.
+        """
         spec = table_named(table)
         batch = self.arrow(table, columns)
         keys = batch.column(key).to_pylist()
-        known = self._known(spec, key, batch.column(key).unique())
+        known = self._known(spec, key, batch.column(key).unique(), since)
         fresh = []
         for index, value in enumerate(keys):
             if value not in known:
@@ -191,13 +196,14 @@ class Store:
                 fresh.append(index)
         return self.insert_batch(table, batch.take(pa.array(fresh, pa.int64()))) if fresh else 0
 
-    def _known(self, spec: Table, key: str, values: pa.Array) -> set[Any]:
+    def _known(self, spec: Table, key: str, values: pa.Array, since: Any) -> set[Any]:
         """Return which of these values of `key` the table holds.
 
         Many values travel as rows: a statement of 40,000 hashes takes a second to parse, a table of them
         30 ms. A table also keeps their width: a String ending in zero bytes would miss its FixedString.
         """
-        select = f"SELECT DISTINCT {quoted(key)} FROM {self._name(spec)} WHERE"
+        recent = _filter(spec, None, since, None) or " WHERE 1"
+        select = f"SELECT DISTINCT {quoted(key)} FROM {self._name(spec)}{recent} AND"
         if len(values) <= _KEYS_IN_A_STATEMENT:
             return {row[0] for row in self.rows(f"{select} {conditions(spec, {key: values.to_pylist()})}")}
         staging = f"{quoted(self.database)}.{quoted('_keys_' + secrets.token_hex(8))}"

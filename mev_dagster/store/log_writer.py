@@ -7,13 +7,13 @@ recorded progress, so no event is ever in a table twice, with or without FINAL.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mev_dagster.store.sql import conditions, literal, quoted, time_literal
-from mev_dagster.store.tables import TABLES
+from mev_dagster.store.sql import literal, quoted
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
 PROGRESS_TABLE = "writer_progress"
+_SEQS_IN_A_STATEMENT = 8_192  # a statement of ClickHouse's holds 256 KiB
 LOOK_BACK_NS = 3 * 86_400 * 1_000_000_000
 
 Row = Mapping[str, Any]
@@ -64,17 +64,14 @@ class LogWriter:
         A body is logged again only when its hash was long forgotten; looking back further than a pool keeps
         a transaction would read a table of months for nothing.
         """
-        since = min(int(row["first_seen_at"]) for row in rows) - LOOK_BACK_NS
-        same_hash = conditions(TABLES["transactions"], {"tx_hash": [row["tx_hash"] for row in rows]})
-        condition = f"first_seen_at >= {time_literal(since)} AND {same_hash}"
-        known = {row[0] for row in self._store.rows(f"SELECT tx_hash FROM transactions WHERE {condition}")}
-        fresh = {row["tx_hash"]: row for row in reversed(rows) if row["tx_hash"] not in known}
-        return self.write("transactions", list(fresh.values())[::-1])
+        since = min((int(row["first_seen_at"]) for row in rows), default=0) - LOOK_BACK_NS
+        return self._store.insert_new("transactions", as_columns(rows), key="tx_hash", since=since)
 
     def forget(self, table: str, rows: Sequence[Row]) -> None:
         """Remove the rows of the same events, whatever their sorting key is."""
-        seqs = ", ".join(str(int(row["seq"])) for row in rows)
-        self._store.command(f"DELETE FROM {quoted(table)} WHERE {self._of_this_log} AND seq IN ({seqs})")
+        for start in range(0, len(rows), _SEQS_IN_A_STATEMENT):
+            seqs = ", ".join(str(int(row["seq"])) for row in rows[start : start + _SEQS_IN_A_STATEMENT])
+            self._store.command(f"DELETE FROM {quoted(table)} WHERE {self._of_this_log} AND seq IN ({seqs})")
 
     def revise_by_key(self, table: str, rows: Sequence[Row], key: Sequence[str]) -> int:
         """Put each row in the place of that with the same key."""

@@ -1,7 +1,8 @@
-"""Integrity of the store: bytes on disk, the schema, and that no key is there twice."""
+"""Integrity of the store: the bytes on disk, the schema, and what the schema says must hold of the rows."""
 
 from dataclasses import dataclass, field
 
+from mev_dagster.store.checks import checks_of
 from mev_dagster.store.client import Store
 from mev_dagster.store.sql import literal, quoted
 from mev_dagster.store.tables import TABLES, Table
@@ -56,15 +57,10 @@ def _verify_table(store: Store, table: Table, found: dict[str, str]) -> TableHea
     name = f"{quoted(store.database)}.{quoted(table.name)}"
     if store.command(f"CHECK TABLE {name} SETTINGS check_query_single_value_result = 1") != 1:
         problems.append(f"a part on disk is damaged: CHECK TABLE {name} says which")
-    key = ", ".join(quoted(part) for part in table.key)
-    if table.self_compacting:
-        twice = 0
-    else:
-        twice = store.scalar(
-            f"SELECT count() FROM (SELECT count() AS copies FROM {name} GROUP BY {key} HAVING copies > 1)"
-        )
-    if twice:
-        problems.append(f"{twice} keys ({key}) are there more than once")
+    for check in checks_of(table):
+        broken = check.broken(store)
+        if broken and check.blocking:
+            problems.append(f"{check.name}: {broken} do not hold: {check.description}")
     digest = store.digest(table.name)
     return TableHealth(digest.rows, digest.digest, tuple(problems))
 

@@ -29,7 +29,7 @@ def sightings(count: int, *, window: int = 1, first_seq: int = 0, at: int = SLOT
         "window_number": [window] * count,
         "seen_at": [at + seq for seq in seqs],
         "mono_ns": list(seqs),
-        "tx_hash": [seq.to_bytes(32, "big") for seq in seqs],
+        "tx_hash": [(seq + 1).to_bytes(32, "big") for seq in seqs],
         "lane": ["rpc"] * count,
         "source": ["node"] * count,
         "announced_type": [None] * count,
@@ -43,7 +43,7 @@ def sightings(count: int, *, window: int = 1, first_seq: int = 0, at: int = SLOT
 def transactions(count: int, *, first: int = 0, window: int = 1) -> dict[str, list[Any]]:
     return {
         "window_number": [window] * count,
-        "tx_hash": [index.to_bytes(32, "big") for index in range(first, first + count)],
+        "tx_hash": [(index + 1).to_bytes(32, "big") for index in range(first, first + count)],
         "first_seen_at": [SLOT + index for index in range(count)],
         "tx_type": [4] * count,
         "chain_id": [1] * count,

@@ -45,7 +45,7 @@ def test_values_can_be_bound_to_a_query(store: Store):
     found = store.rows(
         "SELECT seq FROM tx_sightings WHERE hex(tx_hash) = {hash:String} OR seq IN {seqs:Array(Int64)}"
         " ORDER BY seq",
-        {"hash": "00" * 31 + "02", "seqs": [4]},
+        {"hash": "00" * 31 + "03", "seqs": [4]},
     )
     assert found == [(2,), (4,)]
 
@@ -104,6 +104,12 @@ def test_only_hashes_that_are_new_are_inserted(store: Store):
     assert store.insert_new("transactions", transactions(5, first=1), key="tx_hash") == 3
     assert store.insert_new("transactions", transactions(5, first=1), key="tx_hash") == 0
     assert store.count("transactions") == 6
+
+
+def test_a_hash_older_than_where_one_looks_counts_as_new(store: Store):
+    store.insert_new("transactions", transactions(2), key="tx_hash")
+    assert store.insert_new("transactions", transactions(2), key="tx_hash", since=SLOT + 1) == 1
+    assert store.insert_new("transactions", transactions(100), key="tx_hash", since=SLOT + 10) == 100
 
 
 def test_frames_are_cut_by_block_and_by_time(store: Store):

@@ -40,6 +40,13 @@ def test_rows_past_the_recorded_place_are_removed_before_they_come_again(store: 
 def test_a_hash_that_comes_again_keeps_its_first_row_in_large_batches_too(store: Store):
     writer = LogWriter(store, "log", TABLES)
     first = as_rows(transactions(40_000) | {"seq": list(range(40_000)), "log_id": ["log"] * 40_000})
-    assert writer.write_new("transactions", first, key="tx_hash") == 40_000
-    assert writer.write_new("transactions", first, key="tx_hash") == 0
-    assert store.count("transactions") == 40_000
+    assert writer.write_transactions(first) == 40_000
+    assert writer.write_transactions([*first, first[0] | {"tx_hash": b"n" * 32}]) == 1
+    assert store.count("transactions") == 40_001
+
+
+def test_the_rows_of_many_events_are_forgotten_at_once(store: Store):
+    writer = LogWriter(store, "log", TABLES)
+    writer.write("tx_sightings", as_rows(sightings(40_000, first_seq=10**12)))
+    writer.forget("tx_sightings", as_rows(sightings(39_999, first_seq=10**12 + 1)))
+    assert store.rows("SELECT seq FROM tx_sightings") == [(10**12,)]

@@ -10,9 +10,9 @@ CREATE TABLE IF NOT EXISTS relay_receipts
     accepted Bool COMMENT 'true when every check held',
     code LowCardinality(String) COMMENT 'stable code of the answer',
     message String DEFAULT '' COMMENT 'text of the answer' CODEC(ZSTD(1)),
-    check_names Array(LowCardinality(String)) COMMENT 'checks in the order the relay makes them; the next two are parallel',
-    check_ok Array(Bool) COMMENT 'whether each check held',
-    check_messages Array(String) COMMENT 'what each check says',
+    check_names Array(LowCardinality(String)) COMMENT 'checks in the order the relay makes them',
+    check_ok Array(Bool) COMMENT 'whether each check held; parallel to check_names',
+    check_messages Array(String) COMMENT 'what each check says; parallel to check_names',
     trace_id Nullable(FixedString(16)) COMMENT 'W3C trace of the run that made the row, volatile',
     stored_at DateTime64(9, 'UTC') DEFAULT now64(9) COMMENT 'when this row was written; the newest version of a key wins' CODEC(Delta, ZSTD(1))
 )

@@ -1,0 +1,88 @@
+"""What must hold of a table whatever fills it, generated from the schema; assets and `mev store verify` ask.
+
+A check is a SELECT that counts the rows (or keys) that break it, over the whole table or over the rows of
+one block. A blocking check says that whatever reads the table further down would be wrong.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mev_dagster.store.client import Store
+from mev_dagster.store.sql import conditions, literal, quoted
+from mev_dagster.store.tables import TABLES, Column, Table
+
+GENESIS_DAY = "2015-07-30"
+_PARALLEL = re.compile(r"parallel to (\w+)")
+_IDENTITIES = ("tx_hash", "block_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class TableCheck:
+    """One thing that must hold of a table; `counting` is a SELECT with `{source}` for the rows to look at."""
+
+    table: str
+    name: str
+    description: str
+    counting: str
+    blocking: bool = True
+
+    def broken(self, store: Store, where: Mapping[str, Any] | None = None) -> int:
+        """Return how many rows or keys break the check."""
+        spec = TABLES[self.table]
+        source = (
+            f"(SELECT * FROM {quoted(store.database)}.{quoted(self.table)}"
+            f" WHERE {conditions(spec, where or {})})"
+        )
+        return int(store.scalar(self.counting.format(source=source)))
+
+
+def checks_of(table: Table) -> tuple[TableCheck, ...]:
+    """Return the checks that the schema implies for a table."""
+    return tuple(_checks(table))
+
+
+def _checks(table: Table) -> Iterator[TableCheck]:
+    if not table.self_compacting:
+        key = ", ".join(quoted(name) for name in table.key)
+        yield TableCheck(
+            table.name,
+            "keys_are_unique",
+            f"No two rows have the same {', '.join(table.key)}.",
+            f"SELECT count() FROM (SELECT 1 FROM {{source}} GROUP BY {key} HAVING count() > 1)",
+        )
+    identities = [quoted(name) for name in _IDENTITIES if name in table.by_name]
+    if identities:
+        zero = " OR ".join(f"reinterpretAsUInt256({name}) = 0" for name in identities)
+        yield TableCheck(
+            table.name,
+            "hashes_are_set",
+            "Every row names its transaction and block by a hash that is not zero.",
+            f"SELECT countIf({zero}) FROM {{source}}",
+        )
+    parallel = [f"length({quoted(a)}) != length({quoted(b)})" for a, b in _parallel_columns(table.columns)]
+    if parallel:
+        yield TableCheck(
+            table.name,
+            "parallel_columns_match",
+            "Columns that belong together element by element are of one length.",
+            f"SELECT countIf({' OR '.join(parallel)}) FROM {{source}}",
+        )
+    if table.day_column is not None:
+        day = quoted(table.day_column)
+        yield TableCheck(
+            table.name,
+            "days_are_possible",
+            f"{table.day_column} lies between Ethereum's genesis and tomorrow.",
+            f"SELECT countIf({day} < toDate({literal(GENESIS_DAY)}) OR {day} > now() + INTERVAL 1 DAY)"
+            " FROM {source}",
+            blocking=False,
+        )
+
+
+def _parallel_columns(columns: tuple[Column, ...]) -> Iterator[tuple[str, str]]:
+    for column in columns:
+        match = _PARALLEL.search(column.comment)
+        if match is not None:
+            yield column.name, match[1]
