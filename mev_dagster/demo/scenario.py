@@ -6,17 +6,20 @@ on the same anvil, the same blocks come out, hash for hash. What differs is when
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.envelope import BLOB
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID, next_base_fee
 from mev_dagster.chain.jsonrpc import block_from_rpc
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.demo import market as market_of
+from mev_dagster.demo.blobs import ConstantBlob, with_sidecar
 from mev_dagster.demo.bots import Keeper, Rival
 from mev_dagster.demo.cast import Cast, Wallet
-from mev_dagster.demo.market import ETHER, GWEI, Market
+from mev_dagster.demo.market import ETHER, GWEI, SETUP_FEES, Market
 from mev_dagster.demo.script import SCRIPT, Act
 from mev_dagster.demo.slot import Sending
 from mev_dagster.demo.trading import Book
@@ -104,6 +107,7 @@ class Scenario:
         """Bring the market about in as many blocks as it takes; return the last of them."""
 
         await self._node.call("anvil_setCoinbase", _hex(self.cast.builder.address))
+        await self._load_trusted_setup()
         for batch in _batches(market_of.setup(self.cast, self.market), GAS_LIMIT):
             for transaction in batch:
                 await self._submit(transaction, transaction.raw)
@@ -143,6 +147,25 @@ class Scenario:
             token0, token1 = sorted(self.market.tokens[symbol] for symbol in symbols)
             pools[pool] = Pair(pool, token0, token1, *unpack_reserves(int(value, 16)), Fee())
         return Book(self.market, pools)
+
+    async def _load_trusted_setup(self) -> None:
+        """Offer a blob with another's commitment, which is refused.
+
+        Anvil loads KZG's trusted setup when it sees its first blob, and for those seconds answers nobody:
+        that must not happen in a slot.
+        """
+        rollup = self.cast.rollup
+        offered = rollup.sign(
+            SETUP_FEES,
+            kind=BLOB,
+            nonce=rollup.nonce,
+            to=rollup.address,
+            gas_limit=21_000,
+            blob_versioned_hashes=(ConstantBlob(0).versioned_hash,),
+            max_fee_per_blob_gas_wei=GWEI,
+        )
+        with suppress(NodeAnswerError):
+            await self._submit(offered, with_sidecar(offered, (ConstantBlob(1),)))
 
     async def _slot(self, number: int, act: Act, parent: Block) -> list[Sending]:
         book, base_fee_wei = await self.book(), next_base_fee(parent.header)
