@@ -39,16 +39,25 @@ class Stage:
     searches: dict[int, SearchResult] = field(default_factory=dict)
     runs: dict[int, DryRun] = field(default_factory=dict)
     labels: dict[int, BlockLabels] = field(default_factory=dict)
+    _store: Store | None = None
 
     @cached_property
     def seed(self) -> str:
         """Return what keys and ids are derived from: the digest of the capture's manifest."""
         return hashlib.sha256((self.capture.path / MANIFEST).read_bytes()).hexdigest()
 
-    @cached_property
+    @property
     def store(self) -> Store:
-        """Open the store of this home, once."""
-        return open_store(self.settings)
+        """Return the store of this home, opened when it is first wanted."""
+        if self._store is None:
+            self._store = open_store(self.settings)
+        return self._store
+
+    def close_store(self) -> None:
+        """Let go of the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     @property
     def traces_dir(self) -> Path:
@@ -66,18 +75,13 @@ class Stage:
         ]
         return max(chosen, key=lambda pair: (pair[1].simulated_profit_wei or 0, -pair[0]), default=None)
 
-    def close_store(self) -> None:
-        """Let go of the store, where it was opened."""
-        if "store" in self.__dict__:
-            self.store.close()
-            del self.__dict__["store"]
-
 
 def private_settings(home: Path, chain_id: int) -> Settings:
     """Return settings that share nothing with what else runs here: own folders, free ports, no server."""
     return Settings(
         home=home,
         chain_id=chain_id,
+        capture=None,
         rpc_url=None,
         store_url=None,
         relay_url=None,

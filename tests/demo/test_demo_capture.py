@@ -18,7 +18,7 @@ from mev_dagster.events.windows import windows
 from mev_dagster.evm.engines import get_engine
 
 SLOT_NS = 12 * 10**9
-LATE_NS = 2 * 10**9  # what a busy machine may make of a slot
+LATE_NS = 10**9  # what a busy machine may make of a slot
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from mev_dagster.events.verify import verify
 from mev_dagster.ingest.daemon import IngestDaemon
 from mev_dagster.ingest.lanes.capture import CaptureLane
 from mev_dagster.ingest.rows import INGEST_TABLES
+from mev_dagster.store.client import open_store
 
 
 def check_capture(stage: Stage) -> Outcome:
@@ -40,11 +41,10 @@ def ingest(stage: Stage) -> Outcome:
     daemon = IngestDaemon(
         stage.settings,
         [lambda context: CaptureLane(stage.capture, context.clock, chain=context.chain)],
-        lambda: stage.store,
+        lambda: open_store(stage.settings),
         once=True,
     )
     asyncio.run(daemon.run())
-    stage.close_store()  # the daemon has closed it
 
     log = verify(stage.settings.events_dir)
     events = list(EventLogReader(stage.settings.events_dir).read())
