@@ -22,7 +22,7 @@ TESTS = Path(__file__).parent
 LONGEST_LIFE_S = 0.05
 # Children come from a server that has imported everything already, so they start within milliseconds.
 CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload([write_until_killed.__module__])
+CHILDREN.set_forkserver_preload([EventLogWriter.__module__])
 
 
 def run_and_kill(directory: Path, chance: Random) -> int:
