@@ -7,6 +7,14 @@ from pathlib import Path
 class Disk:
     """A file system. Every method raises `OSError` and leaves it to the writer to say what that means."""
 
+    def make_directory(self, path: Path) -> None:
+        """Create a folder, and those above it, durably; leave one that is there alone."""
+        if not path.is_dir():
+            if not path.parent.is_dir():
+                self.make_directory(path.parent)
+            path.mkdir(exist_ok=True)
+            self.sync_directory(path.parent)
+
     def open(self, path: Path) -> int:
         """Open for appending, creating the file; return its descriptor."""
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

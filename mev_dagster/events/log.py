@@ -67,13 +67,14 @@ class EventLogWriter:
         self._lock = -1
         try:
             with self._failing_loudly():
-                self.directory.mkdir(parents=True, exist_ok=True)
+                self._disk.make_directory(self.directory)
                 self._lock = self._take_lock()
                 self._log = Recovery(self.directory, self._disk)
                 self._durable_next = self._log.segment.next_seq
                 self._mark_descriptor = self._disk.open(self.directory / DURABLE)
                 self._open_file()
             self._mark()
+            self._sync_mark()
         except BaseException:
             self._release()
             raise
@@ -193,6 +194,8 @@ class EventLogWriter:
             self._log.list_sealed(footer, segment.size + len(encoded))
             self._disk.close(self._descriptor)
         self._descriptor = -1
+        self._mark()
+        self._sync_mark()
 
     def prune(self, before_wall_ns: int) -> list[str]:
         """Remove sealed segments whose last event is older; return their names. The chain still verifies."""
@@ -243,6 +246,11 @@ class EventLogWriter:
         with self._failing_loudly():
             self._disk.write(self._mark_descriptor, mark.encode(), 0)
         self._durable_next = segment.next_seq
+
+    def _sync_mark(self) -> None:
+        """Make the mark durable, once a segment; in between a power failure may leave an older one."""
+        with self._failing_loudly():
+            self._disk.sync(self._mark_descriptor)
 
     @contextmanager
     def _failing_loudly(self) -> Iterator[None]:

@@ -100,6 +100,27 @@ def read_manifest(directory: Path) -> Manifest:
         return Manifest()
 
 
+class ManifestFile:
+    """A log folder's manifest, read again only when the file has been replaced."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / MANIFEST
+        self._seen: tuple[int, int, int] | None = None
+        self._manifest = Manifest()
+
+    def read(self) -> Manifest:
+        """Return the manifest as it is now."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return Manifest()
+        version = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if version != self._seen:
+            self._manifest = read_manifest(self._path.parent)
+            self._seen = version
+        return self._manifest
+
+
 def _check_chain(manifest: Manifest) -> None:
     next_seq, digest = manifest.pruned.next_seq, manifest.pruned.digest
     for segment in manifest.segments:

@@ -8,7 +8,7 @@ from mev_dagster.errors import InputError, LogCorrupt
 from mev_dagster.events.batch import RawBatch
 from mev_dagster.events.codec import RawEvent
 from mev_dagster.events.durable import read_mark
-from mev_dagster.events.manifest import Manifest, SealedSegment, read_manifest
+from mev_dagster.events.manifest import Manifest, ManifestFile, SealedSegment, read_manifest
 from mev_dagster.events.segment import (
     HEADER_SIZE,
     SegmentHeader,
@@ -36,7 +36,9 @@ def load_sealed(directory: Path, segment: SealedSegment) -> RawBatch:
     try:
         buffer = (directory / segment.name).read_bytes()
     except FileNotFoundError:
-        raise LogCorrupt(f"segment {segment.name}: the manifest lists it, the folder lacks it") from None
+        if segment in read_manifest(directory).segments:
+            raise LogCorrupt(f"segment {segment.name}: the manifest lists it, the folder lacks it") from None
+        raise _pruned(segment.first_seq, segment.last_seq + 1) from None
     if len(buffer) != segment.bytes:
         raise LogCorrupt(
             f"segment {segment.name}: offset {len(buffer)}: expected {segment.bytes} bytes, "
@@ -51,12 +53,17 @@ def load_sealed(directory: Path, segment: SealedSegment) -> RawBatch:
     return batch
 
 
+def _pruned(seq: int, first_kept: int) -> InputError:
+    return InputError(f"event {seq}: retention has removed the events before {first_kept}")
+
+
 class LogCursor:
     """A place in the log. `batches` yields what is durable from there on and moves behind it."""
 
     def __init__(self, directory: Path, next_seq: int = 0) -> None:
         self.directory = directory
         self.next_seq = next_seq
+        self._manifest_file = ManifestFile(directory)
         # Where to go on in the open segment: the event at `_open_offset` is `_open_seq`.
         self._open_segment = -1
         self._open_seq = -1
@@ -64,6 +71,9 @@ class LogCursor:
 
     def batches(self) -> Iterator[RawBatch]:
         """Yield every durable event from `next_seq` on in batches, then end."""
+        mark = read_mark(self.directory)
+        if mark is not None and mark.next_seq == self.next_seq > 0:
+            return
         manifest = self._manifest()
         while True:
             for segment in manifest.segments:
@@ -86,10 +96,10 @@ class LogCursor:
                 yield raw
 
     def _manifest(self) -> Manifest:
-        manifest = read_manifest(self.directory)
+        manifest = self._manifest_file.read()
         first = manifest.pruned.next_seq
         if 0 < self.next_seq < first:
-            raise InputError(f"event {self.next_seq}: retention has removed the events before {first}")
+            raise _pruned(self.next_seq, first)
         self.next_seq = max(self.next_seq, first)
         return manifest
 
@@ -134,17 +144,18 @@ class EventLogReader:
         self.directory = Path(directory)
         if not self.directory.is_dir():
             raise InputError(f"{self.directory}: no such event log")
+        self._manifest_file = ManifestFile(self.directory)
 
     @property
     def first_seq(self) -> int:
         """Return the number of the first event that retention has kept."""
-        return read_manifest(self.directory).pruned.next_seq
+        return self._manifest_file.read().pruned.next_seq
 
     @property
     def last_seq(self) -> int:
         """Return the number of the last durable event, -1 when there is none."""
         mark = read_mark(self.directory)
-        sealed = read_manifest(self.directory).next_seq
+        sealed = self._manifest_file.read().next_seq
         if mark is not None:
             return max(mark.next_seq, sealed) - 1
         cursor = LogCursor(self.directory, sealed)

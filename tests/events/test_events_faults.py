@@ -94,16 +94,18 @@ def test_a_writer_whose_sync_failed_takes_nothing_more(tmp_path: Path):
     """The kernel has dropped the pages; a second sync that succeeds would prove nothing (fsyncgate)."""
 
     class FailsOnce(Disk):
-        failed = False
+        fails = False
 
         def sync(self, descriptor: int) -> None:
-            if not self.failed:
-                self.failed = True
+            if self.fails:
+                self.fails = False
                 raise OSError(errno.EIO, "Input/output error")
             super().sync(descriptor)
 
-    writer = EventLogWriter(tmp_path, disk=FailsOnce())
+    disk = FailsOnce()
+    writer = EventLogWriter(tmp_path, disk=disk)
     writer.append(body(0))
+    disk.fails = True
     attempts: list[Callable[[], object]] = [
         writer.commit,
         writer.commit,

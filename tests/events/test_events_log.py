@@ -168,6 +168,16 @@ def test_retention_removes_whole_segments_and_the_rest_still_verifies(tmp_path: 
         assert writer.append(body(200)).seq == 200
 
 
+def test_a_reader_whose_segment_is_pruned_under_it_says_so(tmp_path: Path):
+    with EventLogWriter(tmp_path, segment_bytes=4096) as writer:
+        writer.append_many(bodies(200))
+        batches = EventLogReader(tmp_path).batches()
+        first = next(batches)
+        writer.prune(before_wall_ns=100 * 1_000_000)
+        with pytest.raises(InputError, match=f"event {len(first)}: retention has removed"):
+            list(batches)
+
+
 def test_a_missing_log_is_named(tmp_path: Path):
     with pytest.raises(InputError, match="nowhere"):
         EventLogReader(tmp_path / "nowhere")
