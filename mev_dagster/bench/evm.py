@@ -1,17 +1,24 @@
 """`mev bench evm`: our py-evm engine against py-evm as it comes, on real Uniswap V2 swaps.
 
 Both execute the same signed swaps on the same state in the same order; senders are recovered beforehand.
-The bundle rows try three-transaction sandwiches on one session, which stock py-evm cannot take back.
+The bundle rows try three-transaction sandwiches on one session, which stock py-evm cannot take back. A live
+node gives the figures of the node engine, and what loading a state lazily costs in requests and bytes.
 """
 
+import time
 from collections.abc import Iterator
 
 from mev_dagster.bench.harness import Options, Result, interleave, judge
 from mev_dagster.bench.stock_py_evm import VERSION, StockPyEvm
 from mev_dagster.bench.uniswap import ETHER, SANDWICH_GAS, UniswapWorld, build, find_modules
 from mev_dagster.chain.transactions import Transaction
+from mev_dagster.demo.anvil import AnvilNode, find_anvil
+from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.node import NodeEngine
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
+from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.rpc_state import RpcState, fetch_header
 from mev_dagster.evm.types import TxStatus
 
 SWAPS = 24
@@ -35,6 +42,16 @@ def run(options: Options) -> Iterator[Result]:
     yield from _swaps(world, rounds)
     options.step(f"{BUNDLES} sandwich bundles on one session")
     yield from _bundles(world, rounds)
+    try:
+        binary = find_anvil()
+    except InputError as error:
+        yield Result("evm node sandwich bundle", 0.0, "ms", ok=None, note=str(error))
+        return
+    options.step("the same on a live anvil node")
+    with AnvilNode("--hardfork", "prague", "--no-mining", binary=binary) as node:
+        rpc = JsonRpc(node.http_url)
+        yield from _node_bundles(world, rpc, rounds)
+        yield from _prestate_cost(world, rpc)
 
 
 def _swaps(world: UniswapWorld, rounds: int) -> Iterator[Result]:
@@ -105,3 +122,61 @@ def _bundles(world: UniswapWorld, rounds: int) -> Iterator[Result]:
         "ms",
         note=f"{1 / per_bundle:,.0f} bundles/s on one core; {sum(SANDWICH_GAS):,} gas each",
     )
+
+
+def _node_bundles(world: UniswapWorld, rpc: JsonRpc, rounds: int) -> Iterator[Result]:
+    session = NodeEngine(rpc).session(world.state, world.env, begin_block=False)
+    bundle = world.sandwich()
+    gas = tuple(tx.gas_used for tx in session.run(bundle).txs)
+    assert gas == SANDWICH_GAS, "the node is not exact"
+    # Wall time: most of it is spent in the node's process.
+    best = interleave({"node": lambda _: session.run(bundle)}, [None], rounds=rounds, clock=time.perf_counter)
+    yield judge(
+        "evm node sandwich bundle",
+        1000 * best["node"],
+        "ms",
+        note="anvil as a stateless worker: whole state in every request, results with state diffs",
+    )
+
+
+def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
+    number = _install(world, rpc)
+    bundle = world.sandwich()
+
+    def load(state: RpcState) -> tuple[int, int]:
+        requests, received = rpc.requests, rpc.bytes_received
+        result = get_engine().simulate(state, world.env, bundle, begin_block=False)
+        assert tuple(tx.gas_used for tx in result.txs) == SANDWICH_GAS
+        return rpc.requests - requests, rpc.bytes_received - received
+
+    state = RpcState.at(rpc, number)
+    requests, received = load(state)
+    prestate = state.recorded()
+    yield judge(
+        "evm prestate, cold",
+        requests,
+        "requests",
+        note=f"{received:,} bytes with proofs for {len(prestate.accounts)} accounts; "
+        f"recorded {len(prestate.canonical()):,} bytes and {len(prestate.codes)} codes",
+    )
+    diff = get_engine().simulate(state, world.env, bundle, begin_block=False).state_diff
+    state.advance(fetch_header(rpc, number), diff)
+    requests, received = load(state)
+    yield judge("evm prestate, next block", requests, "requests", note=f"{received:,} bytes with proofs")
+
+
+def _install(world: UniswapWorld, rpc: JsonRpc) -> int:
+    """Give a node the world's state, and return the number of the block that holds it."""
+    calls: list[tuple[str, list[str]]] = []
+    for address, account in world.state.accounts.items():
+        name = "0x" + address.hex()
+        calls.append(("anvil_setBalance", [name, hex(account.balance_wei)]))
+        calls.append(("anvil_setNonce", [name, hex(account.nonce)]))
+        calls.append(("anvil_setCode", [name, "0x" + world.state.code(account.code_hash).hex()]))
+        calls += [
+            ("anvil_setStorageAt", [name, f"{slot:#066x}", f"{value:#066x}"])
+            for slot, value in account.storage.items()
+        ]
+    rpc.batch(calls)
+    rpc.call("evm_mine")
+    return int(rpc.call("eth_blockNumber"), 16)
