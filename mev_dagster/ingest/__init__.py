@@ -2,9 +2,9 @@
 
     lane.run(queue) -> ArrivalQueue -> Pipeline (dedupe, decode, order) -> event log -> StoreFeeder -> store
 
-`arrivals` what a lane may hand over      `lanes/`    where it comes from (rpc, capture)
-`queue`    the bounded, counted queue     `pipeline`  arrivals to logged events: the one path
-`chain`    which blocks are canonical     `rows`      logged events to the store's columns, a pure function
-`feeder`   log to store, resumable        `daemon`    supervision, /metrics, /healthz, /readyz
-`rpc_ws`   JSON-RPC over one WebSocket    `recording` a capture from a live node
+what comes in       `arrivals`, `queue` (bounded, counted), `lanes/` (rpc, capture), `supervisor`, `rpc_ws`
+what is logged      `pipeline` (the one path), `chain` (which blocks are canonical), `memory`, `restore`
+what is stored      `rows` (events to columns, a pure function), `checkpoints`, `feeder`, `backfill`
+what is served      `daemon` (the wiring), `http` (/metrics, /healthz, /readyz, /heads), `metrics`
+beside the daemon   `recording` (a capture from a live node), `log_windows`, `coverage`, `decode_workers`
 """
