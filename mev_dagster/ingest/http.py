@@ -114,7 +114,14 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, app: Starlette) -> None:
         super().__init__(
-            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", http="h11")
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                http="h11",
+                timeout_graceful_shutdown=1,  # whoever waits for a head may not hold up the end
+            )
         )
 
     @contextlib.contextmanager

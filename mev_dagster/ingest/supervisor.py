@@ -31,6 +31,7 @@ class LaneSupervisor:
     ) -> None:
         self.lane = lane
         self.last_error = ""
+        self.finished = False
         self._queue, self._metrics, self._clock = queue, metrics, clock
         self._backoff = backoff or (lambda: delays(random.Random()))  # noqa: S311 - jitter, not a secret
         self._restart = restart
@@ -42,6 +43,7 @@ class LaneSupervisor:
         while True:
             try:
                 await self.lane.run(self._queue)
+                self.finished = True
                 return
             except InputError:
                 raise

@@ -2,6 +2,7 @@
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -102,6 +103,12 @@ def test_whoever_waits_for_a_head_is_answered_when_it_is_durable(anvil, store, l
     assert head["number"] == 1
     assert daemon.health()["durable_seq"] >= head["seq"]
     assert daemon.get("/heads?after_seq=x")[0] == 400
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(daemon.get, f"/heads?after_seq={head['seq']}&wait=60")
+        began = time.monotonic()
+        assert daemon.stop() == 0  # whoever waits for a head does not hold up the end
+        assert time.monotonic() - began < 30
+        waiting.exception()
 
 
 def test_kill_9_loses_nothing_acknowledged_and_duplicates_nothing(anvil, store, home, launch):

@@ -33,7 +33,12 @@ class HostileNode:
         }
         self.pending = pending
 
+    async def announce(self, header) -> None:
+        note = {"params": {"subscription": "0xnewHeads", "result": header}}
+        await self.websocket.send(msgspec.json.encode(note).decode())
+
     async def serve(self, websocket) -> None:
+        self.websocket = websocket
         async for message in websocket:
             request = msgspec.json.decode(message)
             answer = self.answers.get(request["method"], "nonsense")
@@ -132,6 +137,27 @@ async def test_a_head_in_the_wrong_form_ends_the_connection_with_a_typed_error(h
     async with following(HostileNode({"eth_getBlockByNumber": head})) as run:
         with pytest.raises(NodeAnswerError, match="head"):
             await asyncio.wait_for(run.lane_task, 10)
+
+
+async def test_the_blocks_after_a_refused_one_come_in_behind_a_gap(anvil):
+    """A node that falsifies one block of an otherwise genuine chain."""
+    anvil.mine(3)
+    real = {n: anvil.call("eth_getBlockByNumber", hex(n), True) for n in range(4)}
+    by_hash = {block["hash"]: block for block in real.values()}
+    falsified = {**real[2], "gasUsed": "0x1"}
+    node = HostileNode(
+        {
+            "eth_getBlockByNumber": lambda params: real[1],
+            "eth_getBlockByHash": lambda params: {**by_hash, real[2]["hash"]: falsified}[params[0]],
+        }
+    )
+    async with following(node) as run:
+        await until(lambda: run.head() == 1, "block 1")
+        for number in (2, 3):
+            await node.announce(real[number])
+        await until(lambda: run.head() == 3, "block 3")
+    gaps = [event for event in run.of(LaneStatus) if event.state == LaneState.GAP]
+    assert [(gap.count, gap.reason) for gap in gaps] == [(1, "no block between the last head and block 3")]
 
 
 async def test_a_block_that_is_not_its_hash_is_refused_and_the_lane_goes_on():

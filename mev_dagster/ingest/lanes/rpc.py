@@ -22,6 +22,8 @@ from mev_dagster.telemetry.logging import logger
 
 log = logger("ingest.rpc")
 
+HEADS_WAITING = 64  # the newest one leads to all before it
+
 Announced = tuple[dict[str, Any], int, int]  # header, wall_ns, mono_ns
 
 
@@ -54,7 +56,7 @@ class RpcLane:
         node = await NodeConnection.open(self._url, self._clock)
         try:
             await self._check_chain(node)
-            announced: asyncio.Queue[Announced] = asyncio.Queue()
+            announced: asyncio.Queue[Announced] = asyncio.Queue(HEADS_WAITING)
             pending = PendingWatch(
                 node, queue, self.source, clock=self._clock, knows=self._knows, decoded=self._decoded
             )
@@ -109,6 +111,8 @@ class RpcLane:
 
 
 def _announce(heads: "asyncio.Queue[Announced]", raw: msgspec.Raw, wall_ns: int, mono_ns: int) -> None:
+    if heads.full():
+        heads.get_nowait()
     heads.put_nowait((msgspec.json.decode(raw), wall_ns, mono_ns))
 
 

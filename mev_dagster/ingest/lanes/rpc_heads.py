@@ -6,8 +6,8 @@ from typing import Any
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.jsonrpc import block_from_rpc, hex_data
 from mev_dagster.errors import DecodeError, NodeAnswerError
-from mev_dagster.ingest.chain import BlockRef, CanonicalChain
-from mev_dagster.ingest.memory import DecodedTransactions
+from mev_dagster.ingest.chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain
+from mev_dagster.ingest.memory import DecodedTransactions, Recent
 from mev_dagster.ingest.rpc_ws import NodeConnection
 from mev_dagster.telemetry.logging import logger
 
@@ -23,6 +23,7 @@ class HeadFollower:
     def __init__(self, chain: CanonicalChain, decoded: DecodedTransactions) -> None:
         self._chain = chain
         self._decoded = decoded
+        self._refused: Recent[bytes, None] = Recent(BLOCKS_REMEMBERED)
 
     async def follow(self, node: NodeConnection, head: dict[str, Any]) -> AsyncIterator[Block]:
         """Yield the blocks between what is known and `head`, oldest first.
@@ -37,6 +38,7 @@ class HeadFollower:
                 block = block_from_rpc(answer, known=self._decoded.get)
             except DecodeError as error:
                 log.warning("block refused", block_hash=block_hash, error=error)
+                self._refused[block_hash] = None  # the blocks after it come in behind a gap
                 return
             yield block
             # Only now: a block that its receiver never took must be fetched again.
@@ -48,7 +50,7 @@ class HeadFollower:
         header = head
         while len(path) < MAX_FILLED_BLOCKS:
             block_hash, parent_hash = _hash_of(header, "hash"), _hash_of(header, "parentHash")
-            if block_hash in self._chain:
+            if block_hash in self._chain or block_hash in self._refused:
                 break
             path.append(block_hash)
             if self._chain.tip is None or parent_hash in self._chain or header.get("number") == "0x0":

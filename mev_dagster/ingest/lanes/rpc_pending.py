@@ -20,6 +20,7 @@ from mev_dagster.telemetry.clock import Clock
 FETCH_BACKLOG = 8_192  # announced hashes waiting for their body; more is dropped and counted
 FETCHERS = 32  # requests in flight
 REJECTED_JSON_BYTES = 4_096
+YIELD_EVERY = 32  # a mainnet pool takes seconds to decode; heads must not wait for it
 TXPOOL_SOURCE = "/txpool"
 
 
@@ -90,16 +91,24 @@ class PendingWatch:
         self.lost = False
         wall_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
         count = 0
-        for obj in _pool_transactions(pool):
-            source = self._source + TXPOOL_SOURCE
+        source = self._source + TXPOOL_SOURCE
+        for index, obj in enumerate(_pool_transactions(pool)):
+            if index % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            if self._is_known(obj):
+                continue
             body = self._body(obj, source, wall_ns, mono_ns)
             if isinstance(body, TxBody):
-                if self._knows(body.tx_hash):
-                    continue
                 await self._queue.put(TxSeen(UNLOGGED, wall_ns, mono_ns, Lane.RPC, source, body.tx_hash))
                 count += 1
             await self._queue.put(body)
         return count
+
+    def _is_known(self, obj: Any) -> bool:
+        try:
+            return self._knows(_hash(obj["hash"]))
+        except (DecodeError, KeyError, TypeError):
+            return False  # whatever it is, decoding will say
 
     async def _fetch_each(self) -> None:
         while True:
