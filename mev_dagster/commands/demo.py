@@ -93,6 +93,33 @@ def record(
     )
 
 
+@app.command()
+def live(
+    minutes: Annotated[float, typer.Option(min=0.1, help="how long to play")] = 5,
+    slot_seconds: Annotated[int, typer.Option(min=1, help="seconds between blocks")] = 12,
+) -> None:
+    """Run the devnet as a live node to follow: `mev up --rpc` the address it prints."""
+    import asyncio
+
+    from mev_dagster.chain.blocks import Block
+    from mev_dagster.commands import output
+    from mev_dagster.demo.live import live as play
+
+    blocks = max(round(minutes * 60 / slot_seconds), 1)
+    with output.progress("playing") as bar:
+        task = bar.add_task("", total=blocks, detail="bringing the market about")
+
+        def on_block(block: Block, sent: int) -> None:
+            detail = f"block {block.header.number}: {sent} sent, {len(block.transactions)} landed"
+            bar.update(task, advance=1, detail=detail)
+
+        def on_ready(url: str) -> None:
+            output.out.print(url)
+            output.err.print(f"follow it with: mev up --rpc {url}")
+
+        asyncio.run(play(blocks=blocks, slot_seconds=slot_seconds, on_ready=on_ready, on_block=on_block))
+
+
 @app.command("compile")
 def compile_(
     check: Annotated[bool, typer.Option("--check", help="compare with the shipped artifacts only")] = False,

@@ -45,13 +45,16 @@ BALANCES_WEI = {
 DEFAULT_BALANCE_ETHER = 100
 
 
-def genesis(cast: Cast) -> dict[str, Any]:
-    """Return the genesis file: everybody's ether, and a builder that is no empty account."""
+def genesis(cast: Cast, timestamp: int = GENESIS_TIMESTAMP, wealth: int = 1) -> dict[str, Any]:
+    """Return the genesis file: everybody's ether, `wealth` times over, and a builder that is no empty account."""
     return {
         "config": {"chainId": DEVNET_CHAIN_ID},
-        "alloc": {_hex(wallet.address): {"balance": hex(_balance_wei(wallet))} for wallet in cast.everyone()},
+        "alloc": {
+            _hex(wallet.address): {"balance": hex(wealth * _balance_wei(wallet))}
+            for wallet in cast.everyone()
+        },
         "coinbase": _hex(cast.builder.address),
-        "timestamp": hex(GENESIS_TIMESTAMP),
+        "timestamp": hex(timestamp),
         "gasLimit": hex(GAS_LIMIT),
         "baseFeePerGas": hex(GENESIS_BASE_FEE_WEI),
         "difficulty": "0x0",
@@ -65,10 +68,12 @@ def _balance_wei(wallet: Wallet) -> int:
     return BALANCES_WEI.get(wallet.role.split()[0], DEFAULT_BALANCE_ETHER) * ETHER
 
 
-def anvil_arguments(cast: Cast, folder: Path) -> tuple[str, ...]:
+def anvil_arguments(
+    cast: Cast, folder: Path, timestamp: int = GENESIS_TIMESTAMP, wealth: int = 1
+) -> tuple[str, ...]:
     """Return how to start anvil for the play; writes the genesis file into `folder`."""
     path = folder / "genesis.json"
-    path.write_text(json.dumps(genesis(cast)))
+    path.write_text(json.dumps(genesis(cast, timestamp, wealth)))
     return (
         "--init",
         str(path),
@@ -82,7 +87,7 @@ def anvil_arguments(cast: Cast, folder: Path) -> tuple[str, ...]:
         "--chain-id",
         str(DEVNET_CHAIN_ID),
         "--timestamp",
-        str(GENESIS_TIMESTAMP),
+        str(timestamp),
         "--gas-limit",
         str(GAS_LIMIT),
         "--block-base-fee-per-gas",
@@ -93,7 +98,15 @@ def anvil_arguments(cast: Cast, folder: Path) -> tuple[str, ...]:
 class Scenario:
     """One staging of the play on one fresh node."""
 
-    def __init__(self, node: NodeConnection, *, clock: Clock, seed: str = SEED) -> None:
+    def __init__(
+        self,
+        node: NodeConnection,
+        *,
+        clock: Clock,
+        seed: str = SEED,
+        timestamp: int = GENESIS_TIMESTAMP,
+        seconds_between_blocks: int = SLOT_SECONDS,
+    ) -> None:
         self.cast = Cast()
         self.market: Market = market_of.plan(self.cast)
         self._node = node
@@ -101,7 +114,8 @@ class Scenario:
         self._traffic = Traffic(self.cast, self.market, seed)
         self._rival = Rival(self.cast.rival, self.market)
         self._keeper = Keeper(self.cast.keeper, self.market)
-        self._timestamp = GENESIS_TIMESTAMP
+        self._timestamp = timestamp
+        self._seconds_between_blocks = seconds_between_blocks
 
     async def prepare(self) -> Block:
         """Bring the market about in as many blocks as it takes; return the last of them."""
@@ -124,7 +138,7 @@ class Scenario:
     ) -> AsyncIterator[tuple[Block, tuple[Sending, ...]]]:
         """Stage the script behind `parent`; yield each block with what was sent in its slot.
 
-        `slot_seconds` is how long a slot lasts here; timestamps are 12 s apart whatever it is.
+        `slot_seconds` is how long a slot lasts here, whatever lies between the blocks' timestamps.
         """
         start_ns, pace = self._clock.mono_ns(), slot_seconds / SLOT_SECONDS
         for number, act in enumerate(script):
@@ -182,7 +196,7 @@ class Scenario:
             raise NodeAnswerError(f"the node calls {_hex(transaction.hash)} {answer}")
 
     async def _mine(self) -> Block:
-        self._timestamp += SLOT_SECONDS
+        self._timestamp += self._seconds_between_blocks
         await self._node.call("evm_mine", {"timestamp": self._timestamp})
         return block_from_rpc(await self._node.call("eth_getBlockByNumber", "latest", True))
 
