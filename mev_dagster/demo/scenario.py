@@ -46,7 +46,7 @@ DEFAULT_BALANCE_ETHER = 100
 
 
 def genesis(cast: Cast, timestamp: int = GENESIS_TIMESTAMP, wealth: int = 1) -> dict[str, Any]:
-    """Return the genesis file: everybody's ether, `wealth` times over, and a builder that is no empty account."""
+    """Return the genesis file: everybody's ether `wealth` times over, and a builder that exists."""
     return {
         "config": {"chainId": DEVNET_CHAIN_ID},
         "alloc": {
