@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3 import PoolManager
 
 from mev_dagster.errors import InputError, NodeUnreachable, StoreError
 from mev_dagster.settings import Settings
@@ -128,6 +130,9 @@ def connect(
         # An advertisement that nobody answers for is a server that crashed: its supervisor gets some time
         # to start it again before this process takes the engine away from it.
         if in_process and (advertised is None or late) and lock.acquire():
+            advertisement_path(settings).unlink(
+                missing_ok=True
+            )  # whoever wrote it is gone: the lock was free
             try:
                 return connect_in_process(settings), lock.release
             except BaseException:
@@ -157,14 +162,36 @@ def connect_server(settings: Settings) -> Client:
 
 
 def _connect_advertised(advertised: Advertisement) -> Client | None:
+    """Return a client of the embedded server, or None when nobody answers for it.
+
+    A pool of its own keeps connections to loopback from being sent through the proxy of the environment.
+    """
     parts = urlsplit(advertised.url)
+    pool = get_pool_manager(maxsize=16)
     try:
-        return _http_client("http", parts.hostname or "", parts.port or 0, "default", advertised.token)
+        host, port = parts.hostname or "", parts.port or 0
+        return _http_client("http", host, port, "default", advertised.token, pool=pool)
     except NodeUnreachable:
         return None
+    except StoreError:
+        if _alive(advertised.pid):
+            raise
+        return None  # the server is gone and something else listens where it was
 
 
-def _http_client(scheme: str, host: str, port: int, user: str, password: str) -> Client:
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _http_client(
+    scheme: str, host: str, port: int, user: str, password: str, *, pool: PoolManager | None = None
+) -> Client:
     try:
         return clickhouse_connect.get_client(
             interface=scheme,
@@ -174,6 +201,7 @@ def _http_client(scheme: str, host: str, port: int, user: str, password: str) ->
             password=password,
             autogenerate_session_id=False,  # a session admits one query at a time; ours are shared by threads
             settings=_CLIENT_SETTINGS,
+            pool_mgr=pool,
         )
     except OperationalError as error:
         raise NodeUnreachable(f"no store answers at {scheme}://{host}:{port}") from error

@@ -12,7 +12,6 @@ import secrets
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +54,7 @@ from mev_dagster.store.http_protocol import (
 
 _Result = TypeVar("_Result")
 _HEAD_BYTES = 64 * 1024
+_KEEP_ALIVE_SECONDS = 300  # a client must not find its idle connection closed under an insert
 _DONE = object()
 
 
@@ -175,18 +175,21 @@ class StoreServer:
     @contextlib.asynccontextmanager
     async def _spooled(self, pieces: AsyncIterator[bytes], start: bytes = b"") -> AsyncIterator[Path]:
         """Write a whole body to a file of its own for as long as the insert runs."""
-        descriptor, name = tempfile.mkstemp(suffix=".rows", dir=self._spool)
-        path = Path(name)
+        path = self._spool / f"{uuid4()}.rows"
         try:
-            with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
+            await self._write(path, pieces, start)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def _write(self, path: Path, pieces: AsyncIterator[bytes], start: bytes) -> None:
+        try:
+            with path.open("xb", buffering=1 << 20) as file:
                 file.write(start)
                 async for piece in pieces:
                     file.write(piece)
-            yield path
         except OSError as error:
             raise QueryError(Code.LIMIT_EXCEEDED, f"Cannot spool the rows: {error.strerror}") from error
-        finally:
-            path.unlink(missing_ok=True)
 
     async def _stream(self, answer: Answer, tag: str) -> AsyncIterator[bytes]:
         try:
@@ -329,6 +332,7 @@ def serve(
             access_log=False,
             server_header=False,
             lifespan="off",
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
         asyncio.run(_serve(uvicorn.Server(config), listener, settings, advertisement, ready))
     finally:

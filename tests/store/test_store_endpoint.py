@@ -1,12 +1,14 @@
 """Which store a process gets, and that two never own one engine."""
 
 import fcntl
+import http.server
 import json
 import os
 import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,13 @@ def test_a_live_server_is_found_through_its_advertisement(server: ServerProcess)
     with open_store(server.settings) as store:
         assert store.url == server.advertised.url
         assert store.count("blocks") >= 0
+
+
+def test_the_proxy_of_the_environment_is_not_asked(server: ServerProcess, monkeypatch: pytest.MonkeyPatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with open_store(server.settings) as store:
+        assert store.ping()
 
 
 def test_processes_share_the_embedded_store_through_its_server(server: ServerProcess):
@@ -105,6 +114,20 @@ def test_a_crashed_servers_advertisement_is_given_time_and_then_ignored(tmp_path
     write_advertisement(settings, Advertisement(f"http://127.0.0.1:{port}", "token", 1))
     with pytest.raises(NodeUnreachable):
         open_store(settings, in_process=False)
+
+
+def test_a_stranger_on_a_dead_servers_port_is_not_taken_for_the_store(tmp_path: Path):
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        settings = Settings(home=tmp_path)
+        url = f"http://127.0.0.1:{stranger.server_port}"
+        write_advertisement(settings, Advertisement(url, "token", ended.pid))
+        with pytest.raises(NodeUnreachable, match="no embedded store server answers"):
+            open_store(settings, in_process=False)
+        stranger.shutdown()
 
 
 def test_a_damaged_advertisement_is_named(tmp_path: Path):
