@@ -117,9 +117,8 @@ def test_a_crashed_servers_advertisement_is_given_time_and_then_ignored(tmp_path
 
 
 def test_a_stranger_on_a_dead_servers_port_is_not_taken_for_the_store(tmp_path: Path):
-    ended = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
-    )
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as stranger:
         threading.Thread(target=stranger.serve_forever, daemon=True).start()
         settings = Settings(home=tmp_path)
