@@ -46,11 +46,15 @@ def demo(
             bar.update(task, advance=1, detail=following)
             if verify and not json:
                 output.out.print(f"{'ok    ' if step.ok else 'FAILED'} {step.name:8} {step.seconds:6.1f} s")
+                if not step.ok:
+                    output.out.print(f"       {output.jsonable(step.figures)}", markup=False)
             elif not json:
                 tell_step(output.out, step)
     ok = len(steps) == len(STEPS) and all(step.ok for step in steps)
     if json:
         output.print_json({"steps": [asdict(step) for step in steps], "ok": ok})
+    elif verify:
+        output.out.print(f"{sum(step.ok for step in steps)} of {len(STEPS)} steps hold")
     else:
         tell_end(output.out, steps, source)
     if not ok:
