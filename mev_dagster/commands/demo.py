@@ -26,7 +26,7 @@ def demo(
     from contextlib import ExitStack
 
     from mev_dagster.commands import output
-    from mev_dagster.demo.record import CAPTURE
+    from mev_dagster.demo import SHIPPED_CAPTURE
     from mev_dagster.demo.story import STEPS, play
     from mev_dagster.demo.telling import tell_end, tell_step
     from mev_dagster.errors import InputError
@@ -35,7 +35,7 @@ def demo(
     if home is not None and home.exists() and any(home.iterdir()):
         raise InputError(f"--home {home}: expected a folder that is new or empty")
     configure("error")
-    steps, source = [], capture or CAPTURE
+    steps, source = [], capture or SHIPPED_CAPTURE
     with ExitStack() as stack:
         folder = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mev-demo-")))
         bar = stack.enter_context(output.progress("demo", quiet=json))
@@ -73,11 +73,12 @@ def record(
 
     from mev_dagster.chain.blocks import Block
     from mev_dagster.commands import output
+    from mev_dagster.demo import SHIPPED_CAPTURE
     from mev_dagster.demo import record as recording
     from mev_dagster.demo.script import SCRIPT
     from mev_dagster.demo.slot import Sending
 
-    target = out or recording.CAPTURE
+    target = out or SHIPPED_CAPTURE
     with output.progress("recording", quiet=json) as bar:
         task = bar.add_task("", total=len(SCRIPT), detail="bringing the market about")
 

@@ -24,7 +24,6 @@ from mev_dagster.ingest.rpc_ws import NodeConnection
 from mev_dagster.ingest.tasks import run_all
 from mev_dagster.telemetry.clock import SystemClock
 
-CAPTURE = Path(__file__).with_name("capture")
 SOURCE = "devnet"
 MOST_LEAD_SECONDS = 4.0
 NS = 10**9

@@ -9,9 +9,10 @@ from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.record import prove
 from mev_dagster.captures.verify import verify_capture
 from mev_dagster.chain.envelope import BLOB
+from mev_dagster.demo import SHIPPED_CAPTURE as CAPTURE
 from mev_dagster.demo.cast import Cast
 from mev_dagster.demo.market import plan
-from mev_dagster.demo.record import CAPTURE, DevnetClock, record
+from mev_dagster.demo.record import DevnetClock, record
 from mev_dagster.demo.script import SCRIPT
 from mev_dagster.events.types import BlockSeen, TxBody, TxIncluded, TxReplaced, TxSeen
 from mev_dagster.events.windows import windows

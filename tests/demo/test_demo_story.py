@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from mev_dagster.commands.output import jsonable
-from mev_dagster.demo.record import CAPTURE
+from mev_dagster.demo import SHIPPED_CAPTURE as CAPTURE
 from mev_dagster.demo.script import SCRIPT, Move
 from mev_dagster.demo.story import STEPS, play
 from mev_dagster.demo.telling import tell_end, tell_step
