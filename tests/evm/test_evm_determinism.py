@@ -28,7 +28,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize("number", [21688509, 22615247])
+@pytest.mark.parametrize("number", [22615247])
 def test_two_processes_agree(fixtures, number):
     path = fixtures / "blocks_prestate" / f"{number}.json.zst"
     root = Path(__file__).resolve().parents[2]

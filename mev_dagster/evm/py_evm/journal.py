@@ -8,26 +8,21 @@ a snapshot are also exactly what the state diff is made of.
 from collections.abc import Mapping
 
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
+from mev_dagster.evm.py_evm import changes
+from mev_dagster.evm.py_evm.changes import (
+    BALANCE,
+    CODE,
+    EXISTS,
+    NONCE,
+    RECORD,
+    SLOT,
+    TRANSIENT,
+    WARM_ADDRESS,
+    WARM_SLOT,
+    Record,
+    Undo,
+)
 from mev_dagster.evm.types import AccountDiff, StateSource
-
-
-class _Record:
-    """One account as it is now. `fresh` says that absent slots are zero rather than unread."""
-
-    __slots__ = ("balance", "code_hash", "exists", "fresh", "nonce", "storage")
-
-    def __init__(self, balance: int, nonce: int, code_hash: bytes, exists: bool, fresh: bool) -> None:
-        self.balance = balance
-        self.nonce = nonce
-        self.code_hash = code_hash
-        self.exists = exists
-        self.fresh = fresh
-        self.storage: dict[int, int] = {}
-
-
-# What an undo entry restores: (kind, address, key, old value).
-_BALANCE, _NONCE, _CODE, _EXISTS, _SLOT, _RECORD, _WARM_ADDRESS, _WARM_SLOT, _TRANSIENT = range(9)
-_Undo = tuple[int, bytes, int, object]
 
 
 class Journal:
@@ -38,9 +33,9 @@ class Journal:
 
     def __init__(self, source: StateSource) -> None:
         self._source = source
-        self._records: dict[bytes, _Record] = {}
+        self._records: dict[bytes, Record] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_CODE_HASH: b""}
-        self._undo: list[_Undo] = []
+        self._undo: list[Undo] = []
         self._original: dict[tuple[bytes, int], int] = {}
         self._transient: dict[tuple[bytes, int], bytes] = {}
         self._warm_addresses: set[bytes] = set()
@@ -59,24 +54,24 @@ class Journal:
         undo, records = self._undo, self._records
         while len(undo) > snapshot:
             kind, address, key, old = undo.pop()
-            if kind == _SLOT:
-                records[address].storage[key] = old  # type: ignore[assignment]
-            elif kind == _BALANCE:
-                records[address].balance = old  # type: ignore[assignment]
-            elif kind == _WARM_SLOT:
+            if kind == SLOT:
+                records[address].storage[key] = old
+            elif kind == BALANCE:
+                records[address].balance = old
+            elif kind == WARM_SLOT:
                 self._warm_slots.discard((address, key))
-            elif kind == _WARM_ADDRESS:
+            elif kind == WARM_ADDRESS:
                 self._warm_addresses.discard(address)
-            elif kind == _NONCE:
-                records[address].nonce = old  # type: ignore[assignment]
-            elif kind == _CODE:
-                records[address].code_hash = old  # type: ignore[assignment]
-            elif kind == _EXISTS:
+            elif kind == NONCE:
+                records[address].nonce = old
+            elif kind == CODE:
+                records[address].code_hash = old
+            elif kind == EXISTS:
                 records[address].exists = False
-            elif kind == _TRANSIENT:
-                self._transient[address, key] = old  # type: ignore[assignment]
+            elif kind == TRANSIENT:
+                self._transient[address, key] = old
             else:
-                records[address] = old  # type: ignore[assignment]
+                records[address] = old
 
     def commit(self, snapshot: int) -> None:
         """Keep what happened since the mark; the undo log keeps it revertible to earlier marks."""
@@ -92,21 +87,21 @@ class Journal:
 
     # -- accounts -------------------------------------------------------------------------------------
 
-    def _record(self, address: bytes) -> _Record:
+    def _record(self, address: bytes) -> Record:
         self.accounts_touched.add(address)
         record = self._records.get(address)
         if record is None:
             account = self._source.account(address)
             # Where there has never been a nonce nor code, nothing can have been stored.
             fresh = account.nonce == 0 and account.code_hash == EMPTY_CODE_HASH
-            record = _Record(account.balance_wei, account.nonce, account.code_hash, account.exists, fresh)
+            record = Record(account.balance_wei, account.nonce, account.code_hash, account.exists, fresh)
             record.storage.update(account.storage)
             self._records[address] = record
         return record
 
-    def _make_exist(self, address: bytes, record: _Record) -> None:
+    def _make_exist(self, address: bytes, record: Record) -> None:
         if not record.exists:
-            self._undo.append((_EXISTS, address, 0, None))
+            self._undo.append((EXISTS, address, 0, None))
             record.exists = True
 
     def get_balance(self, address: bytes) -> int:
@@ -116,7 +111,7 @@ class Journal:
     def set_balance(self, address: bytes, balance: int) -> None:
         """Set the balance; an account whose balance was set exists from then on."""
         record = self._record(address)
-        self._undo.append((_BALANCE, address, 0, record.balance))
+        self._undo.append((BALANCE, address, 0, record.balance))
         record.balance = balance
         self._make_exist(address, record)
 
@@ -131,7 +126,7 @@ class Journal:
     def set_nonce(self, address: bytes, nonce: int) -> None:
         """Set the nonce."""
         record = self._record(address)
-        self._undo.append((_NONCE, address, 0, record.nonce))
+        self._undo.append((NONCE, address, 0, record.nonce))
         record.nonce = nonce
         self._make_exist(address, record)
 
@@ -156,7 +151,7 @@ class Journal:
         code_hash = keccak(code)
         self._codes[code_hash] = code
         record = self._record(address)
-        self._undo.append((_CODE, address, 0, record.code_hash))
+        self._undo.append((CODE, address, 0, record.code_hash))
         record.code_hash = code_hash
         self._make_exist(address, record)
 
@@ -184,16 +179,16 @@ class Journal:
 
     def delete_account(self, address: bytes) -> None:
         """Remove the account with its storage."""
-        self._undo.append((_RECORD, address, 0, self._record(address)))
-        self._records[address] = _Record(0, 0, EMPTY_CODE_HASH, exists=False, fresh=True)
+        self._undo.append((RECORD, address, 0, self._record(address)))
+        self._records[address] = Record(0, 0, EMPTY_CODE_HASH, exists=False, fresh=True)
 
     def delete_storage(self, address: bytes) -> None:
         """Empty the storage, keep the account: what a creation starts from."""
         record = self._record(address)
         if record.fresh and not record.storage:
             return
-        self._undo.append((_RECORD, address, 0, record))
-        self._records[address] = _Record(
+        self._undo.append((RECORD, address, 0, record))
+        self._records[address] = Record(
             record.balance, record.nonce, record.code_hash, record.exists, fresh=True
         )
 
@@ -216,7 +211,7 @@ class Journal:
         """Set a slot's value."""
         old = self.get_storage(address, slot)
         self._original.setdefault((address, slot), old)
-        self._undo.append((_SLOT, address, slot, old))
+        self._undo.append((SLOT, address, slot, old))
         self._records[address].storage[slot] = value
 
     def get_transient_storage(self, address: bytes, slot: int) -> bytes:
@@ -225,7 +220,7 @@ class Journal:
 
     def set_transient_storage(self, address: bytes, slot: int, value: bytes) -> None:
         """Set a transient slot's value."""
-        self._undo.append((_TRANSIENT, address, slot, self._transient.get((address, slot), b"")))
+        self._undo.append((TRANSIENT, address, slot, self._transient.get((address, slot), b"")))
         self._transient[address, slot] = value
 
     def clear_transient_storage(self) -> None:
@@ -241,7 +236,7 @@ class Journal:
         """Note that this transaction has accessed the slot."""
         if (address, slot) not in self._warm_slots:
             self._warm_slots.add((address, slot))
-            self._undo.append((_WARM_SLOT, address, slot, None))
+            self._undo.append((WARM_SLOT, address, slot, None))
 
     def is_address_warm(self, address: bytes) -> bool:
         """Say whether this transaction has accessed the account."""
@@ -251,107 +246,18 @@ class Journal:
         """Note that this transaction has accessed the account."""
         if address not in self._warm_addresses:
             self._warm_addresses.add(address)
-            self._undo.append((_WARM_ADDRESS, address, 0, None))
+            self._undo.append((WARM_ADDRESS, address, 0, None))
 
     # -- what changed ---------------------------------------------------------------------------------
 
     def balance_changes(self, snapshot: int) -> dict[bytes, int]:
         """Return by how much each balance differs from what it was at the mark."""
-        before: dict[bytes, int] = {}
-        for kind, address, _, old in self._undo[snapshot:]:
-            if kind == _BALANCE:
-                before.setdefault(address, old)  # type: ignore[arg-type]
-            elif kind == _RECORD:
-                before.setdefault(address, old.balance)  # type: ignore[attr-defined]
-        changes = {address: self._records[address].balance - old for address, old in before.items()}
-        return {address: delta for address, delta in sorted(changes.items()) if delta}
+        return changes.balance_changes(self._undo[snapshot:], self._records)
 
     def slots_written(self, snapshot: int) -> tuple[tuple[bytes, int], ...]:
         """Return the slots whose value differs from what it was at the mark."""
-        before: dict[tuple[bytes, int], int] = {}
-        for kind, address, slot, old in self._undo[snapshot:]:
-            if kind == _SLOT:
-                before.setdefault((address, slot), old)  # type: ignore[arg-type]
-            elif kind == _RECORD:
-                for known, value in old.storage.items():  # type: ignore[attr-defined]
-                    before.setdefault((address, known), value)
-        changed = (
-            (address, slot)
-            for (address, slot), old in before.items()
-            if self._records[address].storage.get(slot, 0) != old
-        )
-        return tuple(sorted(changed))
+        return changes.slots_written(self._undo[snapshot:], self._records)
 
     def state_diff(self, snapshot: int = 0) -> Mapping[bytes, AccountDiff]:
         """Return every account that differs from what it was at the mark, by address in order."""
-        before: dict[bytes, _Before] = {}
-        for kind, address, key, old in self._undo[snapshot:]:
-            if kind > _RECORD:
-                continue
-            seen = before.get(address)
-            if seen is None:
-                seen = before[address] = _Before()
-            seen.note(kind, key, old)
-        diffs = {
-            address: self._account_diff(seen, self._records[address]) for address, seen in before.items()
-        }
-        return {address: diff for address, diff in sorted(diffs.items()) if diff is not None}
-
-    def _account_diff(self, before: "_Before", now: _Record) -> AccountDiff | None:
-        existed = bool(before.get(_EXISTS, now.exists))
-        if not now.exists:
-            return AccountDiff(None, None, None, {}, deleted=True) if existed else None
-        balance, nonce = before.get(_BALANCE, now.balance), before.get(_NONCE, now.nonce)
-        code_hash = before.get(_CODE, now.code_hash)
-        if before.replaced:
-            # Deleted and made again: only what is there now counts.
-            storage = {slot: value for slot, value in sorted(now.storage.items()) if value}
-        else:
-            storage = {
-                slot: now.storage[slot]
-                for slot, old in sorted(before.slots.items())
-                if now.storage.get(slot, 0) != old
-            }
-        # A new account that stays empty (before EIP-161) has no changed field, yet is in the trie.
-        born_empty = not existed and (now.balance, now.nonce, now.code_hash) == (0, 0, EMPTY_CODE_HASH)
-        diff = AccountDiff(
-            balance_wei=now.balance if born_empty or balance != now.balance else None,
-            nonce=now.nonce if born_empty or nonce != now.nonce else None,
-            code=self._codes[now.code_hash] if code_hash != now.code_hash else None,
-            storage=storage,
-            storage_cleared=before.replaced and existed,
-        )
-        unchanged = diff == AccountDiff(None, None, None, {})
-        return None if unchanged else diff
-
-
-class _Before:
-    """What an account looked like at a mark, gathered from the oldest undo entry of each field."""
-
-    __slots__ = ("fields", "replaced", "slots")
-
-    def __init__(self) -> None:
-        self.fields: dict[int, object] = {}
-        self.slots: dict[int, int] = {}
-        self.replaced = False
-
-    def note(self, kind: int, key: int, old: object) -> None:
-        if self.replaced:
-            return  # the record that was replaced has already said everything
-        if kind == _SLOT:
-            self.slots.setdefault(key, old)  # type: ignore[arg-type]
-        elif kind == _RECORD:
-            assert isinstance(old, _Record)
-            self.replaced = True
-            for field, value in (
-                (_BALANCE, old.balance),
-                (_NONCE, old.nonce),
-                (_CODE, old.code_hash),
-                (_EXISTS, old.exists),
-            ):
-                self.fields.setdefault(field, value)
-        else:
-            self.fields.setdefault(kind, False if kind == _EXISTS else old)
-
-    def get(self, kind: int, default: object) -> object:
-        return self.fields.get(kind, default)
+        return changes.state_diff(self._undo[snapshot:], self._records, self._codes)
