@@ -17,6 +17,9 @@ def demo(
     ] = False,
     capture: Annotated[Path | None, typer.Option(help="another capture with states and a searcher")] = None,
     home: Annotated[Path | None, typer.Option(help="keep log, store and traces in this new folder")] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="leave Dagster's UI running on the capture; mev down stops it")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Tell the whole loop, offline: from a recorded mempool to a relay's answer, every figure checked."""
@@ -59,6 +62,12 @@ def demo(
         tell_end(output.out, steps, source)
     if not ok:
         raise typer.Exit(1)
+    if serve:
+        from mev_dagster.commands.up import up
+
+        if not json:
+            output.out.print("\nStarting the platform on the same capture, a run for every block:")
+        up(capture=source, speed="max", json=False)
 
 
 @app.command()

@@ -23,6 +23,9 @@ from mev_dagster.commands.health import daemon_health, http_ok, listens
 from mev_dagster.errors import MevError, PortInUse
 from mev_dagster.settings import Settings
 
+STOP_SECONDS = 180
+"""Every process may take its 20 s to end, one after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -204,12 +207,12 @@ def stop(config: Settings) -> None:
     pid_file = config.home.resolve() / "supervisord.pid"
     with supervisor(config) as rpc:
         rpc.shutdown()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + STOP_SECONDS
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     if pid_file.exists():
         raise MevError(
-            f"the supervisor did not stop within 60 s; its log is {config.home}/logs/supervisord.log"
+            f"the supervisor did not stop within {STOP_SECONDS} s; its log is {config.home}/logs/supervisord.log"
         )
 
 
