@@ -212,7 +212,7 @@ def stop(config: Settings) -> None:
         time.sleep(0.1)
     if pid_file.exists():
         raise MevError(
-            f"the supervisor did not stop within {STOP_SECONDS} s; its log is {config.home}/logs/supervisord.log"
+            f"the supervisor did not stop within {STOP_SECONDS} s; see {config.home}/logs/supervisord.log"
         )
 
 
