@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MEV_FIXTURES ?= $(abspath ../shared/fixtures)
 export MEV_FIXTURES
 
-.PHONY: setup demo test lint up down parity bench lock devnet-record ui-test clean
+.PHONY: native setup demo test lint up down parity bench lock devnet-record ui-test clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,11 @@ parity: setup
 
 bench: setup
 	@$(BIN)/mev bench --check-budget
+
+# The fast engine is optional: everything runs without it.
+native: setup
+	@command -v cargo >/dev/null || { echo "make native needs cargo, Rust's build tool: https://rustup.rs" >&2; exit 2; }
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop -q --release --locked -m native/Cargo.toml
 
 devnet-record: setup
 	@$(BIN)/mev demo record

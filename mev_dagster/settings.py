@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     relay_url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
 
     blocks_kept: int = Field(50_400, description="per-block partitions kept (7 days of 12 s blocks)")
-    engine: str = Field("py_evm", description="simulation engine: py_evm, revm or node")
+    engine: str = Field(
+        "auto", description="simulation engine: auto (revm where installed), py_evm, revm or node"
+    )
     search_budget: int = Field(64, description="candidates per block that are verified by execution")
     retention_days_sightings: int = 30
     retention_days_transactions: int = 90

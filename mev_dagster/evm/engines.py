@@ -1,17 +1,26 @@
 """The engines by name."""
 
+from importlib.util import find_spec
+
 from mev_dagster.errors import InputError
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.settings import settings
 
-ENGINES = ("py_evm", "revm", "node")
+ENGINES = ("auto", "py_evm", "revm", "node")
+
+
+def native_is_installed() -> bool:
+    """Say whether the extension that `make native` builds can be imported."""
+    return find_spec("mev_native") is not None
 
 
 def get_engine(name: str = "py_evm", *, rpc_url: str | None = None) -> SimulationEngine:
     """Return a fresh engine: `py_evm`, the reference; `revm`, the native one; `node`, a live node's.
 
-    The node is `rpc_url`, or the configured one.
+    `auto` is revm where it is installed, else py_evm. The node is `rpc_url`, or the configured one.
     """
+    if name == "auto":
+        name = "revm" if native_is_installed() else "py_evm"
     if name == "py_evm":
         from mev_dagster.evm.py_evm.engine import PyEvmEngine
 
@@ -25,5 +34,9 @@ def get_engine(name: str = "py_evm", *, rpc_url: str | None = None) -> Simulatio
             raise InputError("the node engine needs a node: set MEV_RPC_URL to its http:// endpoint")
         return NodeEngine(JsonRpc(url))
     if name == "revm":
-        raise InputError("the revm engine is not installed: run `make native`, which needs cargo")
+        if not native_is_installed():
+            raise InputError("the revm engine is not installed: run `make native`, which needs cargo")
+        from mev_dagster.evm.revm import RevmEngine
+
+        return RevmEngine()
     raise InputError(f"no engine '{name}'; there are: {', '.join(ENGINES)}")

@@ -16,10 +16,10 @@ SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 _SYSTEM_GAS = 30_000_000
 _GWEI = 10**9
 
-_BEACON_ROOTS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")  # EIP-4788
-_HISTORY = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")  # EIP-2935
-_WITHDRAWAL_REQUESTS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")  # EIP-7002
-_CONSOLIDATION_REQUESTS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")  # EIP-7251
+BEACON_ROOTS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")  # EIP-4788
+HISTORY = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")  # EIP-2935
+WITHDRAWAL_REQUESTS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")  # EIP-7002
+CONSOLIDATION_REQUESTS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")  # EIP-7251
 _DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")  # EIP-6110
 _DEPOSIT_TOPIC = bytes.fromhex("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5")
 
@@ -28,9 +28,9 @@ def begin_block(state: JournalState) -> None:
     """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block."""
     env = state.env
     if env.fork >= Fork.CANCUN and env.parent_beacon_block_root is not None:
-        _system_call(state, _BEACON_ROOTS, env.parent_beacon_block_root)
+        _system_call(state, BEACON_ROOTS, env.parent_beacon_block_root)
     if env.fork >= Fork.PRAGUE and env.number > 0:
-        _system_call(state, _HISTORY, env.parent_hash)
+        _system_call(state, HISTORY, env.parent_hash)
     if env.fork == Fork.DAO and env.first_of_fork:
         _move_dao_funds(state)
 
@@ -55,18 +55,26 @@ def end_block_requests(state: JournalState, results: Iterable[TxResult]) -> tupl
     """Return the block's requests, type byte first, and dequeue them in the state (EIP-7685)."""
     if state.env.fork < Fork.PRAGUE:
         return ()
-    deposits = b"".join(
+    return typed_requests(
+        deposit_requests(results),
+        _system_call(state, WITHDRAWAL_REQUESTS),
+        _system_call(state, CONSOLIDATION_REQUESTS),
+    )
+
+
+def typed_requests(*bodies: bytes) -> tuple[bytes, ...]:
+    """Put its type in front of each list of requests; empty ones are left out."""
+    return tuple(bytes([kind]) + body for kind, body in enumerate(bodies) if body)
+
+
+def deposit_requests(results: Iterable[TxResult]) -> bytes:
+    """Return the deposits that the block's transactions logged (EIP-6110)."""
+    return b"".join(
         _deposit_request(log.data)
         for result in results
         for log in result.logs
         if log.address == _DEPOSIT_CONTRACT and log.topics[:1] == (_DEPOSIT_TOPIC,)
     )
-    bodies = (
-        deposits,
-        _system_call(state, _WITHDRAWAL_REQUESTS),
-        _system_call(state, _CONSOLIDATION_REQUESTS),
-    )
-    return tuple(bytes([kind]) + body for kind, body in enumerate(bodies) if body)
 
 
 def _deposit_request(data: bytes) -> bytes:

@@ -1,0 +1,380 @@
+//! The Python side: worlds and sessions.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyType};
+use revm::context::BlockEnv;
+use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::primitives::hardfork::SpecId;
+use revm::primitives::{Address, B256, Bytes, U256};
+
+use crate::diff::{AccountDiff, diff_hash, state_diff};
+use crate::execute::{Block, Outcome, Report, Stop, execute, outcome, system_call};
+use crate::state::State;
+use crate::wire::{Malformed, Tx};
+use crate::world::{Known, Missing, World, warm_code};
+
+impl From<Malformed> for PyErr {
+    fn from(malformed: Malformed) -> Self {
+        PyValueError::new_err(malformed.0)
+    }
+}
+
+/// A state handed over once; any number of sessions may build on it.
+#[pyclass(name = "World", frozen)]
+pub struct PyWorld(Arc<World>);
+
+#[pymethods]
+impl PyWorld {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        accounts: &[u8],
+        codes: Vec<(B256Arg, Bound<'_, PyBytes>)>,
+        block_hashes: Vec<(u64, B256Arg)>,
+        lists_every_account: bool,
+        lists_every_slot: bool,
+    ) -> PyResult<Self> {
+        let mut world = World { lists_every_account, lists_every_slot, ..World::default() };
+        for (code_hash, raw) in codes {
+            world.codes.insert(code_hash.0, checked_code(code_hash.0, raw.as_bytes())?);
+        }
+        world.block_hashes.extend(block_hashes.into_iter().map(|(number, hash)| (number, hash.0)));
+        py.detach(|| world.take_accounts(accounts))?;
+        Ok(Self(Arc::new(world)))
+    }
+}
+
+fn checked_code(code_hash: B256, raw: &[u8]) -> PyResult<revm::bytecode::Bytecode> {
+    warm_code(code_hash, raw)
+        .ok_or_else(|| PyValueError::new_err(format!("the code stored as {code_hash} does not have that hash")))
+}
+
+/// A block being built: what is committed, and at most one trial on top of it.
+#[pyclass]
+pub struct Session {
+    state: State,
+    block: Block,
+    room_before_trial: (u64, u64),
+}
+
+#[pymethods]
+impl Session {
+    #[new]
+    #[pyo3(signature = (world, *, spec, chain_id, number, timestamp, coinbase, gas_limit, blob_gas_limit,
+                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee))]
+    #[allow(clippy::too_many_arguments)] // the fields of a block, each by its name
+    fn new(
+        world: &PyWorld,
+        spec: &str,
+        chain_id: u64,
+        number: u64,
+        timestamp: u64,
+        coinbase: AddressArg,
+        gas_limit: u64,
+        blob_gas_limit: u64,
+        base_fee: u64,
+        difficulty: U256Arg,
+        prev_randao: B256Arg,
+        parent_hash: B256Arg,
+        blob_base_fee: u128,
+    ) -> PyResult<Self> {
+        let spec = spec
+            .parse::<SpecId>()
+            .map_err(|_| PyValueError::new_err(format!("revm has no fork named {spec}")))?;
+        let env = BlockEnv {
+            number: U256::from(number),
+            beneficiary: coinbase.0,
+            timestamp: U256::from(timestamp),
+            gas_limit,
+            basefee: base_fee,
+            difficulty: difficulty.0,
+            prevrandao: spec.is_enabled_in(SpecId::MERGE).then_some(prev_randao.0),
+            blob_excess_gas_and_price: spec.is_enabled_in(SpecId::CANCUN).then_some(BlobExcessGasAndPrice {
+                excess_blob_gas: 0, // only its price is ever asked for
+                blob_gasprice: blob_base_fee,
+            }),
+            slot_num: 0,
+        };
+        Ok(Self {
+            state: State::new(world.0.clone(), number, parent_hash.0),
+            block: Block { spec, chain_id, env, gas_left: gas_limit, blob_gas_left: blob_gas_limit },
+            room_before_trial: (0, 0),
+        })
+    }
+
+    /// Run packed transactions; return the results and why it stopped before the end, if it did.
+    fn execute<'py>(
+        &mut self,
+        py: Python<'py>,
+        packed: Vec<Bound<'py, PyBytes>>,
+    ) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyTuple>>)> {
+        let txs = packed.iter().map(|tx| Tx::read(tx.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let Self { state, block, .. } = self;
+        let (reports, stop) = py.detach(|| execute(state, block, txs));
+        let ints = Ints::new(py)?;
+        let results = PyList::empty(py);
+        for report in reports {
+            results.append(ints.report(report)?)?;
+        }
+        let stop = stop.map(|reason| ints.stop(reason)).transpose()?;
+        Ok((results, stop))
+    }
+
+    /// Call a system contract; return its output, or why there is none.
+    fn system_call<'py>(
+        &mut self,
+        py: Python<'py>,
+        target: AddressArg,
+        data: &[u8],
+    ) -> PyResult<(Bound<'py, PyBytes>, Option<Bound<'py, PyTuple>>)> {
+        let data = Bytes::copy_from_slice(data);
+        let Self { state, block, .. } = self;
+        match py.detach(|| system_call(state, block, target.0, data)) {
+            Ok(output) => Ok((PyBytes::new(py, &output), None)),
+            Err(reason) => Ok((PyBytes::new(py, &[]), Some(Ints::new(py)?.stop(reason)?))),
+        }
+    }
+
+    /// Add to a balance; return what is missing, if anything.
+    fn credit<'py>(
+        &mut self,
+        py: Python<'py>,
+        address: AddressArg,
+        amount: U256Arg,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let outcome = self.state.credit(address.0, amount.0);
+        outcome.err().map(|missing| Ints::new(py)?.stop(Stop::Missing(missing))).transpose()
+    }
+
+    /// Move a whole balance; return what is missing, if anything.
+    fn drain<'py>(
+        &mut self,
+        py: Python<'py>,
+        from: AddressArg,
+        to: AddressArg,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let outcome = self.state.drain(from.0, to.0);
+        outcome.err().map(|missing| Ints::new(py)?.stop(Stop::Missing(missing))).transpose()
+    }
+
+    /// Begin a trial: what is executed from here is taken back by `end_trial`.
+    fn begin_trial(&mut self) {
+        self.state.begin_trial();
+        self.room_before_trial = (self.block.gas_left, self.block.blob_gas_left);
+    }
+
+    /// Take back what was executed since `begin_trial`.
+    fn end_trial(&mut self) {
+        self.state.end_trial();
+        (self.block.gas_left, self.block.blob_gas_left) = self.room_before_trial;
+    }
+
+    /// The changes of the trial, or of the session, and their canonical SHA-256.
+    fn diff<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyBytes>)> {
+        let made = py.detach(|| {
+            let diffs = state_diff(&self.state)?;
+            let hash = diff_hash(&diffs);
+            Ok((diffs, hash))
+        });
+        let (diffs, hash) = made.map_err(|missing: Missing| PyRuntimeError::new_err(missing.to_string()))?;
+        let ints = Ints::new(py)?;
+        let accounts = PyList::empty(py);
+        for diff in diffs {
+            accounts.append(ints.account_diff(diff)?)?;
+        }
+        Ok((accounts, PyBytes::new(py, &hash)))
+    }
+
+    /// Balance, nonce and code of a sender whose transaction was refused, all of them known by then.
+    fn sender<'py>(
+        &self,
+        py: Python<'py>,
+        address: AddressArg,
+    ) -> PyResult<(Bound<'py, PyAny>, u64, Bound<'py, PyBytes>)> {
+        let known = || {
+            let head = self.state.head(address.0)?;
+            Ok((head, self.state.code(head.code_hash)?))
+        };
+        let (head, code) = known().map_err(|missing: Missing| PyRuntimeError::new_err(missing.to_string()))?;
+        let balance = Ints::new(py)?.int(head.balance)?;
+        Ok((balance, head.nonce, PyBytes::new(py, code.original_byte_slice())))
+    }
+
+    /// The gas and blob gas that are left in the block.
+    fn room(&self) -> (u64, u64) {
+        (self.block.gas_left, self.block.blob_gas_left)
+    }
+
+    /// Take accounts that the source of the state was asked for.
+    fn learn_accounts(&mut self, column: &[u8]) -> PyResult<()> {
+        Ok(self.state.learned.take_accounts(column)?)
+    }
+
+    /// Take one slot of an account that is known.
+    fn learn_slot(&mut self, address: AddressArg, slot: U256Arg, value: U256Arg) -> PyResult<()> {
+        let head = self.state.head(address.0).map_err(|missing| PyRuntimeError::new_err(missing.to_string()))?;
+        let accounts = &mut self.state.learned.accounts;
+        let known = accounts.entry(address.0).or_insert(Known { head, storage: Default::default() });
+        known.storage.insert(slot.0, value.0);
+        Ok(())
+    }
+
+    /// Take a code.
+    fn learn_code(&mut self, code_hash: B256Arg, raw: &[u8]) -> PyResult<()> {
+        let code = checked_code(code_hash.0, raw)?;
+        self.state.learned.codes.insert(code_hash.0, code);
+        Ok(())
+    }
+
+    /// Take an ancestor's hash.
+    fn learn_block_hash(&mut self, number: u64, hash: B256Arg) {
+        self.state.learned.block_hashes.insert(number, hash.0);
+    }
+}
+
+/// Values on their way to Python; holds the one method that makes large integers.
+struct Ints<'py> {
+    py: Python<'py>,
+    from_bytes: Bound<'py, PyAny>,
+}
+
+impl<'py> Ints<'py> {
+    fn new(py: Python<'py>) -> PyResult<Self> {
+        let from_bytes = PyType::new::<pyo3::types::PyInt>(py).getattr(pyo3::intern!(py, "from_bytes"))?;
+        Ok(Self { py, from_bytes })
+    }
+
+    fn int(&self, value: U256) -> PyResult<Bound<'py, PyAny>> {
+        if let Ok(small) = u64::try_from(value) {
+            return Ok(small.into_pyobject(self.py)?.into_any());
+        }
+        let bytes = PyBytes::new(self.py, &value.to_be_bytes::<32>());
+        self.from_bytes.call1((bytes, pyo3::intern!(self.py, "big")))
+    }
+
+    fn delta(&self, before: U256, after: U256) -> PyResult<Bound<'py, PyAny>> {
+        if after >= before { self.int(after - before) } else { self.int(before - after)?.neg() }
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> Bound<'py, PyBytes> {
+        PyBytes::new(self.py, bytes)
+    }
+
+    fn slots(&self, slots: &[(Address, U256)]) -> PyResult<Bound<'py, PyTuple>> {
+        let mut last: Option<(Address, Bound<'py, PyBytes>)> = None;
+        let mut pairs = Vec::with_capacity(slots.len());
+        for (address, slot) in slots {
+            // Slots come in order of their address: one object for each run.
+            let shared = match &last {
+                Some((known, object)) if known == address => object.clone(),
+                _ => last.insert((*address, self.bytes(address.as_slice()))).1.clone(),
+            };
+            pairs.push((shared, self.int(*slot)?));
+        }
+        PyTuple::new(self.py, pairs)
+    }
+
+    fn report(&self, report: Report) -> PyResult<Bound<'py, PyTuple>> {
+        let Outcome { status, gas_used, output, logs, halt, created } = outcome(report.result);
+        let touched = report.touched;
+        let logs = logs
+            .iter()
+            .map(|log| {
+                let topics = PyTuple::new(self.py, log.topics().iter().map(|t| self.bytes(t.as_slice())))?;
+                Ok((self.bytes(log.address.as_slice()), topics, self.bytes(&log.data.data)))
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let balances = PyDict::new(self.py);
+        for (address, before, after) in &touched.balances {
+            balances.set_item(self.bytes(address.as_slice()), self.delta(*before, *after)?)?;
+        }
+        (
+            status,
+            gas_used,
+            self.bytes(&output),
+            logs,
+            halt,
+            created.map(|address| self.bytes(address.as_slice())),
+            balances,
+            PyTuple::new(self.py, touched.accounts.iter().map(|a| self.bytes(a.as_slice())))?,
+            self.slots(&touched.slots)?,
+            self.slots(&touched.written)?,
+        )
+            .into_pyobject(self.py)
+    }
+
+    fn stop(&self, stop: Stop) -> PyResult<Bound<'py, PyTuple>> {
+        let missing = match stop {
+            Stop::Refused => return ("refused",).into_pyobject(self.py),
+            Stop::FeeTooLarge => return ("fee_too_large",).into_pyobject(self.py),
+            Stop::Fault(message) => return Err(PyRuntimeError::new_err(message)),
+            Stop::Missing(missing) => missing,
+        };
+        match missing {
+            Missing::Account(address) => {
+                ("account", self.bytes(address.as_slice())).into_pyobject(self.py)
+            }
+            Missing::Slot(address, slot) => {
+                ("storage", self.bytes(address.as_slice()), self.int(slot)?).into_pyobject(self.py)
+            }
+            Missing::Code(hash) => ("code", self.bytes(hash.as_slice())).into_pyobject(self.py),
+            Missing::BlockHash(number) => ("block_hash", number).into_pyobject(self.py),
+        }
+    }
+
+    fn account_diff(&self, diff: AccountDiff) -> PyResult<Bound<'py, PyTuple>> {
+        let storage = PyDict::new(self.py);
+        for (slot, value) in diff.storage {
+            storage.set_item(self.int(slot)?, self.int(value)?)?;
+        }
+        (
+            self.bytes(diff.address.as_slice()),
+            diff.balance.map(|balance| self.int(balance)).transpose()?,
+            diff.nonce,
+            diff.code.map(|code| self.bytes(&code)),
+            storage,
+            diff.deleted,
+            diff.storage_cleared,
+        )
+            .into_pyobject(self.py)
+    }
+}
+
+/// Twenty bytes from Python.
+struct AddressArg(Address);
+
+/// Thirty-two bytes from Python.
+struct B256Arg(B256);
+
+/// A number from Python, as thirty-two bytes.
+struct U256Arg(U256);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for AddressArg {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let bytes: &[u8] = object.extract()?;
+        Address::try_from(bytes).map(Self).map_err(|_| PyValueError::new_err("an address has 20 bytes"))
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for B256Arg {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let bytes: &[u8] = object.extract()?;
+        B256::try_from(bytes).map(Self).map_err(|_| PyValueError::new_err("a hash has 32 bytes"))
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for U256Arg {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let word: B256Arg = object.extract()?;
+        Ok(Self(word.0.into()))
+    }
+}
