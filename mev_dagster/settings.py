@@ -31,6 +31,14 @@ class Settings(BaseSettings):
     store_database: str = "mev"
     store_port: int = Field(18123, description="port of the embedded store's HTTP interface")
 
+    p2p_port: int | None = Field(None, description="TCP and UDP port of the p2p lane; absent = only dial out")
+    p2p_peers: str = Field("", description="enodes the p2p lane keeps to, comma-separated")
+    p2p_trusted: str = Field("", description="enodes that are never given up for others, comma-separated")
+    p2p_bootnodes: str = Field("", description="enodes discovery begins at, comma-separated")
+    p2p_dns_list: str = Field("", description="enrtree:// list of nodes; public = the chain's own list")
+    p2p_outbound: int = Field(25, description="peers the p2p lane looks for")
+    p2p_redial_seconds: float = Field(35.0, description="least time between two dials of one peer")
+
     ingest_port: int = Field(19464, description="port of the daemon's /metrics, /healthz and /readyz")
     ingest_queue_events: int = Field(
         65_536, description="bound of the ingest queue; more is dropped and counted"

@@ -7,10 +7,11 @@ import typer
 
 if TYPE_CHECKING:
     from mev_dagster.ingest.daemon import LaneFactory
+    from mev_dagster.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
-LANES = ("rpc", "capture")
+LANES = ("p2p", "rpc", "capture")
 
 
 @app.command()
@@ -20,6 +21,7 @@ def ingest(
     rpc: Annotated[str | None, typer.Option(help="node to follow, ws://host:port")] = None,
     capture: Annotated[Path | None, typer.Option(help="capture to play")] = None,
     speed: Annotated[str, typer.Option(help="of the capture: 1, N times real time, or max")] = "1",
+    peer: Annotated[list[str] | None, typer.Option(help="enode the p2p lane keeps to; repeatable")] = None,
     once: Annotated[bool, typer.Option("--once", help="end when the capture ends; retry nothing")] = False,
     port: Annotated[
         int | None, typer.Option(help="of /metrics, /healthz, /readyz; 0 takes a free one")
@@ -32,7 +34,9 @@ def ingest(
     chosen = settings()
     if port is not None:
         chosen = chosen.model_copy(update={"ingest_port": port})
-    factories = _factories(lanes, rpc or chosen.rpc_url, capture, speed, chosen.chain_id)
+    if rpc is not None:
+        chosen = chosen.model_copy(update={"rpc_url": rpc})
+    factories = _factories(lanes, chosen, capture, speed, peer or [])
 
     import asyncio
 
@@ -47,18 +51,23 @@ def ingest(
 
 
 def _factories(
-    lanes: str, rpc_url: str | None, capture: Path | None, speed: str, chain_id: int | None
+    lanes: str, chosen: "Settings", capture: Path | None, speed: str, peers: list[str]
 ) -> "list[LaneFactory]":
     from mev_dagster.errors import InputError
 
+    rpc_url, chain_id = chosen.rpc_url, chosen.chain_id
     names = [name.strip() for name in lanes.split(",") if name.strip()]
-    names = names or [name for name, given in (("rpc", rpc_url), ("capture", capture)) if given]
+    names = names or [
+        name for name, given in (("p2p", peers), ("rpc", rpc_url), ("capture", capture)) if given
+    ]
     factories: list[LaneFactory] = []
     for name in names:
-        if name == "rpc" and rpc_url:
+        if name == "p2p":
+            factories.append(_p2p_lane(chosen, peers))
+        elif name == "rpc" and rpc_url:
             factories.append(_rpc_lane(rpc_url, chain_id))
         elif name == "capture" and capture:
-            factories.append(_capture_lane(capture, _speed(speed)))
+            factories.append(_capture_lane(capture, parse_speed(speed)))
         elif name in LANES:
             raise InputError(f"lane {name} needs --{name}" + (" or MEV_RPC_URL" if name == "rpc" else ""))
         else:
@@ -83,6 +92,22 @@ def _rpc_lane(url: str, chain_id: int | None) -> "LaneFactory":
     )
 
 
+def _p2p_lane(chosen: "Settings", peers: list[str]) -> "LaneFactory":
+    from mev_dagster.devp2p.metrics import P2PMetrics
+    from mev_dagster.devp2p.node import enodes
+    from mev_dagster.ingest.lanes.p2p import P2PLane, node_config
+    from mev_dagster.ingest.lanes.p2p_chain import Mimicry, RpcChain
+
+    config = node_config(chosen, static=enodes(peers))
+    return lambda context: P2PLane(
+        config,
+        RpcChain(chosen.node_http_url) if chosen.node_http_url else Mimicry(context.clock, chosen.chain_id),
+        context.clock,
+        P2PMetrics(context.registry),
+        knows=context.knows,
+    )
+
+
 def _capture_lane(path: Path, speed: float | None) -> "LaneFactory":
     from mev_dagster.captures.format import open_capture
     from mev_dagster.ingest.lanes.capture import CaptureLane
@@ -91,7 +116,8 @@ def _capture_lane(path: Path, speed: float | None) -> "LaneFactory":
     return lambda context: CaptureLane(opened, context.clock, speed=speed, chain=context.chain)
 
 
-def _speed(text: str) -> float | None:
+def parse_speed(text: str) -> float | None:
+    """Read a pace: times real time, or None for `max`."""
     from mev_dagster.errors import InputError
 
     if text == "max":

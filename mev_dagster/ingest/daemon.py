@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import CollectorRegistry
+
 from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus
@@ -61,6 +63,7 @@ class LaneContext:
     chain: CanonicalChain
     knows: Callable[[bytes], bool]
     decoded: DecodedTransactions
+    registry: CollectorRegistry
 
 
 LaneFactory = Callable[[LaneContext], LaneProtocol]
@@ -204,9 +207,16 @@ class IngestDaemon:
         self._feeder = StoreFeeder(
             settings.events_dir, self._connect_store, self.metrics, self._clock, decoded
         )
+        context = partial(
+            LaneContext,
+            self._clock,
+            knows=self._pipeline.knows,
+            decoded=decoded,
+            registry=self.metrics.registry,
+        )
         self._supervisors = [
             LaneSupervisor(
-                factory(LaneContext(self._clock, self._pipeline.chain.copy(), self._pipeline.knows, decoded)),
+                factory(context(self._pipeline.chain.copy())),
                 self._queue,
                 self.metrics,
                 self._clock,
