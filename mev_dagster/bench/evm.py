@@ -143,26 +143,41 @@ def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
     number = _install(world, rpc)
     bundle = world.sandwich()
 
-    def load(state: RpcState) -> tuple[int, int]:
-        requests, received = rpc.requests, rpc.bytes_received
+    def load(state: RpcState, *, hints: bool = False) -> tuple[int, int, int]:
+        requests, trips, received = rpc.requests, rpc.round_trips, rpc.bytes_received
+        if hints:
+            state.prefetch_hints(bundle)
+            state.prefetch_transactions(bundle, world.env.coinbase)
         result = get_engine().simulate(state, world.env, bundle, begin_block=False)
         assert tuple(tx.gas_used for tx in result.txs) == SANDWICH_GAS
-        return rpc.requests - requests, rpc.bytes_received - received
+        return rpc.requests - requests, rpc.round_trips - trips, rpc.bytes_received - received
 
     state = RpcState.at(rpc, number)
-    requests, received = load(state)
+    requests, trips, received = load(state)
     prestate = state.recorded()
     yield judge(
         "evm prestate, cold",
         requests,
         "requests",
-        note=f"{received:,} bytes with proofs for {len(prestate.accounts)} accounts; "
+        note=f"{trips} round trips, {received:,} bytes with proofs for {len(prestate.accounts)} accounts; "
         f"recorded {len(prestate.canonical()):,} bytes and {len(prestate.codes)} codes",
+    )
+    requests, trips, received = load(RpcState.at(rpc, number), hints=True)
+    yield judge(
+        "evm prestate, hints",
+        requests,
+        "requests",
+        note=f"{trips} round trips, {received:,} bytes with proofs",
     )
     diff = get_engine().simulate(state, world.env, bundle, begin_block=False).state_diff
     state.advance(fetch_header(rpc, number), diff)
-    requests, received = load(state)
-    yield judge("evm prestate, next block", requests, "requests", note=f"{received:,} bytes with proofs")
+    requests, trips, received = load(state)
+    yield judge(
+        "evm prestate, next block",
+        requests,
+        "requests",
+        note=f"{trips} round trips, {received:,} bytes with proofs",
+    )
 
 
 def _install(world: UniswapWorld, rpc: JsonRpc) -> int:

@@ -67,8 +67,8 @@ def execute_block(
 ) -> BlockResult:
     """Execute a block as its network did, system calls, withdrawals and rewards included.
 
-    `chain` defaults to the chain id of the first protected transaction, else to mainnet. Raises
-    `MissingState` or `InputError` when a transaction cannot be executed: a mined block holds none such.
+    `chain` defaults to the chain id that the block's transactions were signed for. Raises `MissingState`
+    or `InputError` when a transaction cannot be executed: a mined block holds none such.
     """
     env = block_env(block.header, _chain_of(block) if chain is None else chain)
     sim = engine.simulate(
@@ -134,7 +134,10 @@ def mining_rewards(block: Block, fork: Fork) -> dict[bytes, int]:
 
 
 def _chain_of(block: Block) -> int:
-    return next((tx.chain_id for tx in block.transactions if tx.chain_id is not None), 1)
+    for tx in block.transactions:
+        if tx.chain_id is not None:
+            return tx.chain_id
+    raise InputError(f"block {block.header.number}: no transaction tells the chain it belongs to")
 
 
 def blame_missing_state(state: StateSource, read: Sequence[bytes]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mev_dagster.chain.forks import Fork, schedule_for
-from mev_dagster.chain.jsonrpc import hex_data, log_from_rpc, quantity, transaction_to_rpc
+from mev_dagster.chain.jsonrpc import hex_data, log_from_rpc, quantity
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError, InputError, MissingState, NodeAnswerError, UnsupportedFork
@@ -19,7 +19,7 @@ from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.py_evm.reference import Watcher
 from mev_dagster.evm.py_evm.session import How, PyEvmSession
 from mev_dagster.evm.revert import revert_reason
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.rpc import JsonRpc, call_object
 from mev_dagster.evm.rpc_state import RpcState
 from mev_dagster.evm.types import BlockEnv, StateSource, TxResult, TxStatus
 
@@ -90,7 +90,7 @@ class NodeSession(PyEvmSession):
     def _perform(self, tx: Transaction, mark: int, watcher: Watcher | None) -> TxResult:
         if self._reference_only(tx):
             return super()._perform(tx, mark, watcher)
-        call = _call_of(tx)
+        call = call_object(tx)
         overrides = {"stateOverrides": self._overrides(), "blockOverrides": _block_overrides(self.state)}
         payload = {"blockStateCalls": [{**overrides, "calls": [call]}], "validation": True}
         tracer = {"tracer": "prestateTracer", **overrides}
@@ -187,32 +187,6 @@ class NodeSession(PyEvmSession):
 
 def _logs_of(answer: Mapping[str, Any]) -> tuple[Log, ...]:
     return tuple(log_from_rpc(log) for log in answer["logs"])
-
-
-def _call_of(tx: Transaction) -> dict[str, Any]:
-    """Return a transaction as a call object: unsigned, with every field that decides its outcome."""
-    fields = transaction_to_rpc(tx)
-    kept = {
-        name: fields[name]
-        for name in (
-            "from",
-            "to",
-            "gas",
-            "value",
-            "input",
-            "nonce",
-            "accessList",
-            "maxFeePerGas",
-            "maxPriorityFeePerGas",
-            "maxFeePerBlobGas",
-            "blobVersionedHashes",
-            "authorizationList",
-        )
-        if fields.get(name) is not None
-    }
-    if tx.gas_price_wei is not None:
-        kept["gasPrice"] = quantity(tx.gas_price_wei)
-    return kept
 
 
 def _block_overrides(state: Any) -> dict[str, Any]:

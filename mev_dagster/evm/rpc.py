@@ -9,16 +9,32 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from mev_dagster.chain.jsonrpc import quantity, transaction_to_rpc
+from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
 
 _MAX_ANSWER_BYTES = 512 * 1024 * 1024
+_CALL_FIELDS = (
+    "from",
+    "to",
+    "gas",
+    "value",
+    "input",
+    "nonce",
+    "accessList",
+    "maxFeePerGas",
+    "maxPriorityFeePerGas",
+    "maxFeePerBlobGas",
+    "blobVersionedHashes",
+    "authorizationList",
+)
 _BATCH = 100  # nodes refuse longer batches; geth's default limit is 1000, hosted nodes' is often 100
 
 
 class JsonRpc:
     """A node's HTTP endpoint. Not for sharing between threads: open one each.
 
-    `requests` and `bytes_received` count what was asked, so that the cost of a prestate can be told.
+    `requests`, `round_trips` and `bytes_received` tell what a prestate has cost.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
@@ -27,6 +43,7 @@ class JsonRpc:
             raise InputError(f"a JSON-RPC endpoint starts with http:// or https://, got {_shown(url)}")
         self.shown_url = _shown(url)
         self.requests = 0
+        self.round_trips = 0
         self.bytes_received = 0
         self._timeout = timeout_seconds
         self._secure = parts.scheme == "https"
@@ -76,6 +93,7 @@ class JsonRpc:
             for offset, (method, params) in enumerate(calls)
         ]
         self.requests += len(calls)
+        self.round_trips += 1
         answer = self._post(json.dumps(bodies if len(bodies) > 1 else bodies[0]).encode())
         answers = answer if isinstance(answer, list) else [answer]
         by_id = {item.get("id"): item for item in answers if isinstance(item, dict)}
@@ -167,6 +185,17 @@ class JsonRpc:
     def _unreachable(self, error: Exception) -> NodeUnreachable:
         why = f"no answer within {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
         return NodeUnreachable(f"{self.shown_url}: {why or type(error).__name__}")
+
+
+def call_object(tx: Transaction, *, nonce: bool = True) -> dict[str, Any]:
+    """Return a transaction as a call: unsigned, with every field that decides its outcome."""
+    fields = transaction_to_rpc(tx)
+    kept = {name: fields[name] for name in _CALL_FIELDS if fields.get(name) is not None}
+    if tx.gas_price_wei is not None:
+        kept["gasPrice"] = quantity(tx.gas_price_wei)
+    if not nonce:
+        del kept["nonce"]
+    return kept
 
 
 def _shown(url: str) -> str:

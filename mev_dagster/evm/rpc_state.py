@@ -16,10 +16,10 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import MevError, MissingState, NodeAnswerError
 from mev_dagster.evm.partial_trie import PartialTrie, nodes_by_hash
 from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.rpc import JsonRpc, call_object
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 
-_HASH_BYTES = 32
+_HASH_BYTES, _ADDRESS_BYTES = 32, 20
 _SLOTS_PER_REQUEST = 256
 _ACCOUNTS_KEPT = 100_000
 
@@ -141,6 +141,21 @@ class RpcState:
             (address, slots) for address, slots in unknown.items() if slots or address not in self._accounts
         ]
         self.prefetch(needed, codes=True)
+
+    def prefetch_hints(self, txs: Sequence[Transaction]) -> None:
+        """Load what the node says transactions would touch (`eth_createAccessList`), each on its own.
+
+        Hints only: what is missing is loaded when it is asked for, and a node without the method gives none.
+        """
+        answers = self._rpc.batch_settled(
+            [("eth_createAccessList", [call_object(tx, nonce=False), hex(self.number)]) for tx in txs]
+        )
+        wanted: dict[bytes, set[int]] = {}
+        for answer in answers:
+            for entry in answer.get("accessList", ()) if isinstance(answer, Mapping) else ():
+                slots = wanted.setdefault(_data(entry.get("address"), _ADDRESS_BYTES, "address"), set())
+                slots.update(_quantity(key, "storageKeys") for key in entry.get("storageKeys", ()))
+        self.prefetch(wanted.items(), codes=True)
 
     def advance(self, header: Header, state_diff: Mapping[bytes, AccountDiff]) -> None:
         """Move to the next block, forgetting exactly what it changed."""

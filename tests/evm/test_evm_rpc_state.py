@@ -123,6 +123,29 @@ def test_prefetching_takes_two_batches_and_execution_asks_no_more(rpc):
     assert rpc.requests == before
 
 
+def test_hints_load_what_a_transaction_touches_in_three_round_trips(rpc):
+    found = block(rpc, 3)
+    state = RpcState.at(rpc, 2)
+    before = rpc.round_trips
+    state.prefetch_hints([send(3, value_wei=6)])
+    state.prefetch_transactions([send(3, value_wei=6)], found.header.coinbase)
+    assert rpc.round_trips - before <= 5
+    before = rpc.requests
+    env = block_env(found.header, CHAIN)
+    result = get_engine().simulate(state, env, [send(3, value_wei=6)], begin_block=False)
+    assert result.txs[0].status == "success"
+    assert rpc.requests == before
+
+
+def test_a_node_without_hints_gives_none(rpc, monkeypatch):
+    state = RpcState.at(rpc, 2)
+    monkeypatch.setattr(
+        rpc, "batch_settled", lambda calls: [NodeAnswerError("no such method") for _ in calls]
+    )
+    state.prefetch_hints([send(3)])
+    assert state.recorded().accounts == {}
+
+
 def test_the_next_block_asks_only_for_what_changed(rpc):
     found = block(rpc, 2)
     state = RpcState.at(rpc, 1)
