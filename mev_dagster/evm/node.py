@@ -29,7 +29,10 @@ _ANVIL_ONLY_TYPES = {0, 1, 2}
 
 
 class NodeEngine(PyEvmEngine):
-    """The node's own EVM. The node must run the block's fork on the block's chain."""
+    """The node's own EVM. The node must run the block's fork on the block's chain.
+
+    A captured state travels with every request; anvil takes large ones with `--no-request-size-limit`.
+    """
 
     name = "node"
 

@@ -11,8 +11,10 @@ from mev_dagster.bench.uniswap import ETHER, SANDWICH_GAS, build, find_modules
 from mev_dagster.chain.forks import Fork
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.errors import InputError, NodeUnreachable, UnsupportedFork
+from mev_dagster.evm.block_files import load_block_file
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.node import NodeEngine
+from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.evm.rpc_state import RpcState
@@ -100,6 +102,18 @@ def test_the_nodes_own_state_needs_no_overrides(node, rpc):
     )
     assert theirs.state_diff[CONTRACT].storage == {0: 2}
     assert_same(ours, theirs)
+
+
+@pytest.mark.fixtures
+def test_a_mainnet_block_comes_out_equal_on_the_node(anvil_binary, fixtures):
+    file = load_block_file(fixtures / "blocks_prestate" / "22615247.json.zst")
+    flags = ("--hardfork", "prague", "--chain-id", "1", "--no-mining", "--no-request-size-limit")
+    with AnvilNode(*flags, binary=Path(anvil_binary)) as process, JsonRpc(process.http_url) as client:
+        parity = check_file(file, NodeEngine(client))
+    assert parity.differences == ()
+    assert parity.receipts_root_matches
+    assert parity.state_root_matches
+    assert parity.state_diff_hash == check_file(file, get_engine()).state_diff_hash
 
 
 def test_absent_state_is_missing_though_the_node_would_say_zero(node):
