@@ -1,6 +1,11 @@
 """Dagster assets, one file per group: titles, metadata and a call into `mev_dagster`."""
 
+import warnings
+
 import dagster as dg
+
+# A range of blocks in one run is worth a parameter that Dagster still calls beta.
+warnings.filterwarnings("ignore", ".*`backfill_policy`.*", dg.BetaWarning)
 
 BLOCK_GROUPS = ("ingest", "simulation", "search", "pbs", "labels")
 

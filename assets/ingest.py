@@ -2,14 +2,12 @@
 
 import dagster as dg
 
-from assets.partitions import blocks
+from assets.per_block import block_asset
 from assets.plots import bars, histogram
-from assets.tables import preview, table_metadata
+from assets.tables import preview
 from mev_dagster.ingest.coverage import coverage_columns, window_coverage
-from mev_dagster.ingest.rows import window_rows
-from mev_dagster.ingest.window_store import ensure_window
-from resources.event_log import EventLogResource
-from resources.store import StoreResource
+from mev_dagster.store.client import Store
+from resources.block_search import BlockSearch
 
 OWNERS = ["team:ingest"]
 
@@ -29,24 +27,14 @@ chain_heads = dg.AssetSpec(
 )
 
 
-@dg.asset(
-    group_name="ingest",
-    partitions_def=blocks,
-    deps=[mempool, chain_heads],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("ingest_windows"),
-    code_version="1",
-)
-def ingest_windows(
-    context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
-) -> dg.MaterializeResult:
+@block_asset("ingest", table="ingest_windows", team="ingest", deps=[mempool, chain_heads])
+def ingest_windows(block: BlockSearch) -> dg.MaterializeResult:
     """The part of the event log that leads to this block: sightings, bodies, rejects and gaps.
 
     A function of the log alone. Where the store has lost rows of the window, they are written again.
     """
-    rows = window_rows(event_log.reader(), int(context.partition_key))
-    rewritten = ensure_window(store.client, rows)
+    rows = block.window
+    rewritten = block.ensure_window()
     (window,) = rows.written["ingest_windows"]
     return dg.MaterializeResult(
         metadata={
@@ -74,15 +62,12 @@ def ingest_windows(
     )
 
 
-@dg.asset(
-    group_name="ingest",
-    partitions_def=blocks,
+@block_asset(
+    "ingest",
+    table="transactions",
+    team="ingest",
     deps=[ingest_windows],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("transactions"),
-    code_version="1",
-    check_specs=[
+    checks=[
         dg.AssetCheckSpec(
             "decoded_equals_log",
             asset="decoded_txs",
@@ -91,14 +76,12 @@ def ingest_windows(
         )
     ],
 )
-def decoded_txs(
-    context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
-) -> dg.MaterializeResult:
+def decoded_txs(block: BlockSearch) -> dg.MaterializeResult:
     """The window's transactions of every type, decoded from their raw bytes with recovered senders."""
-    rows = window_rows(event_log.reader(), int(context.partition_key))
+    rows = block.window
     transactions = rows.written["transactions"]
     hashes = [row["tx_hash"] for row in transactions]
-    stored = stored_senders(store, hashes)
+    stored = stored_senders(block.store, hashes)
     differing = [row["tx_hash"] for row in transactions if stored.get(row["tx_hash"]) != row["sender"]]
     types = {kind: sum(row["tx_type"] == kind for row in transactions) for kind in range(5)}
     return dg.MaterializeResult(
@@ -119,7 +102,7 @@ def decoded_txs(
     )
 
 
-def stored_senders(store: StoreResource, hashes: list[bytes]) -> dict[bytes, bytes]:
+def stored_senders(store: Store, hashes: list[bytes]) -> dict[bytes, bytes]:
     """Return the sender the store holds for each hash it knows."""
     from mev_dagster.store.sql import conditions
     from mev_dagster.store.tables import TABLES
@@ -127,27 +110,16 @@ def stored_senders(store: StoreResource, hashes: list[bytes]) -> dict[bytes, byt
     if not hashes:
         return {}
     where = conditions(TABLES["transactions"], {"tx_hash": hashes})
-    return dict(store.client.rows(f"SELECT tx_hash, sender FROM transactions WHERE {where}"))  # noqa: S608
+    return dict(store.rows(f"SELECT tx_hash, sender FROM transactions WHERE {where}"))  # noqa: S608
 
 
-@dg.asset(
-    group_name="ingest",
-    partitions_def=blocks,
-    deps=[ingest_windows],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("coverage"),
-    code_version="1",
-)
-def source_coverage(
-    context: dg.AssetExecutionContext, store: StoreResource, event_log: EventLogResource
-) -> dg.MaterializeResult:
+@block_asset("ingest", table="coverage", team="ingest", deps=[ingest_windows])
+def source_coverage(block: BlockSearch) -> dg.MaterializeResult:
     """Which lane saw what first, what only one saw, and which of the block's transactions nobody saw."""
-    rows = window_rows(event_log.reader(), int(context.partition_key))
+    rows = block.window
     found = window_coverage(rows)
-    number = int(context.partition_key)
-    where = {"first_block_number": number, "last_block_number": number}
-    store.client.replace("coverage", where, coverage_columns(rows, found))
+    where = {"first_block_number": block.number, "last_block_number": block.number}
+    block.replace("coverage", where, coverage_columns(rows, found))
     alone = [one for one in found if not one.other]
     lanes = [
         {"lane": one.lane, "seen": one.seen, "exclusive": one.exclusive, "included": one.included}

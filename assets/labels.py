@@ -2,18 +2,17 @@
 
 import dagster as dg
 
-from assets.partitions import blocks
 from assets.pbs import relay_submissions
+from assets.per_block import block_asset
 from assets.plots import bars
 from assets.search import opportunities
-from assets.tables import ether, preview, table_metadata
+from assets.tables import ether, preview
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest, score_block
 from mev_dagster.labels.label import BlockLabels, label_block
 from mev_dagster.labels.landed import landed_block, wrapped_ether_in
 from mev_dagster.labels.rows import mev_label_columns
-from resources.block_search import BlockSearch, BlockSearchResource
-from resources.store import StoreResource
+from resources.block_search import BlockSearch
 
 OWNERS = ["team:research"]
 NS_PER_SECOND = 1_000_000_000
@@ -29,27 +28,15 @@ landed_blocks = dg.AssetSpec(
 
 def labels_of(block: BlockSearch) -> BlockLabels:
     """Label what landed in the block."""
-    receipts = block.source.receipts(block.number)
-    return label_block(landed_block(block.block, receipts, wrapped_ether_in(block.inputs.prestate)))
+    return label_block(landed_block(block.block, block.receipts, wrapped_ether_in(block.inputs.prestate)))
 
 
-@dg.asset(
-    group_name="labels",
-    partitions_def=blocks,
-    deps=[landed_blocks],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("mev_labels"),
-    code_version="1",
-)
-def mev_labels(
-    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult:
+@block_asset("labels", table="mev_labels", team="research", deps=[landed_blocks])
+def mev_labels(block: BlockSearch) -> dg.MaterializeResult:
     """Swaps, arbitrages, sandwiches, liquidations and JIT liquidity that landed, from receipts alone."""
-    block = search.of(context)
     labels = labels_of(block)
     columns = mev_label_columns(labels)
-    store.client.replace("mev_labels", {"block_number": block.number}, columns)
+    block.replace("mev_labels", {"block_number": block.number}, columns)
     rows = [
         {"kind": kind, "tx_hashes": hashes, "net_wei": net}
         for kind, hashes, net in zip(columns["kind"], columns["tx_hashes"], columns["net_wei"], strict=True)
@@ -67,27 +54,18 @@ def mev_labels(
     )
 
 
-@dg.asset(
-    group_name="labels",
-    partitions_def=blocks,
-    deps=[opportunities, mev_labels, relay_submissions],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("backtests"),
-    code_version="1",
+@block_asset(
+    "labels", table="backtests", team="research", deps=[opportunities, mev_labels, relay_submissions]
 )
-def backtests(
-    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult:
+def backtests(block: BlockSearch) -> dg.MaterializeResult:
     """What the search found before the block against what landed in it: hits, misses, profit."""
-    block = search.of(context)
     score = score_block(block.result, labels_of(block))
     synthetic = any(entry.synthetic for entry in block.inputs.pending)
     result = Backtest((score,), synthetic)
     time_ns = block.inputs.env.timestamp * NS_PER_SECOND
     columns = backtest_columns(result, source="block", first_block_time_ns=time_ns)
     where = {"first_block_number": block.number, "last_block_number": block.number, "source": "block"}
-    store.client.replace("backtests", where, columns)
+    block.replace("backtests", where, columns)
     share = result.captured_share
     names = ("kind", "true_positives", "false_positives", "false_negatives")
     scores = [

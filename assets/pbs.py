@@ -5,19 +5,18 @@ from typing import Any
 
 import dagster as dg
 
-from assets.partitions import blocks
+from assets.per_block import block_asset
 from assets.plots import bars
 from assets.search import opportunities
-from assets.tables import ether, preview, table_metadata
+from assets.tables import ether, preview
 from mev_dagster.errors import UnsupportedFork
 from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
 from mev_dagster.pbs.dry_run import context_for, duty_for, template_for
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate, submission_of
-from resources.block_search import BlockSearch, BlockSearchResource
+from resources.block_search import BlockSearch
 from resources.relay import RelayResource
-from resources.store import StoreResource
 
 OWNERS = ["team:pbs"]
 
@@ -30,20 +29,9 @@ relays = dg.AssetSpec(
 )
 
 
-@dg.asset(
-    group_name="pbs",
-    partitions_def=blocks,
-    deps=[opportunities, relays],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("block_templates"),
-    code_version="1",
-)
-def block_templates(
-    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource, relay: RelayResource
-) -> dg.MaterializeResult:
+@block_asset("pbs", table="block_templates", team="pbs", deps=[opportunities, relays])
+def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeResult:
     """A block of the best candidates and pending transactions, executed, paid to the proposer and sealed."""
-    block = search.of(context)
     try:
         template = build(block, asyncio.run(duty(block, relay)))
     except UnsupportedFork as error:
@@ -51,7 +39,7 @@ def block_templates(
     block.template = template
     with block.tracing.span("block.seal", parent=block.root, value_wei=str(template.bid_wei)):
         rows = template_rows(template, trace_id=block.trace_id)
-        store.client.replace("block_templates", {"block_number": block.number}, rows)
+        block.replace("block_templates", {"block_number": block.number}, rows)
     header = template.sealed.block.header
     return dg.MaterializeResult(
         metadata={
@@ -82,15 +70,12 @@ def block_templates(
     )
 
 
-@dg.asset(
-    group_name="pbs",
-    partitions_def=blocks,
+@block_asset(
+    "pbs",
+    table="relay_submissions",
+    team="pbs",
     deps=[block_templates],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("relay_submissions"),
-    code_version="1",
-    check_specs=[
+    checks=[
         dg.AssetCheckSpec(
             "relay_accepted",
             asset="relay_submissions",
@@ -98,11 +83,8 @@ def block_templates(
         )
     ],
 )
-def relay_submissions(
-    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource, relay: RelayResource
-) -> dg.MaterializeResult:
+def relay_submissions(block: BlockSearch, relay: RelayResource) -> dg.MaterializeResult:
     """Every attempt to hand the block to the relay in a dry run, and what the relay checked and answered."""
-    block = search.of(context)
     template = block.template
     if template is None:
         template = build(block, asyncio.run(duty(block, relay)))
@@ -113,11 +95,12 @@ def relay_submissions(
                 dg.AssetCheckResult(check_name="relay_accepted", passed=True, metadata={"submitted": False})
             ],
         )
+    block.fence.check()  # nothing is submitted for a slot that another block has taken
     report, receipts = asyncio.run(submit(block, template, relay))
     where = {"block_number": block.number}
     rows = submission_rows(report, opportunity_ids=template.opportunity_ids)
-    store.client.replace("relay_submissions", where, rows)
-    store.client.replace("relay_receipts", where, receipt_rows(report, receipts))
+    block.replace("relay_submissions", where, rows)
+    block.replace("relay_receipts", where, receipt_rows(report, receipts))
     last = report.attempts[-1] if report.attempts else None
     checks = [check for receipt in receipts for check in receipt["checks"]]
     return dg.MaterializeResult(

@@ -5,10 +5,10 @@ from collections import Counter
 
 import dagster as dg
 
-from assets.partitions import blocks
+from assets.per_block import block_asset
 from assets.plots import bars
 from assets.simulation import simulations
-from assets.tables import ether, preview, table_metadata
+from assets.tables import ether, preview
 from mev_dagster.search.rank import to_json
 from mev_dagster.search.rows import (
     opportunity_columns,
@@ -16,9 +16,7 @@ from mev_dagster.search.rows import (
     pool_state_columns,
     simulation_columns,
 )
-from resources.block_search import BlockSearchResource
-from resources.store import StoreResource
-from resources.warm_launcher import HOT, LANE_TAG
+from resources.block_search import BlockSearch
 
 SHOWN = (
     "rank",
@@ -31,15 +29,12 @@ SHOWN = (
 )
 
 
-@dg.asset(
-    group_name="search",
-    partitions_def=blocks,
+@block_asset(
+    "search",
+    table="opportunities",
+    team="search",
     deps=[simulations],
-    owners=["team:search"],
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("opportunities"),
-    code_version="1",
-    check_specs=[
+    checks=[
         dg.AssetCheckSpec(
             "verified_profit_is_executed",
             asset="opportunities",
@@ -48,27 +43,24 @@ SHOWN = (
         )
     ],
 )
-def opportunities(
-    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult:
+def opportunities(block: BlockSearch) -> dg.MaterializeResult:
     """Ranked sandwich, backrun and arbitrage candidates of the block, verified by execution."""
-    block = search.of(context)
     result, number = block.result, block.number
-    writer = store.client
     traced = {"trace_id": [block.trace_id] * len(result.candidates)}
-    writer.replace("opportunities", {"block_number": number}, {**opportunity_columns(result), **traced})
+    block.replace("opportunities", {"block_number": number}, {**opportunity_columns(result), **traced})
     # The pending transactions' rows once more, with the candidates' beside them: whatever an earlier run of
     # this block left behind goes with the same replace.
-    writer.replace("simulations", {"block_number": number}, simulation_columns(result))
-    writer.insert_new("pools", pool_columns(result), key="pool")
-    writer.replace("pool_states", {"block_number": number}, pool_state_columns(result))
+    block.replace("simulations", {"block_number": number}, simulation_columns(result))
+    block.insert_new("pools", pool_columns(result), key="pool")
+    block.replace("pool_states", {"block_number": number}, pool_state_columns(result))
     verified = [candidate for candidate in result.candidates if candidate.verified]
     best = max((candidate.simulated_profit_wei or 0 for candidate in verified), default=0)
     finished_ns = time.time_ns()
-    writer.replace(
+    block.replace(
         "block_runs",
-        {"block_number": number, "block_hash": block.block.hash},
+        {"block_number": number},
         {
+            "block_hash": [block.block.hash],
             "block_time": [result.env.timestamp * 1_000_000_000],
             "seen_at": [block.arrived_ns],
             "finished_at": [finished_ns],
@@ -77,8 +69,8 @@ def opportunities(
             "candidates": [len(result.candidates)],
             "verified": [len(verified)],
             "rank_digest": [result.rank_digest],
-            "live": [context.run.tags.get(LANE_TAG) == HOT],
-            "run_id": [context.run_id],
+            "live": [block.live],
+            "run_id": [block.run_id],
         },
     )
     unexecuted = [c for c in verified if c.simulated_profit_wei is None or c.simulated_profit_wei <= 0]

@@ -5,36 +5,23 @@ from collections import Counter
 import dagster as dg
 
 from assets.ingest import decoded_txs
-from assets.partitions import blocks
+from assets.per_block import block_asset
 from assets.plots import bars
-from assets.tables import preview, table_metadata
+from assets.tables import preview
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.search.rows import simulation_columns
-from resources.block_search import BlockSearchResource
-from resources.store import StoreResource
+from resources.block_search import BlockSearch
 
-OWNERS = ["team:simulation"]
 NS_PER_SECOND = 1_000_000_000
 
 
-@dg.asset(
-    group_name="simulation",
-    partitions_def=blocks,
-    deps=[decoded_txs],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("tx_features"),
-    code_version="1",
-)
-def tx_features(
-    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult:
+@block_asset("simulation", table="tx_features", team="simulation", deps=[decoded_txs])
+def tx_features(block: BlockSearch) -> dg.MaterializeResult:
     """What every pending transaction asks for and offers: router call, tip, nonce gap, age, sightings."""
-    block = search.of(context)
     features = block.features
     env = block.inputs.env
     columns = tx_feature_columns(env.number, env.timestamp * NS_PER_SECOND, features)
-    store.client.replace("tx_features", {"block_number": env.number}, columns)
+    block.replace("tx_features", {"block_number": env.number}, columns)
     methods = Counter(row.call.function.name for row in features if row.call is not None)
     return dg.MaterializeResult(
         metadata={
@@ -54,23 +41,13 @@ def tx_features(
     )
 
 
-@dg.asset(
-    group_name="simulation",
-    partitions_def=blocks,
-    deps=[tx_features],
-    owners=OWNERS,
-    kinds={"python", "clickhouse"},
-    metadata=table_metadata("simulations"),
-    code_version="1",
-)
-def simulations(
-    context: dg.AssetExecutionContext, store: StoreResource, search: BlockSearchResource
-) -> dg.MaterializeResult:
+@block_asset("simulation", table="simulations", team="simulation", deps=[tx_features])
+def simulations(block: BlockSearch) -> dg.MaterializeResult:
     """Every pending call executed on the parent's state, behind its sender's earlier transactions."""
-    prepared = search.of(context).prepared
+    prepared = block.prepared
     where = {"block_number": prepared.env.number, "opportunity_id": bytes(32)}
     columns = simulation_columns(prepared.result())
-    store.client.replace("simulations", where, columns)
+    block.replace("simulations", where, columns)
     by_gas = sorted((run.result for run in prepared.runs), key=lambda tx: (-tx.gas_used, tx.tx_hash))
     outcomes = Counter(str(run.result.status) for run in prepared.runs)
     return dg.MaterializeResult(

@@ -8,6 +8,7 @@ import dagster as dg
 from mev_dagster.store.tables import TABLES
 
 PREVIEW_ROWS = 12
+TABLE_NAME = "dagster/table_name"
 
 
 def table_metadata(table: str) -> dict[str, Any]:
@@ -23,17 +24,19 @@ def table_metadata(table: str) -> dict[str, Any]:
         for column in spec.columns
     ]
     return {
-        "dagster/table_name": f"mev.{table}",
+        TABLE_NAME: f"mev.{table}",
         "dagster/column_schema": dg.TableSchema(columns=columns),
     }
 
 
-def preview(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dg.TableMetadataValue:
+def preview(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], limit: int = PREVIEW_ROWS
+) -> dg.TableMetadataValue:
     """Return the first rows as an inline table; bytes as short hex, wide integers as text."""
     schema = dg.TableSchema(columns=[dg.TableColumn(name=name, type="string") for name in columns])
     records = [
         dg.TableRecord({name: readable(row.get(name)) for name in columns})
-        for row, _ in zip(rows, range(PREVIEW_ROWS), strict=False)
+        for row, _ in zip(rows, range(limit), strict=False)
     ]
     return dg.MetadataValue.table(records=records, schema=schema)
 

@@ -127,6 +127,12 @@ class PortInUse(MevError):
     exit_status = 2
 
 
+class Superseded(MevError):
+    """A reorg replaced the block while it was worked on; the new block's run replaces its rows."""
+
+    code = "superseded"
+
+
 class StoreError(MevError):
     """The store refused a statement; the message carries ClickHouse's own code and text."""
 

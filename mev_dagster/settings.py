@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     relay_port: int = Field(18550, description="port of the sandbox relay")
     relay_url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
 
+    alertmanager_url: str | None = Field(
+        None, description="Alertmanager to poll for firing alerts, beside what is posted to the daemon"
+    )
+    prometheus_url: str | None = Field(None, description="Prometheus to poll for firing alerts")
+
     blocks_kept: int = Field(50_400, description="per-block partitions kept (7 days of 12 s blocks)")
     engine: str = Field(
         "auto", description="simulation engine: auto (revm where installed), py_evm, revm or node"
@@ -60,6 +65,10 @@ class Settings(BaseSettings):
     retention_days_sightings: int = 30
     retention_days_transactions: int = 90
     retention_days_results: int = 365
+    retention_days_events: int = Field(30, description="sealed event-log segments that the store holds")
+    retention_days_runs: int = Field(7, description="Dagster runs with their events, and backfills")
+    retention_days_alerts: int = Field(30, description="alerts remembered so that repeats are no news")
+    retention_days_recordings: int = Field(30, description="captures under home/captures, prestates, traces")
 
     @property
     def node_http_url(self) -> str | None:

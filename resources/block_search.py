@@ -1,21 +1,33 @@
-"""The search of one block, shared by the assets of its run: looked at once, proposed once."""
+"""The search of one block, shared by the assets of its run: looked at once, proposed once.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Every write of a run goes through `BlockSearch.replace`, which holds the block's fence.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources as package_files
+from typing import Any
 
 import dagster as dg
 from opentelemetry.trace import Span
 
 from mev_dagster.captures.source import ChainSource, NodeSource
 from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.receipts import Receipt, receipts_root
+from mev_dagster.errors import InputError, Superseded
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Event
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.tx import TxFeatures, features_of
+from mev_dagster.ingest.fence import BlockFence, superseded
 from mev_dagster.ingest.log_windows import WindowSpan, find_window, log_identity
+from mev_dagster.ingest.rows import Rows, window_rows
+from mev_dagster.ingest.window_store import ensure_window
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.from_log import log_inputs
@@ -27,7 +39,11 @@ from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_o
 from resources.chain import ChainResource
 from resources.engine import EngineResource
 from resources.event_log import EventLogResource
+from resources.lanes import BLOCK_HASH_TAG, COLD, COLD_NICENESS, HOT, LANE_TAG
 from resources.store import StoreResource
+
+BLOCKS_HELD = 16
+"""Blocks of a range run whose state stays in memory between two assets."""
 
 WINDOW_START_SQL = (package_files.files("resources") / "window_start.sql").read_text()
 ARRIVAL_SQL = (package_files.files("resources") / "arrival.sql").read_text()
@@ -43,17 +59,76 @@ class BlockSearch:
     reader: EventLogReader
     source: ChainSource
     engine: SimulationEngine
+    run_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     template: BlockTemplate | None = None
 
     @cached_property
     def span(self) -> WindowSpan:
-        """Where the block's window lies in the log."""
-        return find_window(self.reader, self.number)
+        """Where the block's window lies in the log; `Superseded` when the run's tag names another block."""
+        tagged = self.tags.get(BLOCK_HASH_TAG)
+        expected = bytes.fromhex(tagged.removeprefix("0x")) if tagged else None
+        try:
+            found = find_window(self.reader, self.number)
+        except Superseded:
+            raise (
+                superseded(self.number, expected, None)
+                if expected
+                else InputError(f"block {self.number} was reverted and has no successor yet")
+            ) from None
+        if expected is not None and found.block_hash != expected:
+            raise superseded(self.number, expected, found.block_hash)
+        return found
+
+    @cached_property
+    def fence(self) -> BlockFence:
+        """What stands before every write of this run."""
+        return BlockFence(self.span, self.reader.directory, settings().home / "locks")
+
+    @property
+    def live(self) -> bool:
+        """Whether this run follows a head."""
+        return self.tags.get(LANE_TAG) == HOT
+
+    def replace(self, table: str, where: Mapping[str, Any], columns: Mapping[str, Sequence[Any]]) -> int:
+        """Make the rows that match be exactly these, while the block stands and no other run writes it."""
+        with self.fence.held():
+            return self.store.replace(table, where, columns)
+
+    def insert_new(self, table: str, columns: Mapping[str, Sequence[Any]], *, key: str) -> int:
+        """Add rows whose key is new, under the same guard."""
+        with self.fence.held():
+            return self.store.insert_new(table, columns, key=key)
+
+    def ensure_window(self) -> int:
+        """Make the store hold the window's rows; return how many were written again."""
+        with self.fence.held():
+            return ensure_window(self.store, self.window)
+
+    @cached_property
+    def window(self) -> Rows:
+        """The rows of the block's window, from the log alone."""
+        rows = window_rows(self.reader, self.number)
+        (window,) = rows.written["ingest_windows"]
+        if window["block_hash"] != self.span.block_hash:
+            raise superseded(self.number, self.span.block_hash, window["block_hash"])
+        return rows
 
     @cached_property
     def block(self) -> Block:
-        """The block that landed."""
-        return self.source.block(self.number)
+        """The block that landed; `Superseded` when the chain already has another one of that number."""
+        found = self.source.block(self.number)
+        if found.hash != self.span.block_hash:
+            raise superseded(self.number, self.span.block_hash, found.hash)
+        return found
+
+    @cached_property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """The block's receipts; `Superseded` when the chain gives another block's."""
+        found = self.source.receipts(self.number)
+        if receipts_root(found) != self.block.header.receipts_root:
+            raise superseded(self.number, self.span.block_hash, self.source.block(self.number).hash)
+        return found
 
     @cached_property
     def inputs(self) -> SearchInputs:
@@ -87,8 +162,11 @@ class BlockSearch:
 
     @cached_property
     def keys(self) -> Keyring:
-        """The builder's keys of this run: made here, gone with the process."""
-        return Keyring.ephemeral()
+        """The builder's keys: of this process alone beside a node, the public TEST-ONLY ones on a capture.
+
+        So a block of a capture has the same template however often it runs.
+        """
+        return Keyring.ephemeral() if isinstance(self.source, NodeSource) else Keyring.test_only("replay")
 
     @cached_property
     def tracing(self) -> Tracing:
@@ -139,16 +217,35 @@ class BlockSearchResource(dg.ConfigurableResource):
     chain: dg.ResourceDependency[ChainResource]
     engine: dg.ResourceDependency[EngineResource]
 
-    def of(self, context: dg.AssetExecutionContext) -> BlockSearch:
-        """Return the search of the partition's block."""
-        number = int(context.partition_key)
+    @contextmanager
+    def yield_for_execution(
+        self, context: dg.InitResourceContext
+    ) -> Generator["BlockSearchResource", None, None]:
+        """Step back behind the live lane when the run is of the cold one; forget its blocks at the end."""
+        run = context.run
+        if run is not None and run.tags.get(LANE_TAG) == COLD:
+            os.nice(max(COLD_NICENESS - os.nice(0), 0))
+        try:
+            yield self
+        finally:
+            _SEARCHES.clear()
+
+    def of(self, context: dg.AssetExecutionContext, number: int) -> BlockSearch:
+        """Return the search of one block of the run."""
         key = (context.run_id, number)
         if key not in _SEARCHES:
-            _SEARCHES.clear()  # one run at a time holds one block's state in memory
+            while len(_SEARCHES) >= BLOCKS_HELD:
+                _SEARCHES.popitem(last=False)
             _SEARCHES[key] = BlockSearch(
-                number, self.store.client, self.event_log.reader(), self.chain.source(), self.engine.build()
+                number,
+                self.store.client,
+                self.event_log.reader(),
+                self.chain.source(),
+                self.engine.build(),
+                context.run_id,
+                context.run.tags,
             )
         return _SEARCHES[key]
 
 
-_SEARCHES: dict[tuple[str, int], BlockSearch] = {}
+_SEARCHES: OrderedDict[tuple[str, int], BlockSearch] = OrderedDict()

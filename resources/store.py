@@ -4,21 +4,29 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, open_store
 
 
 class StoreResource(dg.ConfigurableResource):
-    """ClickHouse by URL, the embedded server of this home, or chDB in the run's own process."""
+    """ClickHouse by URL, or the embedded server of this home.
+
+    A run never opens the embedded engine in its own process unless it is told to: while the server is down
+    for a moment, the run would take the engine away from it.
+    """
+
+    in_process: bool = Field(
+        False, description="may own the embedded engine where no server advertises itself"
+    )
 
     _store: Store | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["StoreResource", None, None]:
         """Open the store when a run begins and close it when it ends."""
-        with open_store(settings()) as store:
+        with open_store(settings(), in_process=self.in_process) as store:
             self._store = store
             yield self
             self._store = None

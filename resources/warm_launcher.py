@@ -1,9 +1,9 @@
-"""Run launcher for the hot lane: per-block runs start in a process that has everything imported.
+"""Run launcher of the lanes: per-block runs start in a process that has everything imported.
 
-Dagster's stock launcher starts a new interpreter per run (6-9 s of imports on two cores). A run tagged
-`mev/lane: hot` is instead handed over a unix socket to the warm worker (`resources.warm_worker`), which
-forks and executes it at once. Whenever the worker is absent, full or slow to answer, the run goes to the
-stock launcher, so nothing depends on the worker being alive.
+Dagster's stock launcher starts a new interpreter per run (6-9 s of imports on two cores). A run with a lane
+tag is instead handed over a unix socket to the warm worker (`resources.warm_worker`), which forks and
+executes hot runs at once and cold ones behind them. Whenever the worker is absent, full or slow to answer,
+the run goes to the stock launcher, so nothing depends on the worker being alive.
 
 Uses private parts of Dagster 1.13 (`dagster==1.13.*` is pinned; `tests/resources` covers it).
 """
@@ -22,15 +22,15 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._serdes import ConfigurableClassData
 
-LANE_TAG = "mev/lane"
-HOT = "hot"
+from resources.lanes import COLD, HOT, LANE_TAG
+
 WORKER_PID_TAG = "mev/worker_pid"
 ANSWER_SECONDS = 2.0
 MESSAGE_BYTES = 4096
 CONFIRMATION = b"go\n"
 
 
-def offer(socket_path: str, run_id: str) -> dict[str, Any] | None:
+def offer(socket_path: str, run_id: str, lane: str = HOT) -> dict[str, Any] | None:
     """Offer a run to the warm worker; return its answer, None when it is absent or does not answer.
 
     The worker takes the run only when its answer is confirmed in time: whoever gave up waiting may then
@@ -40,7 +40,7 @@ def offer(socket_path: str, run_id: str) -> dict[str, Any] | None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_SECONDS)
             connection.connect(socket_path)
-            connection.sendall(json.dumps({"run_id": run_id}).encode() + b"\n")
+            connection.sendall(json.dumps({"run_id": run_id, "lane": lane}).encode() + b"\n")
             answer: dict[str, Any] = json.loads(connection.recv(MESSAGE_BYTES))
             if answer.get("accepted"):
                 connection.sendall(CONFIRMATION)
@@ -50,7 +50,7 @@ def offer(socket_path: str, run_id: str) -> dict[str, Any] | None:
 
 
 class WarmRunLauncher(DefaultRunLauncher):
-    """Hands hot runs to the warm worker and everything else to the stock launcher."""
+    """Hands the lanes' runs to the warm worker and everything else to the stock launcher."""
 
     def __init__(self, socket_path: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(inst_data)
@@ -67,10 +67,11 @@ class WarmRunLauncher(DefaultRunLauncher):
         return cls(socket_path=config_value["socket_path"], inst_data=inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Offer hot runs to the worker; launch the rest, and what it refuses, the stock way."""
+        """Offer the lanes' runs to the worker; launch the rest, and what it refuses, the stock way."""
         run = context.dagster_run
-        if run.tags.get(LANE_TAG) == HOT:
-            answer = offer(self._socket_path, run.run_id)
+        lane = run.tags.get(LANE_TAG)
+        if lane in (HOT, COLD):
+            answer = offer(self._socket_path, run.run_id, lane)
             if answer is not None and answer.get("accepted"):
                 return
             why = "does not answer" if answer is None else str(answer.get("reason"))

@@ -1,4 +1,7 @@
-"""The warm worker: imports everything once, then forks one child per hot run.
+"""The warm worker: imports everything once, then forks one child per run of a lane.
+
+Hot runs go first, two at a time. Cold runs (backfills, repairs) wait until no hot run does and go one at a
+time; they are niced besides (`resources.block_search`), so that history never holds up a head.
 
 `python -m resources.warm_worker SOCKET` listens for run ids (see `warm_launcher.offer`). The parent stays
 single-threaded and opens no database, so a fork copies nothing that must not be shared; each child opens
@@ -18,25 +21,35 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
-from resources.warm_launcher import CONFIRMATION, HOT, LANE_TAG, MESSAGE_BYTES, WORKER_PID_TAG
+from resources.lanes import COLD, HOT, LANE_TAG
+from resources.warm_launcher import CONFIRMATION, MESSAGE_BYTES, WORKER_PID_TAG
 
-MAX_RUNNING = 2
-MAX_WAITING = 16
+MAX_RUNNING = {HOT: 2, COLD: 1}
+MAX_WAITING = {HOT: 16, COLD: 512}
 READ_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Queue:
-    """Runs waiting and running; full means refused, and the launcher then starts a process of its own."""
+    """Runs waiting and running, by lane; full means refused, and the launcher starts a process of its own."""
 
-    waiting: deque[str] = field(default_factory=deque)
-    running: dict[int, str] = field(default_factory=dict)
+    waiting: dict[str, deque[str]] = field(default_factory=lambda: {HOT: deque(), COLD: deque()})
+    running: dict[int, tuple[str, str]] = field(default_factory=dict)
 
-    def answer(self) -> dict[str, object]:
+    def answer(self, lane: str) -> dict[str, object]:
         """Say whether there is room for a run."""
-        if len(self.waiting) >= MAX_WAITING:
-            return {"accepted": False, "reason": f"has {len(self.waiting)} runs waiting"}
+        waiting = len(self.waiting[lane])
+        if waiting >= MAX_WAITING[lane]:
+            return {"accepted": False, "reason": f"has {waiting} {lane} runs waiting"}
         return {"accepted": True}
+
+    def next(self) -> tuple[str, str] | None:
+        """Take the run to start now, with its lane: hot before cold, None when every place is taken."""
+        for lane in (HOT, COLD):
+            if self.waiting[lane]:
+                busy = sum(other == lane for _, other in self.running.values())
+                return (self.waiting[lane].popleft(), lane) if busy < MAX_RUNNING[lane] else None
+        return None
 
 
 def execute(run_id: str) -> None:
@@ -101,7 +114,7 @@ def reconcile() -> None:
 
     unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
     with DagsterInstance.get() as instance:
-        for run in instance.get_runs(RunsFilter(tags={LANE_TAG: HOT}, statuses=unfinished)):
+        for run in instance.get_runs(RunsFilter(tags={LANE_TAG: [HOT, COLD]}, statuses=unfinished)):
             pid_tag = run.tags.get(WORKER_PID_TAG)
             if pid_tag is None or not Path(f"/proc/{pid_tag}").exists():
                 instance.report_run_failed(run, message="the warm worker died while this run was on")
@@ -115,11 +128,12 @@ def negotiate(connection: socket.socket, queue: Queue) -> None:
     """
     connection.settimeout(READ_SECONDS)
     try:
-        run_id = str(json.loads(connection.recv(MESSAGE_BYTES))["run_id"])
-        connection.sendall(json.dumps(queue.answer()).encode())
+        offered = json.loads(connection.recv(MESSAGE_BYTES))
+        run_id, lane = str(offered["run_id"]), str(offered.get("lane", HOT))
+        connection.sendall(json.dumps(queue.answer(lane)).encode())
         if connection.recv(MESSAGE_BYTES) == CONFIRMATION:
-            queue.waiting.append(run_id)
-    except (OSError, ValueError, KeyError, TypeError):
+            queue.waiting[lane].append(run_id)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
 
 
@@ -129,9 +143,11 @@ def reap(queue: Queue) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        run_id = queue.running.pop(pid, None)
-        if run_id is not None and status != 0:
-            report_lost([run_id], f"the run's process ended with status {os.waitstatus_to_exitcode(status)}")
+        ended = queue.running.pop(pid, None)
+        if ended is not None and status != 0:
+            report_lost(
+                [ended[0]], f"the run's process ended with status {os.waitstatus_to_exitcode(status)}"
+            )
 
 
 def serve(path: Path) -> None:
@@ -169,11 +185,11 @@ def serve(path: Path) -> None:
             with connection:
                 negotiate(connection, queue)
         reap(queue)
-        while queue.waiting and len(queue.running) < MAX_RUNNING:
-            run_id = queue.waiting.popleft()
-            queue.running[fork_child(run_id, inherited)] = run_id
-    if queue.waiting:
-        report_lost(list(queue.waiting), "the warm worker was stopped before this run began")
+        while (taken := queue.next()) is not None:
+            queue.running[fork_child(taken[0], inherited)] = taken
+    left = [run_id for lane in queue.waiting.values() for run_id in lane]
+    if left:
+        report_lost(left, "the warm worker was stopped before this run began")
     path.unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets import block_assets
-from assets.partitions import blocks
+from assets.partitions import blocks, days, hours
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 """Every event is in Dagster's own event log; the console keeps what somebody should look at."""
@@ -33,6 +33,25 @@ retain = dg.define_asset_job(
     description="Drops what is older than its tier keeps.",
 )
 
-nightly_retention = dg.ScheduleDefinition(
-    job=retain, cron_schedule="20 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+seal = dg.define_asset_job(
+    "seal_log",
+    selection=dg.AssetSelection.assets("event_log_segments"),
+    executor_def=dg.in_process_executor,
+    description="Seals the event log's open segment.",
+)
+
+roll_up_hours = dg.define_asset_job(
+    "roll_up_hours",
+    selection=dg.AssetSelection.assets("coverage_hourly"),
+    partitions_def=hours,
+    executor_def=dg.in_process_executor,
+    description="Sums an hour's blocks up.",
+)
+
+roll_up_days = dg.define_asset_job(
+    "roll_up_days",
+    selection=dg.AssetSelection.assets("labels_daily", "backtests_daily"),
+    partitions_def=days,
+    executor_def=dg.in_process_executor,
+    description="Sums a day's blocks up.",
 )

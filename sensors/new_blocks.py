@@ -17,15 +17,18 @@ from assets.partitions import blocks
 from mev_dagster.errors import MevError
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
+from resources.instance_retention import expired_keys
+from resources.lanes import BLOCK_HASH_TAG, BLOCK_TAG, CAPTURE_TAG, HOT, LANE_TAG, WINDOW_TAG
 from resources.store import service_store
-from resources.warm_launcher import HOT, LANE_TAG
 from sensors.jobs import search_block
+from sensors.unfinished import unfinished
 
 WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.1
 MAX_OUTSTANDING = 12
 
 NEW_WINDOWS_SQL = (package_files.files("sensors") / "new_windows.sql").read_text()
+LAST_RUN_SQL = (package_files.files("sensors") / "last_run.sql").read_text()
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -35,12 +38,12 @@ class Cursor(msgspec.Struct, frozen=True):
     seq: int = -1
 
     @classmethod
-    def parse(cls, text: str | None) -> "Cursor":
-        """Read a stored cursor; a corrupted one starts over, which repeats run keys and so repeats no run."""
+    def parse(cls, text: str | None) -> "Cursor | None":
+        """Read a stored cursor; None where there is none or it is corrupted."""
         try:
-            return msgspec.json.decode(text or "{}", type=cls)
+            return msgspec.json.decode(text, type=cls) if text else None
         except msgspec.DecodeError:
-            return cls()
+            return None
 
     def text(self) -> str:
         """Return the cursor as Dagster stores it."""
@@ -62,12 +65,26 @@ class NewWindow:
         return str(self.number)
 
     def run_request(self) -> dg.RunRequest:
-        """Return the request for this block's run; the key is the block's hash, so no block runs twice."""
+        """Return the request for this block's run.
+
+        The key is the block's hash and its window's place in the log: no window runs twice, and a block
+        that a reorg took away and another one brought back runs again.
+        """
         return dg.RunRequest(
-            run_key=self.block_hash.hex(),
+            run_key=f"{self.block_hash.hex()}:{self.seq}",
             partition_key=self.partition,
-            tags={LANE_TAG: HOT, "mev/block": self.partition, "mev/block_hash": "0x" + self.block_hash.hex()},
+            tags={LANE_TAG: HOT, **self.tags()},
         )
+
+    def tags(self) -> dict[str, str]:
+        """Return what the run is about, as run tags."""
+        capture = settings().capture
+        return {
+            BLOCK_TAG: self.partition,
+            BLOCK_HASH_TAG: "0x" + self.block_hash.hex(),
+            WINDOW_TAG: f"{self.log_id}:{self.seq}",
+            **({CAPTURE_TAG: capture.name} if capture else {}),
+        }
 
 
 def new_windows(store: Store, cursor: Cursor, limit: int) -> list[NewWindow]:
@@ -76,6 +93,15 @@ def new_windows(store: Store, cursor: Cursor, limit: int) -> list[NewWindow]:
     return [
         NewWindow(str(log_id), int(seq), int(number), block_hash) for log_id, seq, number, block_hash in found
     ]
+
+
+def last_run(store: Store) -> Cursor:
+    """Return the newest window whose block has been searched: where to go on without a cursor.
+
+    Older blocks that had no run are the gap sensor's; run keys keep every window from running twice.
+    """
+    found = store.rows(LAST_RUN_SQL)
+    return Cursor(str(found[0][0]), int(found[0][1])) if found else Cursor()
 
 
 def wait_for(
@@ -98,35 +124,29 @@ def wait_for(
 )
 def new_blocks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request the runs of the blocks that arrived, and keep the partitions to a rolling window."""
-    room = MAX_OUTSTANDING - outstanding(context.instance)
+    room = MAX_OUTSTANDING - unfinished(context.instance, search_block.name)
     if room <= 0:
         return dg.SkipReason(f"{MAX_OUTSTANDING} block runs are still under way")
     cursor = Cursor.parse(context.cursor)
     try:
         with service_store() as store:
-            found = wait_for(lambda: new_windows(store, cursor, room), time.monotonic, time.sleep)
+            if cursor is None:
+                cursor = last_run(store)
+                context.log.info(f"no usable cursor ({context.cursor!r}): going on behind {cursor.text()}")
+            after = cursor
+            found = wait_for(lambda: new_windows(store, after, room), time.monotonic, time.sleep)
     except MevError as error:
         return dg.SkipReason(f"the store does not answer: {error}")
     if not found:
         return dg.SkipReason(f"no new block within {WAIT_SECONDS:.0f} s")
-    known = set(context.instance.get_dynamic_partitions("blocks"))
-    added = [window.partition for window in found if window.partition not in known]
-    expired = expired_keys(known | set(added), settings().blocks_kept)
-    requests = [blocks.build_add_request(sorted(set(added), key=int))] if added else []
+    known = context.instance.get_dynamic_partitions("blocks")
+    added = [key for key in dict.fromkeys(window.partition for window in found) if key not in set(known)]
+    expired = expired_keys([*known, *added], settings().blocks_kept)
     return dg.SensorResult(
         run_requests=[window.run_request() for window in found],
-        dynamic_partitions_requests=[*requests, *([blocks.build_delete_request(expired)] if expired else [])],
+        dynamic_partitions_requests=[
+            *([blocks.build_add_request(added)] if added else []),
+            *([blocks.build_delete_request(expired)] if expired else []),
+        ],
         cursor=Cursor(found[-1].log_id, found[-1].seq).text(),
     )
-
-
-def outstanding(instance: dg.DagsterInstance) -> int:
-    """Count the block runs that have not ended."""
-    unfinished = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    return instance.get_runs_count(dg.RunsFilter(job_name=search_block.name, statuses=unfinished))
-
-
-def expired_keys(keys: set[str], kept: int) -> list[str]:
-    """Return the block keys that fall out of the rolling window behind the newest."""
-    numbers = sorted(int(key) for key in keys)
-    return [str(number) for number in numbers if number <= numbers[-1] - kept]

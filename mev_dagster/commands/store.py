@@ -111,10 +111,20 @@ def query(
 
 @app.command()
 def backfill(
-    log: Annotated[str, typer.Argument(help="folder of the event log")],
+    what: Annotated[list[str], typer.Argument(help="folder of an event log, or FIRST and LAST block")],
+    again: Annotated[bool, typer.Option("--again", help="blocks that have their result, too")] = False,
     json: Json = False,
 ) -> None:
-    """Store what an event log holds; doing it again changes nothing."""
+    """Store what an event log holds, or run the per-block assets of FIRST to LAST; again changes nothing."""
+    if len(what) == 1:
+        _backfill_log(what[0], json)
+        return
+    if len(what) != 2 or not all(part.isascii() and part.isdigit() for part in what):
+        raise InputError(f"expected a log folder, or FIRST and LAST block; found {' '.join(what)}")
+    _backfill_blocks(int(what[0]), int(what[1]), again=again, json=json)
+
+
+def _backfill_log(log: str, json: bool) -> None:
     from mev_dagster.ingest.backfill import backfill as run
     from mev_dagster.store.client import open_store
 
@@ -129,6 +139,34 @@ def backfill(
         table.add_row(name, f"{rows:,}")
     out.print(table)
     out.print(f"{report['events']:,} events of the log are in the store")
+
+
+def _backfill_blocks(first: int, last: int, *, again: bool, json: bool) -> None:
+    from mev_dagster.commands.block_backfill import backfill_blocks
+    from mev_dagster.commands.webserver import Webserver
+    from mev_dagster.store.client import open_store
+
+    config = settings()
+    with open_store(config, in_process=False) as store, progress("running blocks", quiet=json) as bar:
+        task = bar.add_task("", total=None, detail="")
+        report = backfill_blocks(
+            store,
+            Webserver(config),
+            first,
+            last,
+            again=again,
+            on_progress=lambda _, found: bar.update(task, completed=found.done, total=found.targeted),
+        )
+    if json:
+        print_json({**asdict(report), "ok": report.ok})
+    else:
+        out.print(
+            f"{report.blocks:,} blocks were run, {report.already_there:,} had their result, "
+            f"{report.not_in_store:,} have no window in the store; {report.keys_added:,} keys added, "
+            f"{report.failed:,} asset partitions failed"
+        )
+    if not report.ok:
+        raise typer.Exit(1)
 
 
 def _day(text: str | None) -> date | None:

@@ -121,6 +121,16 @@ class ManifestFile:
         return self._manifest
 
 
+def prunable(manifest: Manifest, before_wall_ns: int, stored_seq: int) -> tuple[SealedSegment, ...]:
+    """Return the oldest sealed segments that end before a time and whose every event the store holds."""
+    old = []
+    for segment in manifest.segments:
+        if segment.last_wall_ns >= before_wall_ns or segment.last_seq > stored_seq:
+            break
+        old.append(segment)
+    return tuple(old)
+
+
 def _check_chain(manifest: Manifest) -> None:
     next_seq, digest = manifest.pruned.next_seq, manifest.pruned.digest
     for segment in manifest.segments:

@@ -24,12 +24,14 @@ from prometheus_client import CollectorRegistry
 
 from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
+from mev_dagster.events.manifest import prunable, read_manifest
 from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus
+from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
 from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.chain import CanonicalChain
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
-from mev_dagster.ingest.http import Head, Heads, HttpServer, application, bind
+from mev_dagster.ingest.http import Head, Heads, HttpServer, Orders, application, bind
 from mev_dagster.ingest.lanes import Lane as LaneProtocol
 from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics, lane_name
@@ -39,6 +41,7 @@ from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
 from mev_dagster.settings import Settings
+from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
@@ -93,6 +96,7 @@ class IngestDaemon:
         self._started = time.monotonic()
         self._stopping = asyncio.Event()
         self._feed_now = asyncio.Event()
+        self._writing = asyncio.Lock()  # the log's writer serves one thread at a time
         self._heads = Heads()
         self._store_error = ""
 
@@ -105,7 +109,10 @@ class IngestDaemon:
         except BaseException:
             listener.close()
             raise
-        server = HttpServer(application(self.metrics.registry, self._heads, self.health, self.not_ready))
+        orders = Orders(self._take_alerts, self._seal_log, self._prune_log)
+        server = HttpServer(
+            application(self.metrics.registry, self._heads, self.health, self.not_ready, orders)
+        )
         serving = asyncio.create_task(server.serve([listener]))
         consuming = asyncio.create_task(self._consume())
         feeding = asyncio.create_task(self._feed())
@@ -187,6 +194,27 @@ class IngestDaemon:
         if backlog > READY_BACKLOG_EVENTS:
             reasons.append(f"the store is {backlog} events behind the log")
         return reasons
+
+    # What it is told over HTTP
+
+    def _take_alerts(self, alerts: list[Alert]) -> int:
+        inbox, now_ns = AlertInbox(self._settings.home), self._clock.wall_ns()
+        firing = [alert for alert in alerts if alert.ends_ns is None]
+        return sum(inbox.post(alert, now_ns) for alert in firing)
+
+    async def _seal_log(self) -> dict[str, Any]:
+        async with self._writing:
+            await asyncio.to_thread(self._writer.seal)
+        return {"durable_seq": self._writer.durable_seq}
+
+    async def _prune_log(self, before_wall_ns: int, dry_run: bool) -> dict[str, Any]:
+        """Let sealed segments go that are older and wholly stored: what the store lacks stays."""
+        stored = self._feeder.stored_seq
+        old = prunable(read_manifest(self._settings.events_dir), before_wall_ns, stored)
+        if old and not dry_run:
+            async with self._writing:
+                await asyncio.to_thread(self._writer.prune, old[-1].last_wall_ns + 1)
+        return {"segments": [segment.name for segment in old], "bytes": sum(one.bytes for one in old)}
 
     # The log
 
@@ -270,7 +298,8 @@ class IngestDaemon:
             events = self._pipeline.accept(batch)
             if not events:
                 continue
-            await asyncio.to_thread(self._append, events)
+            async with self._writing:
+                await asyncio.to_thread(self._append, events)
             await self._logged(events)
             # Group commit: what arrives within the interval shares the next sync.
             await asyncio.sleep(max(0.0, interval - (time.monotonic() - started)))

@@ -1,12 +1,17 @@
-"""What the daemon tells over HTTP: /metrics, /healthz, /readyz, and /heads for whoever waits for a block."""
+"""What the daemon tells over HTTP: /metrics, /healthz, /readyz, and /heads for whoever waits for a block.
+
+And what it is told, as JSON: POST /alerts takes Alertmanager's webhook; POST /log/seal and /log/prune ask the
+log's only writer to seal the open segment and to let old ones go.
+"""
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -14,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mev_dagster.errors import PortInUse
+from mev_dagster.errors import DecodeError, MevError, PortInUse
+from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
 from mev_dagster.telemetry.metrics import exposition
 
 MAX_WAIT_SECONDS = 60.0
@@ -27,6 +33,15 @@ class Head:
     number: int
     hash: bytes
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the daemon does when it is told to; each returns what it did."""
+
+    take_alerts: Callable[[list[Alert]], int]
+    seal_log: Callable[[], Awaitable[dict[str, Any]]]
+    prune_log: Callable[[int, bool], Awaitable[dict[str, Any]]]
 
 
 class Heads:
@@ -72,8 +87,10 @@ def application(
     heads: Heads,
     health: Callable[[], dict[str, Any]],
     not_ready: Callable[[], list[str]],
+    orders: Orders | None = None,
 ) -> Starlette:
     """Build the app. `health` describes the daemon; `not_ready` names what keeps it from being ready."""
+    told = [] if orders is None else _told(orders)
 
     async def metrics(_: Request) -> Response:
         body, content_type = exposition(registry)
@@ -105,8 +122,65 @@ def application(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/heads", next_head),
+            *told,
         ]
     )
+
+
+def _told(orders: Orders) -> list[Route]:
+    """Return the routes that make the daemon do something; each wants JSON, which no web page may send."""
+
+    async def alerts(request: Request) -> Response:
+        taken = parse_webhook(await _json_body(request))
+        return JSONResponse({"alerts": len(taken), "new": orders.take_alerts(taken)})
+
+    async def seal(request: Request) -> Response:
+        await _json_body(request)
+        return JSONResponse(await orders.seal_log())
+
+    async def prune(request: Request) -> Response:
+        try:
+            asked = msgspec.json.decode(await _json_body(request), type=_Prune)
+        except msgspec.DecodeError as error:
+            raise DecodeError("bad_json", str(error)) from error
+        return JSONResponse(await orders.prune_log(asked.before_wall_ns, asked.dry_run))
+
+    return [
+        Route(path, _answering(work), methods=["POST"])
+        for path, work in (("/alerts", alerts), ("/log/seal", seal), ("/log/prune", prune))
+    ]
+
+
+class _Prune(msgspec.Struct, forbid_unknown_fields=True):
+    before_wall_ns: int
+    dry_run: bool = False
+
+
+def _answering(
+    work: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Answer typed errors with their code: 400 for what cannot be read, 503 for what cannot be done now."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await work(request)
+        except MevError as error:
+            status = 400 if isinstance(error, DecodeError) else 503
+            return JSONResponse({"error": error.code, "detail": str(error)}, status)
+
+    return answer
+
+
+async def _json_body(request: Request) -> bytes:
+    """Read a body of limited size that says it is JSON."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise DecodeError("bad_content_type", "expected application/json")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise DecodeError("too_large", f"at most {MAX_BODY_BYTES} bytes are read")
+    return bytes(body)
 
 
 class HttpServer(uvicorn.Server):

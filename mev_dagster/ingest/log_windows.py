@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mev_dagster.errors import InputError
+from mev_dagster.errors import InputError, Superseded
 from mev_dagster.events.codec import RawEvent, decode, encode
 from mev_dagster.events.manifest import read_manifest
 from mev_dagster.events.reader import EventLogReader
@@ -56,7 +56,7 @@ def find_window(reader: EventLogReader, number: int) -> WindowSpan:
         raise InputError(f"{reader.directory}: no window leads to block {number}")
     head, previous = heads[index], heads[index - 1] if index else None
     if any(event.block_hash == head.block_hash and event.seq > head.seq for event in reverted):
-        raise InputError(f"{reader.directory}: block {number} was reverted and has no successor yet")
+        raise Superseded(f"{reader.directory}: block {number} was reverted and has no successor yet")
     return WindowSpan(
         number,
         head.block_hash,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from resources.lanes import COLD, HOT
 from resources.warm_launcher import CONFIRMATION, offer
 from resources.warm_worker import MAX_WAITING, Queue, negotiate
 
@@ -31,21 +32,24 @@ def conversation(*sent: bytes) -> tuple[Queue, bytes]:
 def test_an_offer_that_is_not_confirmed_is_not_taken():
     queue, answer = conversation(b'{"run_id": "a"}\n')
     assert json.loads(answer) == {"accepted": True}
-    assert not queue.waiting
+    assert not any(queue.waiting.values())
 
 
-@pytest.mark.parametrize("garbage", [b"", b"{}", b"[]", b"\xff\xfe", b"null", b'{"run": 1}'])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"{}", b"[]", b"\xff\xfe", b"null", b'{"run": 1}', b'{"run_id": "a", "lane": "warp"}']
+)
 def test_garbage_is_no_offer(garbage: bytes):
     queue, _ = conversation(garbage)
-    assert not queue.waiting
+    assert not any(queue.waiting.values())
 
 
 def test_a_full_worker_refuses_and_says_why():
     queue = Queue()
-    queue.waiting.extend(str(index) for index in range(MAX_WAITING))
-    answer = queue.answer()
+    queue.waiting[HOT].extend(str(index) for index in range(MAX_WAITING[HOT]))
+    answer = queue.answer(HOT)
     assert answer["accepted"] is False
-    assert str(MAX_WAITING) in str(answer["reason"])
+    assert queue.answer(COLD) == {"accepted": True}
+    assert str(MAX_WAITING[HOT]) in str(answer["reason"])
 
 
 def test_a_confirmed_offer_is_queued():
@@ -60,7 +64,20 @@ def test_a_confirmed_offer_is_queued():
     with ours, theirs:
         negotiate(theirs, queue)
     os.waitpid(pid, 0)
-    assert list(queue.waiting) == ["a"]
+    assert list(queue.waiting[HOT]) == ["a"]
+
+
+def test_a_cold_run_waits_for_every_hot_one_and_goes_alone():
+    queue = Queue()
+    queue.waiting[COLD].extend(["old", "older"])
+    queue.waiting[HOT].extend(["head"])
+    started = []
+    while (taken := queue.next()) is not None:
+        queue.running[len(started)] = taken
+        started.append(taken)
+    assert started == [("head", HOT), ("old", COLD)]
+    queue.waiting[HOT].append("next head")
+    assert queue.next() == ("next head", HOT)
 
 
 def test_an_absent_worker_is_no_answer(tmp_path: Path):
@@ -81,7 +98,8 @@ def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagste
     from dagster import DagsterInstance, DagsterRunStatus
 
     from mev_dagster.definitions import defs
-    from resources.warm_launcher import HOT, LANE_TAG, WORKER_PID_TAG
+    from resources.lanes import LANE_TAG
+    from resources.warm_launcher import WORKER_PID_TAG
 
     job = defs().resolve_job_def("retain")
     dead = subprocess.Popen([sys.executable, "-c", "pass"])

@@ -1,0 +1,28 @@
+"""Tell the running daemon to do something: it alone writes the event log."""
+
+import urllib.error
+import urllib.request
+from typing import Any
+
+import msgspec
+
+from mev_dagster.errors import NodeAnswerError, NodeUnreachable
+from mev_dagster.settings import Settings
+
+TIMEOUT_SECONDS = 30.0
+
+
+def tell(settings: Settings, path: str, body: Any) -> dict[str, Any]:
+    """POST JSON to the daemon and return its answer."""
+    url = f"http://{settings.host}:{settings.ingest_port}{path}"
+    request = urllib.request.Request(url, msgspec.json.encode(body), {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            found: dict[str, Any] = msgspec.json.decode(answer.read(), type=dict[str, Any])
+            return found
+    except urllib.error.HTTPError as error:
+        raise NodeAnswerError(f"{url}: {error.code}: {error.read(500).decode(errors='replace')}") from error
+    except OSError as error:
+        raise NodeUnreachable(f"the ingest daemon does not answer at {url}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise NodeAnswerError(f"{url}: {error}") from error

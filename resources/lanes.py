@@ -1,0 +1,19 @@
+"""Run tags: which lane a run takes, what it is about, and how it came to be."""
+
+LANE_TAG = "mev/lane"
+HOT = "hot"
+"""Follows a head: taken first by the warm worker."""
+COLD = "cold"
+"""Backfills, repairs and alerts: one at a time, niced, behind the hot lane."""
+COLD_NICENESS = 10
+
+BLOCK_TAG = "mev/block"
+BLOCK_HASH_TAG = "mev/block_hash"
+WINDOW_TAG = "mev/window"
+CAPTURE_TAG = "mev/capture"
+ALERT_TAG = "mev/alert"
+ALERT_LABEL_TAG = "mev/alert."
+ATTEMPT_TAG = "mev/attempt"
+RETRY_OF_TAG = "mev/retry_of"
+ENDED_TAG = "mev/ended"
+SUPERSEDED = "superseded"

@@ -1,0 +1,6 @@
+-- Which of these blocks have a window, newest first.
+SELECT DISTINCT block_number
+FROM ingest_windows FINAL
+WHERE NOT superseded AND block_number IN {numbers:Array(UInt64)}
+ORDER BY block_number DESC
+LIMIT {limit:UInt32}

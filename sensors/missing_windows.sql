@@ -1,0 +1,13 @@
+-- Stretches of block numbers between two stored windows of the newest log that have none, oldest first.
+SELECT previous + 1, block_number - 1
+FROM (
+    SELECT block_number, lagInFrame(block_number, 1, block_number) OVER (ORDER BY block_number) AS previous
+    FROM (
+        SELECT DISTINCT block_number
+        FROM ingest_windows FINAL
+        WHERE NOT superseded AND log_id = (SELECT argMax(log_id, stored_at) FROM ingest_windows)
+    )
+)
+WHERE block_number > previous + 1
+ORDER BY block_number
+LIMIT {limit:UInt32}

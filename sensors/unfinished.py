@@ -1,0 +1,29 @@
+"""What is under way: runs that have not ended, and the blocks they work on."""
+
+import dagster as dg
+
+from resources.lanes import BLOCK_TAG
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+BLOCK_JOBS = ("search_block", "backfill_blocks")
+
+
+def unfinished(instance: dg.DagsterInstance, job_name: str) -> int:
+    """Count the runs of a job that have not ended."""
+    return instance.get_runs_count(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED))
+
+
+def blocks_under_way(instance: dg.DagsterInstance) -> set[str]:
+    """Return the partitions of the block runs that have not ended."""
+    runs = [
+        run
+        for job in BLOCK_JOBS
+        for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED), limit=512)
+    ]
+    return {run.tags.get("dagster/partition") or run.tags.get(BLOCK_TAG, "") for run in runs} - {""}

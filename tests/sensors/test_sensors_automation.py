@@ -1,0 +1,245 @@
+"""Gaps, failures and alerts become runs of exactly the blocks they are about, once; each skip says why."""
+
+import time
+from importlib import import_module
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mev_dagster.captures.format import open_capture
+from mev_dagster.definitions import defs
+from mev_dagster.demo import SHIPPED_CAPTURE
+from mev_dagster.ingest.alert_inbox import AlertInbox
+from mev_dagster.settings import settings
+from mev_dagster.store.client import Store, open_store
+from mev_dagster.telemetry.alerts import Alert
+from resources.lanes import ATTEMPT_TAG, BLOCK_HASH_TAG, COLD, ENDED_TAG, LANE_TAG, RETRY_OF_TAG, SUPERSEDED
+from sensors.alerts import alerts
+from sensors.jobs import backfill_blocks, search_block
+from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG, stretches
+
+# The package hands out the sensors under the names of their modules.
+failed_runs, gaps, new_blocks = (
+    import_module(f"sensors.{name}") for name in ("failed_runs", "gaps", "new_blocks")
+)
+
+
+@pytest.fixture(scope="module")
+def numbers() -> tuple[int, ...]:
+    with open_capture(SHIPPED_CAPTURE) as capture:
+        return capture.numbers
+
+
+@pytest.fixture
+def store(home: Path):
+    with open_store(settings(), in_process=False) as found:
+        found.command("TRUNCATE TABLE alerts")
+        yield found
+
+
+@pytest.fixture
+def instance(home: Path):
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None):
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs())
+    return sensor.evaluate_tick(context)
+
+
+def alert(block: str = "", **labels: str) -> Alert:
+    named = {"block": block} if block else {}
+    return Alert({"alertname": "BlockLagHigh", **named, **labels}, "slow", time.time_ns(), None, "webhook")
+
+
+# New blocks
+
+
+def test_a_corrupted_cursor_goes_on_behind_the_last_searched_block(store, instance, numbers):
+    hashes = dict(store.rows("SELECT block_number, block_hash FROM ingest_windows FINAL"))
+    fresh = tick(new_blocks.new_blocks, instance)
+    assert [request.partition_key for request in fresh.run_requests][:3] == [str(n) for n in numbers[:3]]
+    third = numbers[2]
+    times = {name: [10**18] for name in ("block_time", "seen_at", "finished_at")}
+    counts = {name: [0] for name in ("pending_txs", "candidates", "verified")}
+    row = {"block_hash": [hashes[third]], "engine": ["py_evm"], "rank_digest": [bytes(32)], "live": [False]}
+    row |= times | counts
+    store.replace("block_runs", {"block_number": third}, row)
+    try:
+        broken = tick(new_blocks.new_blocks, instance, "\x00 not a cursor")
+    finally:
+        store.delete("block_runs", {"block_number": third})
+    assert broken.run_requests[0].partition_key == str(numbers[3])
+    assert {request.run_key for request in broken.run_requests} & {r.run_key for r in fresh.run_requests}
+
+
+# Gaps
+
+
+def test_windows_without_a_result_get_one_cold_run_each(store, instance, numbers, monkeypatch):
+    monkeypatch.setattr(gaps, "GRACE_SECONDS", 0)
+    found = tick(gaps.gaps, instance)
+    requested = [request.partition_key for request in found.run_requests]
+    assert requested == [str(number) for number in numbers[: len(requested)]]
+    assert len(requested) == gaps.RUNS_PER_TICK
+    assert {request.tags[LANE_TAG] for request in found.run_requests} == {COLD}
+    assert all(BLOCK_HASH_TAG in request.tags for request in found.run_requests)
+
+
+def test_a_window_the_store_lost_is_restored_from_the_log(store, instance, numbers):
+    lost = numbers[5]
+    row = store.rows(f"SELECT * FROM ingest_windows FINAL WHERE block_number = {lost}")
+    assert row
+    store.command("CREATE TABLE kept AS ingest_windows")
+    store.command(f"INSERT INTO kept SELECT * FROM ingest_windows WHERE block_number = {lost}")
+    store.delete("ingest_windows", {"block_number": lost})
+    try:
+        restorable, never_seen = gaps.missing(store)
+    finally:
+        store.command("INSERT INTO ingest_windows SELECT * FROM kept")
+        store.command("DROP TABLE kept")
+    assert [window.number for window in restorable] == [lost]
+    assert never_seen == []
+
+
+def test_blocks_the_log_never_saw_are_an_alert_written_once(store):
+    for _ in range(2):
+        gaps.record_lost(store, [7, 8])
+    [(name, blocks)] = store.rows("SELECT name, block_numbers FROM alerts FINAL")
+    assert (name, list(blocks)) == ("MissingWindows", [7, 8])
+
+
+# Failures
+
+
+def failed(instance: dg.DagsterInstance, key: str, **tags: str) -> dg.DagsterRun:
+    instance.add_dynamic_partitions("blocks", [key])
+    job = defs().resolve_job_def("search_block")
+    run = instance.create_run_for_job(job, tags={"dagster/partition": key, **tags})
+    instance.report_run_failed(run, message="a test's")
+    return run
+
+
+def test_a_failed_run_is_tried_again_after_its_pause_with_its_tags(instance, monkeypatch):
+    run = failed(instance, "17", **{LANE_TAG: "hot", BLOCK_HASH_TAG: "0x11"})
+    early = tick(failed_runs.failed_runs, instance)
+    assert not early.run_requests
+    assert "1 failed runs wait for their pause" in early.skip_message
+    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
+    [again] = tick(failed_runs.failed_runs, instance).run_requests
+    assert again.partition_key == "17"
+    assert again.tags[ATTEMPT_TAG] == "2"
+    assert again.tags[RETRY_OF_TAG] == run.run_id
+    assert (again.tags[LANE_TAG], again.tags[BLOCK_HASH_TAG]) == ("hot", "0x11")
+
+
+def test_pauses_grow():
+    assert [failed_runs.pause_seconds(attempt) for attempt in (1, 2, 3)] == [5, 20, 80]
+
+
+def test_a_run_that_has_been_tried_again_or_was_superseded_is_left_alone(instance, monkeypatch):
+    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
+    first = failed(instance, "17")
+    instance.create_run_for_job(search_block_job(), tags={RETRY_OF_TAG: first.run_id})
+    failed(instance, "18", **{ENDED_TAG: SUPERSEDED})
+    assert tick(failed_runs.failed_runs, instance).skip_message == "no block run has failed"
+
+
+def search_block_job():
+    return defs().resolve_job_def(search_block.name)
+
+
+def test_after_the_last_attempt_there_is_one_alert_and_no_run(store, instance, monkeypatch):
+    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
+    failed(instance, "17", **{ATTEMPT_TAG: str(failed_runs.MAX_ATTEMPTS)})
+    for _ in range(2):
+        skipped = tick(failed_runs.failed_runs, instance)
+        assert not skipped.run_requests
+        assert "1 are given up" in skipped.skip_message
+    [(name, blocks)] = store.rows("SELECT name, block_numbers FROM alerts FINAL")
+    assert (name, list(blocks)) == ("BlockRunFailed", [17])
+
+
+# Alerts
+
+
+def test_an_alert_becomes_a_run_of_its_block_once_with_its_labels_as_tags(store, instance, numbers, home):
+    number = numbers[4]
+    inbox = AlertInbox(home)
+    fired = alert(str(number), severity="page")
+    assert inbox.post(fired, time.time_ns())
+    found = tick(alerts, instance)
+    [request] = found.run_requests
+    assert (request.partition_key, request.job_name) == (str(number), backfill_blocks.name)
+    assert request.tags["mev/alert.alertname"] == "BlockLagHigh"
+    assert request.tags["mev/alert.severity"] == "page"
+    again = tick(alerts, instance)  # the tick before was not confirmed: the same key, so no second run
+    assert [one.run_key for one in again.run_requests] == [request.run_key]
+    done = tick(alerts, instance, found.cursor)
+    assert done.skip_message == "no alert is waiting"
+    assert not inbox.post(fired, time.time_ns())
+    [(blocks, action)] = store.rows("SELECT block_numbers, action FROM alerts FINAL")
+    assert (list(blocks), action) == ([number], "1 runs over 1 blocks")
+
+
+def test_an_alert_without_blocks_is_about_the_windows_open_since_it_began(store, instance, numbers, home):
+    [(opened, closed)] = store.rows(
+        f"SELECT min(opened_at), max(closed_at) FROM ingest_windows FINAL"
+        f" WHERE block_number IN ({numbers[3]}, {numbers[4]})"
+    )
+    fired = Alert({"alertname": "Slow"}, "", opened + 1, None, "webhook")
+    inbox = AlertInbox(home)
+    assert inbox.post(fired, closed - 1)
+    found = tick(alerts, instance)
+    for one in found.run_requests:
+        inbox.done(fired.id)
+        assert (one.tags[RANGE_START_TAG], one.tags[RANGE_END_TAG]) == (str(numbers[3]), str(numbers[4]))
+    assert len(found.run_requests) == 1
+
+
+def test_an_alert_about_no_stored_block_is_recorded_and_starts_nothing(store, instance, home):
+    fired = alert("999999999")
+    AlertInbox(home).post(fired, time.time_ns())
+    found = tick(alerts, instance)
+    assert not found.run_requests
+    assert "no stored block is affected" in found.skip_message
+    AlertInbox(home).done(fired.id)
+
+
+def test_ranges_follow_the_order_in_which_keys_were_added():
+    keys = ["100", "101", "55", "102", "54"]
+    assert stretches(keys, ["100", "101", "102"]) == [["100", "101"], ["102"]]
+    assert stretches(keys, ["54", "55"]) == [["55"], ["54"]]
+
+
+# A range in one run
+
+
+def test_a_range_run_leaves_the_tables_of_single_runs(store: Store, instance, numbers):
+    keys = [str(number) for number in numbers[7:10]]
+    instance.add_dynamic_partitions("blocks", keys)
+    job = defs().resolve_job_def(backfill_blocks.name)
+    tables = ("simulations", "opportunities", "mev_labels", "tx_features")
+    for key in keys:
+        assert job.execute_in_process(partition_key=key, instance=instance).success
+    single = {
+        (table, key): store.digest(table, {"block_number": int(key)}) for table in tables for key in keys
+    }
+    for table in tables:
+        store.delete(table, {"block_number": [int(key) for key in keys]})
+    tags = {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1], LANE_TAG: COLD}
+    result = job.execute_in_process(instance=instance, tags=tags)
+    assert result.success
+    ranged = {
+        (table, key): store.digest(table, {"block_number": int(key)}) for table in tables for key in keys
+    }
+    assert ranged == single
+    of_opportunities = [
+        event.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey("opportunities")
+    ]
+    assert sorted(one.partition for one in of_opportunities) == sorted(keys)
+    assert all("rank_digest" in one.metadata for one in of_opportunities)
