@@ -1,8 +1,9 @@
 """Deep Python recursion only where the EVM needs it.
 
 py-evm nests Python calls for nested EVM calls (1,024 deep) and raises the interpreter's recursion limit for
-the whole process when it is imported. With that limit a hostile `[[[[...` overflows the C stack of the JSON
-parser and kills the process, so the limit is put back and raised only while a transaction runs.
+the whole process when it is imported; py_ecc, which it brings along, raises it to 100,000. With such limits a
+hostile `[[[[...` overflows the C stack of the JSON parser and kills the process, so the limit is put back,
+whoever raised it before, and is high only while a transaction runs.
 """
 
 import sys
@@ -10,11 +11,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LIMIT_BEFORE = sys.getrecursionlimit()
+SAFE_LIMIT = 3_000
+_LIMIT_BEFORE = min(sys.getrecursionlimit(), SAFE_LIMIT)
 
-import eth  # noqa: E402, F401 - raises the limit as it loads
+import eth  # noqa: E402 - raises the limit as it loads
+import py_ecc  # noqa: E402, F401 - likewise, and much further
 
-_DEEP_LIMIT = sys.getrecursionlimit()
+_DEEP_LIMIT = eth.EVM_RECURSION_LIMIT
 sys.setrecursionlimit(_LIMIT_BEFORE)
 
 _lock = threading.Lock()
