@@ -9,13 +9,12 @@ from prometheus_client import CollectorRegistry
 
 from mev_dagster.errors import LogCorrupt, NodeUnreachable
 from mev_dagster.events.log import EventLogWriter
-from mev_dagster.ingest import feeder as feeder_module
 from mev_dagster.ingest.backfill import backfill
 from mev_dagster.ingest.feeder import StoreFeeder
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.rows import INGEST_TABLES, process
 from mev_dagster.settings import Settings
-from mev_dagster.store.client import open_store
+from mev_dagster.store.client import Store, open_store
 from mev_dagster.telemetry.clock import SystemClock
 
 
@@ -94,15 +93,18 @@ def test_a_run_killed_after_writing_a_table_is_repeated_without_a_trace(session,
     class Killed(BaseException):
         pass
 
-    def dying(self, name, rows):
-        written = original(self, name, rows)
-        if name == table:
-            raise Killed
-        return written
+    def dying_after(method):
+        def run(self, name, *arguments, **options):
+            written = method(self, name, *arguments, **options)
+            if name == table:
+                raise Killed
+            return written
 
-    original = feeder_module.LogWriter.write
+        return run
+
     with monkeypatch.context() as patch:
-        patch.setattr(feeder_module.LogWriter, "write", dying)
+        patch.setattr(Store, "insert", dying_after(Store.insert))
+        patch.setattr(Store, "insert_new", dying_after(Store.insert_new))
         with pytest.raises(Killed):
             session.drain()
     session.drain()
