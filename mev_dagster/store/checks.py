@@ -11,7 +11,7 @@ from typing import Any
 
 from mev_dagster.store.client import Store
 from mev_dagster.store.sql import conditions, literal, quoted
-from mev_dagster.store.tables import TABLES, Column, Table
+from mev_dagster.store.tables import Column, Table
 
 GENESIS_DAY = "2015-07-30"
 _PARALLEL = re.compile(r"parallel to (\w+)")
@@ -28,14 +28,18 @@ class TableCheck:
     counting: str
     blocking: bool = True
 
-    def broken(self, store: Store, where: Mapping[str, Any] | None = None) -> int:
-        """Return how many rows or keys break the check."""
-        spec = TABLES[self.table]
-        source = (
-            f"(SELECT * FROM {quoted(store.database)}.{quoted(self.table)}"
-            f" WHERE {conditions(spec, where or {})})"
-        )
-        return int(store.scalar(self.counting.format(source=source)))
+
+def broken_checks(
+    store: Store, table: Table, where: Mapping[str, Any] | None = None
+) -> dict[TableCheck, int]:
+    """Return how many rows or keys break each check of a table, asked in one statement."""
+    checks = checks_of(table)
+    if not checks:
+        return {}
+    rows = f"{quoted(store.database)}.{quoted(table.name)} WHERE {conditions(table, where or {})}"
+    counts = ", ".join(f"({check.counting.format(source=f'(SELECT * FROM {rows})')})" for check in checks)
+    [found] = store.rows(f"SELECT {counts}")
+    return dict(zip(checks, map(int, found), strict=True))
 
 
 def checks_of(table: Table) -> tuple[TableCheck, ...]:

@@ -160,10 +160,9 @@ class StoreServer:
         async for piece in pieces:
             start += piece
             if len(start) > self._limits.statement_bytes:
-                raise QueryError(
-                    Code.TOO_MANY_BYTES,
-                    f"The statement is longer than {self._limits.statement_bytes} bytes",
-                )
+                break
+        if len(start) > self._limits.statement_bytes:
+            raise _too_long(self._limits)
         try:
             sql = start.decode()
         except UnicodeDecodeError as error:
@@ -262,10 +261,7 @@ class _Body:
         async for piece in self.pieces(encoding):
             parts.append(piece)
             if self._size > self._limits.statement_bytes:
-                raise QueryError(
-                    Code.TOO_MANY_BYTES,
-                    f"The statement is longer than {self._limits.statement_bytes} bytes",
-                )
+                raise _too_long(self._limits)
         return b"".join(parts)
 
     async def discard(self) -> None:
@@ -288,6 +284,10 @@ class _Body:
                 return
             if chunk:
                 yield chunk
+
+
+def _too_long(limits: Limits) -> QueryError:
+    return QueryError(Code.TOO_MANY_BYTES, f"The statement is longer than {limits.statement_bytes} bytes")
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mev_dagster.store.checks import checks_of
+from mev_dagster.store.checks import broken_checks
 from mev_dagster.store.client import Store
 from mev_dagster.store.sql import literal, quoted
 from mev_dagster.store.tables import TABLES, Table
@@ -57,8 +57,7 @@ def _verify_table(store: Store, table: Table, found: dict[str, str]) -> TableHea
     name = f"{quoted(store.database)}.{quoted(table.name)}"
     if store.command(f"CHECK TABLE {name} SETTINGS check_query_single_value_result = 1") != 1:
         problems.append(f"a part on disk is damaged: CHECK TABLE {name} says which")
-    for check in checks_of(table):
-        broken = check.broken(store)
+    for check, broken in broken_checks(store, table).items():
         if broken and check.blocking:
             problems.append(f"{check.name}: {broken} do not hold: {check.description}")
     digest = store.digest(table.name)

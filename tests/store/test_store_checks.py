@@ -3,13 +3,13 @@
 import pytest
 from store_rows import SLOT, opportunities, sightings, transactions
 
-from mev_dagster.store.checks import checks_of
+from mev_dagster.store.checks import broken_checks
 from mev_dagster.store.client import Store
 from mev_dagster.store.tables import TABLES
 
 
 def broken(store: Store, table: str, **where: int) -> dict[str, int]:
-    return {check.name: check.broken(store, where) for check in checks_of(TABLES[table])}
+    return {check.name: count for check, count in broken_checks(store, TABLES[table], where).items()}
 
 
 def test_sound_rows_break_nothing(store: Store):

@@ -116,6 +116,18 @@ def test_rows_the_table_refuses_are_reported_not_swallowed(plain: Client):
     assert plain.command("SELECT count() FROM by_value") == 0
 
 
+def test_rows_that_cannot_be_spooled_are_refused_and_the_server_goes_on(server: ServerProcess, plain: Client):
+    spool = server.settings.home / "store.spool"
+    spool.rename(spool.with_suffix(".away"))
+    try:
+        with pytest.raises(DatabaseError, match="Cannot spool the rows: No such file or directory"):
+            plain.insert("form", [[1, "x"]], column_names=["a", "b"])
+    finally:
+        spool.with_suffix(".away").rename(spool)
+    plain.insert("form", [[1, "x"]], column_names=["a", "b"])
+    assert plain.command("SELECT count() FROM form") == 1
+
+
 def test_binds_settings_and_sessions_work(server: ServerProcess, plain: Client):
     plain.insert("form", [[1, "it's"], [2, "b"]], column_names=["a", "b"])
     found = plain.query("SELECT a FROM form WHERE b = {word:String}", parameters={"word": "it's"})
