@@ -8,6 +8,7 @@ node gives the figures of the node engine, and what loading a state lazily costs
 import time
 from collections.abc import Iterator
 
+from mev_dagster.bench import revm
 from mev_dagster.bench.harness import Options, Result, interleave, judge
 from mev_dagster.bench.stock_py_evm import VERSION, StockPyEvm
 from mev_dagster.bench.uniswap import ETHER, SANDWICH_GAS, UniswapWorld, build, find_modules
@@ -42,6 +43,8 @@ def run(options: Options) -> Iterator[Result]:
     yield from _swaps(world, rounds)
     options.step(f"{BUNDLES} sandwich bundles on one session")
     yield from _bundles(world, rounds)
+    options.step("the native engine")
+    yield from revm.run(world, rounds)
     try:
         binary = find_anvil()
     except InputError as error:

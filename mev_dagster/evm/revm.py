@@ -31,9 +31,11 @@ from mev_dagster.evm.py_evm.system import (
 )
 from mev_dagster.evm.revert import revert_reason
 from mev_dagster.evm.types import (
+    NO_LIMITS,
     NO_REWARDS,
     AccountDiff,
     BlockEnv,
+    Limits,
     SimResult,
     StateSource,
     TxResult,
@@ -70,7 +72,7 @@ _GWEI = 10**9
 _LARGEST_64 = (1 << 64) - 1
 _LARGEST_128 = (1 << 128) - 1
 
-# Why the extension stopped: `("refused",)`, `("fee_too_large",)`, or what is missing and its keys.
+# Why the extension stopped: `("refused",)`, `("fee_too_large",)`, a limit, or what is missing and its keys.
 Stop = tuple[Any, ...]
 
 
@@ -79,7 +81,8 @@ class RevmEngine:
 
     name = "revm"
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = NO_LIMITS) -> None:
+        self._limits = limits
         self._last_world: tuple[ref[Prestate], Any] | None = None
 
     def supports(self, fork: Fork) -> bool:
@@ -117,7 +120,7 @@ class RevmEngine:
         """Execute `prefix` once and return a session for trying many candidates on top of it."""
         if not self.supports(env.fork):
             raise UnsupportedFork(f"{env.fork.name} is not among the forks revm executes exactly")
-        session = RevmSession(self.name, self._world(state), state, env)
+        session = RevmSession(self.name, self._world(state), state, env, self._limits)
         if begin_block:
             session.begin_block()
         session.commit(prefix)
@@ -146,10 +149,13 @@ class RevmEngine:
 class RevmSession:
     """A block being built: committed transactions so far, and trials on top of them."""
 
-    def __init__(self, engine: str, world: Any, source: StateSource, env: BlockEnv) -> None:
+    def __init__(
+        self, engine: str, world: Any, source: StateSource, env: BlockEnv, limits: Limits = NO_LIMITS
+    ) -> None:
         self._engine = engine
         self._source = source
         self._env = env
+        self._limits = limits
         self._packed: dict[bytes, bytes] = {}
         base_fee = env.base_fee_per_gas_wei or 0
         blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.fork) if env.fork >= Fork.CANCUN else 0
@@ -169,6 +175,8 @@ class RevmSession:
             prev_randao=env.prev_randao,
             parent_hash=env.parent_hash,
             blob_base_fee=blob_fee,
+            max_steps=limits.steps,
+            max_seconds=limits.seconds,
         )
 
     def commit(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
@@ -276,6 +284,8 @@ class RevmSession:
             return rejection
         if stop[0] == "fee_too_large":
             return Rejection("gas_cost_overflow", "a fee of 128 bits or more is past what revm can hold")
+        if stop[0] in {Invalid.STEP_LIMIT, Invalid.TIME_LIMIT}:
+            return Rejection(stop[0], f"stopped by {self._limits}")
         try:
             self._learn(*stop)
         except MissingState as missing:

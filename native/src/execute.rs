@@ -3,9 +3,11 @@
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, Output, ResultGas};
 use revm::context::{BlockEnv, CfgEnv, Context, ContextSetters, TxEnv};
 use revm::handler::{EvmTr, ExecuteEvm, Handler, MainBuilder, MainnetContext, MainnetEvm, MainnetHandler};
+use revm::inspector::InspectEvm;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, TxKind, U256};
 
+use crate::limits::{Budget, Limits, STEP_LIMIT, TIME_LIMIT};
 use crate::state::{State, Touched};
 use crate::wire::Tx;
 use crate::world::Missing;
@@ -31,6 +33,8 @@ pub enum Stop {
     /// Its fees do not fit revm's 128 bits.
     FeeTooLarge,
     Missing(Missing),
+    /// It reached a limit of ours.
+    Limit(&'static str),
     /// revm and our own checks disagree, which neither may.
     Fault(String),
 }
@@ -41,7 +45,7 @@ pub struct Report {
     pub touched: Touched,
 }
 
-type Evm<'a> = MainnetEvm<MainnetContext<&'a mut State>>;
+type Evm<'a> = MainnetEvm<MainnetContext<&'a mut State>, Budget>;
 
 fn evm<'a>(state: &'a mut State, block: &Block) -> Evm<'a> {
     let mut cfg = CfgEnv::new_with_spec(block.spec);
@@ -52,18 +56,18 @@ fn evm<'a>(state: &'a mut State, block: &Block) -> Evm<'a> {
     Context::<BlockEnv, TxEnv, CfgEnv, _, revm::Journal<_>, ()>::new(state, block.spec)
         .with_cfg(cfg)
         .with_block(block.env.clone())
-        .build_mainnet()
+        .build_mainnet_with_inspector(Budget::default())
 }
 
 /// Run transactions in order until the end or the first that cannot be run.
-pub fn execute(state: &mut State, block: &mut Block, txs: Vec<Tx>) -> (Vec<Report>, Option<Stop>) {
+pub fn execute(state: &mut State, block: &mut Block, limits: Limits, txs: Vec<Tx>) -> (Vec<Report>, Option<Stop>) {
     let mut room = (block.gas_left, block.blob_gas_left);
     let mut evm = evm(state, block);
     let mut reports = Vec::with_capacity(txs.len());
     let mut stop = None;
     for tx in txs {
         let blob_gas = tx.blob_gas;
-        match execute_one(&mut evm, tx, room) {
+        match execute_one(&mut evm, limits, tx, room) {
             Ok(report) => {
                 room.0 -= report.result.tx_gas_used();
                 room.1 -= blob_gas;
@@ -80,9 +84,13 @@ pub fn execute(state: &mut State, block: &mut Block, txs: Vec<Tx>) -> (Vec<Repor
     (reports, stop)
 }
 
-fn execute_one(evm: &mut Evm<'_>, tx: Tx, room: (u64, u64)) -> Result<Report, Stop> {
+fn execute_one(evm: &mut Evm<'_>, limits: Limits, tx: Tx, room: (u64, u64)) -> Result<Report, Stop> {
     judge(evm, &tx, room)?;
-    let outcome = evm.transact_one(tx.env);
+    let outcome = if limits.are_set() {
+        evm.inspect_one(tx.env, Budget::new(limits))
+    } else {
+        evm.transact_one(tx.env)
+    };
     let journal = evm.finalize();
     match outcome {
         Ok(result) => {
@@ -90,6 +98,8 @@ fn execute_one(evm: &mut Evm<'_>, tx: Tx, room: (u64, u64)) -> Result<Report, St
             Ok(Report { result, touched })
         }
         Err(EVMError::Database(missing)) => Err(Stop::Missing(missing)),
+        Err(EVMError::Custom(what)) if what == STEP_LIMIT => Err(Stop::Limit(STEP_LIMIT)),
+        Err(EVMError::Custom(what)) if what == TIME_LIMIT => Err(Stop::Limit(TIME_LIMIT)),
         Err(other) => Err(Stop::Fault(other.to_string())),
     }
 }

@@ -5,6 +5,7 @@
 
 mod diff;
 mod execute;
+mod limits;
 mod session;
 mod state;
 mod wire;

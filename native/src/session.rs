@@ -12,6 +12,7 @@ use revm::primitives::{Address, B256, Bytes, U256};
 
 use crate::diff::{AccountDiff, diff_hash, state_diff};
 use crate::execute::{Block, Outcome, Report, Stop, execute, outcome, system_call};
+use crate::limits::Limits;
 use crate::state::State;
 use crate::wire::{Malformed, Tx};
 use crate::world::{Known, Missing, World, warm_code};
@@ -57,6 +58,7 @@ fn checked_code(code_hash: B256, raw: &[u8]) -> PyResult<revm::bytecode::Bytecod
 pub struct Session {
     state: State,
     block: Block,
+    limits: Limits,
     room_before_trial: (u64, u64),
 }
 
@@ -64,7 +66,7 @@ pub struct Session {
 impl Session {
     #[new]
     #[pyo3(signature = (world, *, spec, chain_id, number, timestamp, coinbase, gas_limit, blob_gas_limit,
-                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee))]
+                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee, max_steps=None, max_seconds=None))]
     #[allow(clippy::too_many_arguments)] // the fields of a block, each by its name
     fn new(
         world: &PyWorld,
@@ -80,6 +82,8 @@ impl Session {
         prev_randao: B256Arg,
         parent_hash: B256Arg,
         blob_base_fee: u128,
+        max_steps: Option<u64>,
+        max_seconds: Option<f64>,
     ) -> PyResult<Self> {
         let spec = spec
             .parse::<SpecId>()
@@ -101,6 +105,7 @@ impl Session {
         Ok(Self {
             state: State::new(world.0.clone(), number, parent_hash.0),
             block: Block { spec, chain_id, env, gas_left: gas_limit, blob_gas_left: blob_gas_limit },
+            limits: Limits { steps: max_steps, seconds: max_seconds },
             room_before_trial: (0, 0),
         })
     }
@@ -112,8 +117,9 @@ impl Session {
         packed: Vec<Bound<'py, PyBytes>>,
     ) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyTuple>>)> {
         let txs = packed.iter().map(|tx| Tx::read(tx.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let Self { state, block, .. } = self;
-        let (reports, stop) = py.detach(|| execute(state, block, txs));
+        let Self { state, block, limits, .. } = self;
+        let limits = *limits;
+        let (reports, stop) = py.detach(|| execute(state, block, limits, txs));
         let ints = Ints::new(py)?;
         let results = PyList::empty(py);
         for report in reports {
@@ -310,6 +316,7 @@ impl<'py> Ints<'py> {
         let missing = match stop {
             Stop::Refused => return ("refused",).into_pyobject(self.py),
             Stop::FeeTooLarge => return ("fee_too_large",).into_pyobject(self.py),
+            Stop::Limit(what) => return (what,).into_pyobject(self.py),
             Stop::Fault(message) => return Err(PyRuntimeError::new_err(message)),
             Stop::Missing(missing) => missing,
         };

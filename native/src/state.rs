@@ -98,7 +98,7 @@ impl State {
     }
 
     pub fn code(&self, code_hash: B256) -> Result<Bytecode, Missing> {
-        if code_hash == KECCAK_EMPTY {
+        if code_hash == KECCAK_EMPTY || code_hash.is_zero() {
             return Ok(Bytecode::default());
         }
         [&self.deployed, &self.learned.codes, &self.base.codes]
@@ -184,7 +184,10 @@ impl State {
             Head {
                 balance: account.info.balance,
                 nonce: account.info.nonce,
-                code_hash: account.info.code_hash,
+                code_hash: match account.info.code_hash {
+                    B256::ZERO => KECCAK_EMPTY,
+                    code_hash => code_hash,
+                },
                 exists: true,
             }
         };
@@ -244,10 +247,13 @@ impl Database for State {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Missing> {
         let head = self.head(address)?;
+        // Storage alone keeps a contract from being created here (EIP-7610). revm asks for nonce and code
+        // only, and takes the zero hash for empty code everywhere but in that question.
+        let taken = head.exists && head.is_fresh() && !self.slots_held(address).is_empty();
         Ok(head.exists.then(|| AccountInfo {
             balance: head.balance,
             nonce: head.nonce,
-            code_hash: head.code_hash,
+            code_hash: if taken { B256::ZERO } else { head.code_hash },
             code: None,
             ..AccountInfo::default()
         }))

@@ -1,4 +1,4 @@
-"""The Ethereum tests of the forks that shipped, on the reference engine.
+"""The Ethereum tests of the forks that shipped, on both local engines.
 
 Left out, because no network ever ran them: `EIPTests`, drafts of EIP-2537 with other prices and addresses
 and of EOF. The merge by terminal difficulty is left out as well: here a fork starts at a number or a time.
@@ -14,14 +14,20 @@ from mev_dagster.chain.receipts import logs_hash
 from mev_dagster.chain.transactions import decode_transaction
 from mev_dagster.errors import DecodeError
 from mev_dagster.evm.blocks import execute_block
-from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.types import TxStatus
 
 pytestmark = pytest.mark.fixtures
 
 
-def test_every_state_test_ends_in_its_state_and_logs(fixtures):
-    engine = get_engine()
+@pytest.fixture(params=["py_evm", "revm"])
+def engine(request):
+    if request.param == "revm" and not native_is_installed():
+        pytest.skip("mev_native is not installed: run `make native`")
+    return get_engine(request.param)
+
+
+def test_every_state_test_ends_in_its_state_and_logs(fixtures, engine):
     wrong = []
     for case in state_cases(fixtures, part="GeneralStateTests"):
         try:
@@ -41,8 +47,7 @@ def test_every_state_test_ends_in_its_state_and_logs(fixtures):
     assert not wrong
 
 
-def test_every_blockchain_test_gives_its_roots(fixtures):
-    engine = get_engine()
+def test_every_blockchain_test_gives_its_roots(fixtures, engine):
     checked, wrong = 0, []
     for file, tests in load(fixtures / "ethereum_tests" / "blockchain_tests.json.zst").items():
         for name, test in tests.items():

@@ -19,17 +19,19 @@ from evm_worlds import (
 )
 
 from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.signing import create_address
 from mev_dagster.errors import InputError, MissingState, UnsupportedFork
 from mev_dagster.evm.block_files import load_block_file
 from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.prestate import AccountOverride, Prestate
-from mev_dagster.evm.types import TxStatus
+from mev_dagster.evm.types import Limits, TxStatus
 
-pytestmark = pytest.mark.skipif(
-    not native_is_installed(), reason="mev_native is not installed: run `make native`"
-)
+if not native_is_installed():
+    pytest.skip("mev_native is not installed: run `make native`", allow_module_level=True)
+
+from mev_dagster.evm.revm import RevmEngine
 
 # Adds one to slot 0, pays the coinbase what the caller sent, logs one topic.
 COUNTER = (
@@ -37,6 +39,7 @@ COUNTER = (
     + (push(0) * 4 + b"\x34\x41" + push(9) + b"\xf1\x50")  # CALL(9, coinbase, callvalue, 0, 0, 0, 0), POP
     + (push(7) + push(0) * 2 + b"\xa1\x00")  # LOG1(0, 0, 7), STOP
 )
+ENDLESS = b"\x5b\x5f\x56"
 SELF_DESTRUCT = push(int.from_bytes(BOB, "big")) + b"\xff"
 
 
@@ -147,6 +150,30 @@ def test_a_code_under_another_hash_is_refused(engines):
     altered = replace(state, codes=dict.fromkeys(state.codes, b"\x00"))
     with pytest.raises(InputError, match="does not have that hash"):
         engines[1].simulate(altered, PRAGUE, [transaction(0)])
+
+
+@pytest.mark.parametrize(
+    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.05), "time_limit")]
+)
+def test_an_endless_loop_is_stopped(limits, error):
+    engine = RevmEngine(limits)
+    bomb = transaction(0, gas_limit=29_000_000, max_fee_per_gas_wei=10 * GWEI, max_priority_fee_per_gas_wei=0)
+    state = world(ENDLESS).with_overrides({ALICE: AccountOverride(balance_wei=100 * ETHER)})
+    results = engine.simulate(state, PRAGUE, [bomb, transaction(1, to=BOB)]).txs
+    assert [tx.error for tx in results] == [error, ""]
+    assert results[0].detail == f"stopped by {limits}"
+
+
+def test_limits_that_are_not_reached_change_nothing(engines):
+    limited = RevmEngine(Limits(steps=10_000, seconds=60.0))
+    assert_same((engines[0], limited), world(COUNTER), PRAGUE, [transaction(0, value_wei=1)])
+
+
+def test_a_contract_is_not_created_over_storage(engines):
+    target = create_address(ALICE, 0)
+    state = world().with_overrides({target: AccountOverride(balance_wei=1, storage={1: 2})})
+    result = assert_same(engines, state, PRAGUE, [transaction(0, to=None, data=b"\x00")])
+    assert result.txs[0].detail == "ContractCreationCollision"
 
 
 def test_trials_are_those_of_the_reference_and_leave_nothing(engines):
