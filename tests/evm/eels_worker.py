@@ -63,6 +63,8 @@ def run(case: dict) -> dict:
         except EthereumException as error:
             results.append({"invalid": type(error).__name__})
             continue
+        except OverflowError:  # its MODEXP adds lengths near 2**256 as if they could not overflow
+            return {"no_answer": True}
         receipt = trie.trie_get(output.receipts_trie, rlp.encode(Uint(index)))
         if hasattr(blocks, "decode_receipt"):
             receipt = blocks.decode_receipt(receipt)
