@@ -36,7 +36,7 @@ def parse_enode(url: str) -> Enode:
     try:
         parts = urlsplit(url.strip())
         node_id, host, port = parts.username or "", parts.hostname or "", parts.port
-        udp_port = int(parse_qs(parts.query).get("discport", [str(port)])[0])
+        udp_port = int(parse_qs(parts.query).get("discport", [str(port or 0)])[0])
     except ValueError as error:
         raise InputError(f"enode: {error}") from None
     if parts.scheme != "enode" or not _ID.fullmatch(node_id):

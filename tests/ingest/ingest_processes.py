@@ -13,7 +13,9 @@ from ingest_anvil import DEADLINE_SECONDS, free_port
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(home: Path, *arguments: str, **settings: object) -> "subprocess.Popen[bytes]":
+def start(
+    home: Path, *arguments: str, stdout: Any = subprocess.DEVNULL, **settings: object
+) -> "subprocess.Popen[bytes]":
     """Start `mev ARGUMENTS` with its log in the home folder."""
     home.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "MEV_HOME": str(home)}
@@ -22,7 +24,7 @@ def start(home: Path, *arguments: str, **settings: object) -> "subprocess.Popen[
         [sys.executable, "-m", "mev_dagster", *arguments],
         cwd=ROOT,
         env=environment,
-        stdout=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=(home / f"{arguments[0]}.log").open("ab"),
     )
 
