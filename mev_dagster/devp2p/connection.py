@@ -8,6 +8,8 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
 from mev_dagster.devp2p.hello import Reason
+from mev_dagster.devp2p.large_frames import LARGE_FRAME_BYTES, LargeFrames
+from mev_dagster.devp2p.large_frames import SECONDS as LARGE_SECONDS
 from mev_dagster.devp2p.session import Disconnected, Event, Handshaken, Ponged, Ready, Session, State
 from mev_dagster.errors import DecodeError
 from mev_dagster.telemetry.clock import Clock
@@ -64,7 +66,9 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """One peer, from its socket's first byte to its last."""
 
-    def __init__(self, session: Session, owner: Owner, clock: Clock, *, inbound: bool) -> None:
+    def __init__(
+        self, session: Session, owner: Owner, clock: Clock, large_frames: LargeFrames, *, inbound: bool
+    ) -> None:
         self.session = session
         self.inbound = inbound
         self.host = ""
@@ -75,6 +79,8 @@ class Connection(asyncio.Protocol):
         self._owner, self._clock = owner, clock
         self._transport: asyncio.Transport | None = None
         self._stage_ns = self._alive_ns = self.started_ns
+        self._large_frames = large_frames
+        self._large_since_ns: int | None = None  # a large frame is on its way
         self._paused = False
         self._pinged = False
 
@@ -96,10 +102,8 @@ class Connection(asyncio.Protocol):
         link.receive(data)
         if link.complete:
             self._owner.has_input(self)
-            if link.buffered > PAUSE_BYTES and not self._paused and self._transport is not None:
-                self._paused = True
-                self.pauses += 1
-                self._transport.pause_reading()
+            if link.buffered > PAUSE_BYTES:
+                self._pause()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Finish: the socket is gone."""
@@ -115,9 +119,8 @@ class Connection(asyncio.Protocol):
                     return False
                 event = self.session.next_event()
                 if event is None:
-                    self.flush()
-                    self._resume()
-                    return False
+                    break
+                self._end_large_frame()
                 self._take(event)
             self.flush()
             self._resume()
@@ -187,7 +190,12 @@ class Connection(asyncio.Protocol):
         state = self.session.state
         since_stage, silent = now_ns - self._stage_ns, now_ns - self._alive_ns
         if state is State.OPEN:
-            if silent > IDLE_SECONDS * NS_PER_SECOND:
+            if (
+                self._large_since_ns is not None
+                and now_ns - self._large_since_ns > LARGE_SECONDS * NS_PER_SECOND
+            ):
+                self.close("slow_frame", Reason.TIMEOUT)
+            elif silent > IDLE_SECONDS * NS_PER_SECOND:
                 self.close("idle_timeout", Reason.TIMEOUT)
             elif silent > PING_SECONDS * NS_PER_SECOND and not self._pinged:
                 self._pinged = True
@@ -198,10 +206,41 @@ class Connection(asyncio.Protocol):
 
     def _resume(self) -> None:
         """Read on once little is left, or when the next frame is larger than what was let in."""
-        if self._paused and (self.session.link.buffered < RESUME_BYTES or not self.session.link.complete):
+        link = self.session.link
+        if link.complete:
+            if self._paused and link.buffered < RESUME_BYTES:
+                self._read_on()
+        elif link.awaited <= LARGE_FRAME_BYTES or self._begin_large_frame():
+            self._read_on()
+
+    def _begin_large_frame(self) -> bool:
+        """Let a large frame in if there is a slot; otherwise read nothing until there is."""
+        if self._large_frames.take(self, self._large_frame_granted):
+            if self._large_since_ns is None:
+                self._large_since_ns = self._clock.mono_ns()
+            return True
+        self._pause()
+        return False
+
+    def _large_frame_granted(self) -> None:
+        self._large_since_ns = self._clock.mono_ns()
+        self._read_on()
+
+    def _end_large_frame(self) -> None:
+        if self._large_since_ns is not None:
+            self._large_since_ns = None
+            self._large_frames.release(self)
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = True
+            self.pauses += 1
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = False
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
+            self._transport.resume_reading()
 
     def _drop(self) -> None:
         if self._transport is not None:
@@ -210,5 +249,6 @@ class Connection(asyncio.Protocol):
     def _end(self, reason: str) -> None:
         if self.end_reason is None:
             self.end_reason = reason
+            self._large_frames.release(self)
             self.session.state = State.CLOSED
             self._owner.ended(self, reason)

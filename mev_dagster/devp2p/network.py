@@ -14,6 +14,7 @@ from mev_dagster.devp2p.eth.codec import OFFERED_VERSIONS
 from mev_dagster.devp2p.eth.messages import Message
 from mev_dagster.devp2p.hello import Reason
 from mev_dagster.devp2p.keys import Entropy, NodeKey
+from mev_dagster.devp2p.large_frames import LargeFrames
 from mev_dagster.devp2p.metrics import P2PMetrics, client_family
 from mev_dagster.devp2p.scheduler import FairScheduler
 from mev_dagster.devp2p.session import Ready, Session, StatusSource
@@ -111,6 +112,7 @@ class Network:
         self._clock, self._entropy = clock or SystemClock(), entropy
         self._scheduler = FairScheduler(should_hold=service.is_full)
         self._admission = Admission(self.config.inbound)
+        self._large_frames = LargeFrames()
         self._connections: set[Connection] = set()
         self._dialling: dict[bytes, asyncio.Future[Peer]] = {}
         self._server: asyncio.Server | None = None
@@ -252,7 +254,7 @@ class Network:
             listen_port=self.port,
             entropy=self._entropy,
         )
-        connection = Connection(session, self, self._clock, inbound=remote_id is None)
+        connection = Connection(session, self, self._clock, self._large_frames, inbound=remote_id is None)
         self._connections.add(connection)
         return connection
 
