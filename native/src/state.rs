@@ -207,7 +207,7 @@ impl State {
             change.storage.clear();
             return;
         }
-        let replaces = account.is_created() && self.holds_storage(address, &before);
+        let replaces = account.is_created() && !self.slots_held(address).is_empty();
         if now.code_hash != before.code_hash && now.code_hash != KECCAK_EMPTY {
             let code = account.info.code.expect("revm keeps the code it deployed");
             self.deployed.insert(now.code_hash, code);
@@ -228,17 +228,6 @@ impl State {
                 first.or_insert((value.original_value, value.original_value)).1 = value.present_value;
             }
         }
-    }
-
-    /// Say whether a creation here starts by emptying a storage: one that held something or was listed.
-    fn holds_storage(&self, address: Address, before: &Head) -> bool {
-        let layers = [self.trial.as_ref(), Some(&self.committed)];
-        for change in layers.into_iter().flatten().filter_map(|layer| layer.get(&address)) {
-            if change.replaced {
-                return !change.storage.is_empty();
-            }
-        }
-        !before.is_fresh() || self.known(address).is_some_and(|known| !known.storage.is_empty())
     }
 }
 

@@ -17,6 +17,9 @@ from evm_worlds import (
     transaction,
     world,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_evm_interpreters import FORKS, code
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.signing import create_address
@@ -195,6 +198,38 @@ def test_two_states_do_not_mix(engines):
     rich_first = native.simulate(world(COUNTER), PRAGUE, [transaction(0)])
     assert native.simulate(poor, PRAGUE, [transaction(0)]).txs[0].error == "insufficient_funds"
     assert native.simulate(world(COUNTER), PRAGUE, [transaction(0)]) == rich_first
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    code=code,
+    data=st.binary(max_size=70),
+    fork=st.sampled_from([fork for fork in FORKS if fork != Fork.CONSTANTINOPLE]),
+    gas=st.sampled_from([60_000, 300_000]),
+)
+def test_code_that_nobody_would_write_gives_the_same(code, data, fork, gas):
+    state = world(code, storage={0: 1, 1: 0, 255: 2**255}).with_overrides(
+        {ALICE: AccountOverride(balance_wei=100 * ETHER)}
+    )
+    common = {"type": 0 if fork < Fork.LONDON else 2, "gas_limit": gas}
+    common["chain_id"] = 31_337 if fork >= Fork.SPURIOUS_DRAGON else None
+    txs = [
+        transaction(0, data=data, value_wei=7, **common),
+        transaction(0, nonce=1, to=None, data=code, **common),
+        transaction(0, nonce=2, **common),
+    ]
+    reference, native = (get_engine(name).simulate(state, at(fork), txs) for name in ("py_evm", "revm"))
+    assert native.state_diff == reference.state_diff
+    assert native.state_diff_hash == reference.state_diff_hash
+    for wanted, found in zip(reference.txs, native.txs, strict=True):
+        # Of several reasons for a halt each engine names the one it meets first, and revm does not look
+        # at an account or slot that the gas left cannot pay for.
+        assert set(found.accounts_read) <= set(wanted.accounts_read)
+        assert set(found.slots_read) <= set(wanted.slots_read)
+        free = {"accounts_read": (), "slots_read": ()}
+        if wanted.status is TxStatus.HALTED:
+            free["detail"] = ""
+        assert replace(found, **free) == replace(wanted, **free)
 
 
 @pytest.mark.fixtures

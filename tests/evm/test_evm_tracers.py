@@ -1,6 +1,7 @@
 """go-ethereum's tracer cases: one transaction, the state before it, the call tree or the changes it makes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import zstandard
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import decode_transaction
+from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
-from mev_dagster.evm.types import Account, BlockEnv, CallFrame, SimResult, TxStatus
+from mev_dagster.evm.types import Account, BlockEnv, CallFrame, SimResult, SimulationEngine, TxStatus
 
 pytestmark = pytest.mark.fixtures
 
@@ -57,7 +59,7 @@ def schedule(config: dict[str, Any]) -> ForkSchedule:
     return ForkSchedule(keys.get("chainid", 1), tuple(sorted(by_number)), tuple(sorted(by_time)))
 
 
-def simulate(case: dict[str, Any]) -> tuple[Prestate, SimResult]:
+def simulate(case: dict[str, Any], engine: SimulationEngine | None = None) -> tuple[Prestate, SimResult]:
     genesis, context = case["genesis"], case["context"]
     forks = schedule(genesis["config"])
     block_number, timestamp = number(context["number"]), number(context["timestamp"])
@@ -84,7 +86,7 @@ def simulate(case: dict[str, Any]) -> tuple[Prestate, SimResult]:
         )
     state = Prestate(accounts, codes, complete=True)
     tx = decode_transaction(data(case["input"]), allow_high_s=True)
-    return state, PyEvmEngine(calls=True).simulate(state, env, [tx], begin_block=False)
+    return state, (engine or PyEvmEngine(calls=True)).simulate(state, env, [tx], begin_block=False)
 
 
 def flattened(call: dict[str, Any], depth: int = 0) -> list[tuple[int, dict[str, Any]]]:
@@ -180,3 +182,23 @@ def assert_same_diff(state: Prestate, result: SimResult, case: dict[str, Any]) -
         if not without.get("disableStorage"):
             changed = {slot: value for slot, value in diff.storage.items() if value}
             assert changed == {number(s): number(v) for s, v in fields.get("storage", {}).items()}
+
+
+FOLDERS = [
+    "call_tracer",
+    "call_tracer_withLog",
+    "prestate_tracer",
+    "prestate_tracer_with_diff_mode",
+]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.skipif(not native_is_installed(), reason="mev_native is not installed: run `make native`")
+def test_the_native_engine_gives_what_the_reference_gives(fixtures, folder):
+    wrong = []
+    for name, case in cases(fixtures, folder).items():
+        _, expected = simulate(case, get_engine("py_evm"))
+        _, found = simulate(case, get_engine("revm"))
+        if found != replace(expected, engine="revm"):
+            wrong.append(name)
+    assert not wrong

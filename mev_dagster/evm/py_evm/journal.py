@@ -185,8 +185,8 @@ class Journal:
     def delete_storage(self, address: bytes) -> None:
         """Empty the storage, keep the account: what a creation starts from."""
         record = self._record(address)
-        if record.fresh and not record.storage:
-            return
+        if record.fresh and not any(record.storage.values()):
+            return  # there is nothing to empty, whether or not its zeros were listed
         self._undo.append((RECORD, address, 0, record))
         self._records[address] = Record(
             record.balance, record.nonce, record.code_hash, record.exists, fresh=True
