@@ -354,7 +354,8 @@ class IngestDaemon:
     async def _pause(self, seconds: float) -> None:
         """Wait until there is a reason to feed, at most `seconds`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._feed_now.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._feed_now.wait()
 
     async def _probe(self) -> None:
         while True:

@@ -61,10 +61,8 @@ class Heads:
         """Return a head logged after event `seq`, waiting for one up to the timeout."""
         async with self._changed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._changed.wait_for(lambda: self.newest is not None and self.newest.seq > seq),
-                    timeout_seconds,
-                )
+                async with asyncio.timeout(timeout_seconds):
+                    await self._changed.wait_for(lambda: self.newest is not None and self.newest.seq > seq)
         return self.newest if self.newest is not None and self.newest.seq > seq else None
 
 

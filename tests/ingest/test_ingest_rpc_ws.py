@@ -108,6 +108,21 @@ async def test_a_fault_in_a_subscriber_ends_the_connection_and_is_shown_to_who_w
     await node.close()
 
 
+async def test_a_call_cancelled_as_its_answer_arrives_is_cancelled(anvil, monkeypatch):
+    node = await NodeConnection.open(anvil.url, SystemClock())
+    dispatch = node._dispatch
+
+    def cancelling(*arguments):
+        dispatch(*arguments)
+        calling.cancel()
+
+    monkeypatch.setattr(node, "_dispatch", cancelling)
+    calling = asyncio.create_task(node.call("eth_chainId"))
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    await node.close()
+
+
 async def test_a_notification_that_overtakes_its_subscription_is_kept():
     async def handler(websocket):
         request = msgspec.json.decode(await websocket.recv())
