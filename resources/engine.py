@@ -10,7 +10,7 @@ from mev_dagster.evm.types import SimulationEngine
 class EngineResource(dg.ConfigurableResource):
     """An engine by name; every engine gives the same results."""
 
-    name: str = Field("py_evm", description="py_evm (reference), revm (fast wheel) or node")
+    name: str = Field("py_evm", description="auto, py_evm (reference), revm (fast wheel) or node")
 
     def build(self) -> SimulationEngine:
         """Return the engine."""

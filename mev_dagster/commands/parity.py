@@ -78,7 +78,7 @@ class Totals:
 @app.command()
 def parity(
     paths: Annotated[list[Path], typer.Argument(help="block files, folders of them, or captures")],
-    engine: Annotated[str, typer.Option(help="py_evm, revm or node")] = "py_evm",
+    engine: Annotated[str, typer.Option(help="auto, py_evm, revm or node")] = "py_evm",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Execute every block on its captured state; compare gas, status, logs and roots."""

@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def simulate(
     block_file: Annotated[Path, typer.Argument(help="a block file as `mev parity` reads it")],
-    engine: Annotated[str, typer.Option(help="py_evm, revm or node")] = "py_evm",
+    engine: Annotated[str, typer.Option(help="auto, py_evm, revm or node")] = "py_evm",
     tx: Annotated[int | None, typer.Option(help="only this transaction, after those before it")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
