@@ -22,6 +22,13 @@ from mev_dagster.ingest.lanes.p2p_chain import RpcChain
 
 SECONDS = float(os.environ.get("MEV_SOAK_SECONDS", "600"))
 BLOCK_SECONDS = 4.0
+COVERAGE = """
+    SELECT countIf(p2p > 0 AND rpc > 0), countIf(p2p > 0 AND rpc > 0 AND p2p_at < rpc_at) FROM (
+        SELECT countIf(lane = 'p2p') AS p2p, countIf(lane = 'rpc') AS rpc,
+               minIf(seen_at, lane = 'p2p') AS p2p_at, minIf(seen_at, lane = 'rpc') AS rpc_at
+        FROM tx_sightings GROUP BY tx_hash
+    )
+"""
 
 
 @pytest.mark.long
@@ -44,15 +51,18 @@ async def test_everything_honest_peers_announced_is_delivered(anvil, store, home
         stack.callback(daemon.kill)
         await asyncio.to_thread(wait_for, lambda: both_connected(daemon), "both lanes", 90)
         honest = await traffic(anvil, gateways, networks, rng)
-        count = "SELECT count(DISTINCT tx_hash) FROM tx_sightings WHERE lane = 'p2p'"
+        count = "SELECT count(DISTINCT tx_hash) FROM transactions"
         await asyncio.to_thread(
             wait_for, lambda: store.rows(count)[0][0] >= len(honest), "the store to catch up", 120
         )
-        bodies = {row[0] for row in store.rows("SELECT hash FROM transactions")}
+        bodies = {row[0] for row in store.rows("SELECT tx_hash FROM transactions")}
         assert honest <= {bytes(body) for body in bodies}, "a body of an honest announcement is missing"
         lanes = dict(store.rows("SELECT lane, count(DISTINCT tx_hash) FROM tx_sightings GROUP BY lane"))
+        assert lanes["p2p"] == lanes["rpc"] == len(honest)
+        ((shared, p2p_first),) = store.rows(COVERAGE)
+        assert shared == len(honest)
         memory = psutil.Process(daemon.process.pid).memory_info().rss // 2**20
-        print(f"{len(honest)} transactions, sightings by lane {lanes}, daemon {memory} MiB")
+        print(f"{len(honest)} transactions, sightings by lane {lanes}, p2p first {p2p_first}, {memory} MiB")
         daemon.process.terminate()
         assert await asyncio.to_thread(daemon.process.wait, 60) == 0
 
