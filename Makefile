@@ -49,3 +49,8 @@ lock:
 
 clean:
 	@rm -rf $(VENV) node_modules .mev build dist
+
+# Other people's implementations as judges; builds geth with Go (or takes it from MEV_GO_BIN) the first time.
+.PHONY: conformance
+conformance: setup
+	@$(BIN)/python -m pytest tests/conformance -rs

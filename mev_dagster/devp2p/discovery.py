@@ -1,7 +1,7 @@
 """A discv4 node without its socket: datagrams and times in, datagrams out.
 
 Nobody gets more than a pong before proving its address by answering our ping (the bond), and an unproven
-address is pinged at most once in ten seconds: a forged source cannot turn us against its owner.
+address is pinged at a bounded rate: a forged source cannot turn us against its owner.
 """
 
 import random
@@ -27,13 +27,15 @@ from mev_dagster.devp2p.discv4 import (
 from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.enr import NodeRecord, decode_record
 from mev_dagster.devp2p.keys import ID_BYTES, NodeKey
+from mev_dagster.devp2p.responder import TokenBucket
 from mev_dagster.devp2p.table import Table
 from mev_dagster.errors import DecodeError
 
 EXPIRY_SECONDS = 20
 BOND_SECONDS = 12 * 3600.0
 PING_TIMEOUT_SECONDS = 1.0
-PING_AGAIN_SECONDS = 10.0
+PINGS_AT_ONCE, PINGS_PER_SECOND = 32, 0.2  # to one unproven address
+NEVER = 2**63  # others read times as signed: from here on they lie in the past
 LOOKUP_SECONDS = 5.0
 REVALIDATE_SECONDS = 2.0
 ALPHA = 3
@@ -72,7 +74,7 @@ class Discovery:
         self._pings: OrderedDict[bytes, _Ping] = OrderedDict()  # by the hash of the ping
         self._bonds: OrderedDict[tuple[bytes, str], float] = OrderedDict()  # they answered our ping
         self._served: OrderedDict[tuple[bytes, str], float] = OrderedDict()  # we answered theirs
-        self._pinged: OrderedDict[str, float] = OrderedDict()  # unproven addresses, by when
+        self._pinged: OrderedDict[str, TokenBucket] = OrderedDict()  # unproven addresses
         self._asked: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # FindNode: until, nodes so far
         self._records: OrderedDict[bytes, Enode] = OrderedDict()  # EnrRequest: by hash
         self._tcp_ports: OrderedDict[bytes, int] = OrderedDict()  # as told by a ping or a neighbour
@@ -92,7 +94,8 @@ class Discovery:
         except DecodeError:
             self.dropped += 1
             return []
-        if signed.node_id == self._key.id or getattr(signed.packet, "expiration", now) < now:
+        expiration = getattr(signed.packet, "expiration", now)
+        if signed.node_id == self._key.id or not now <= expiration < NEVER:
             self.dropped += 1
             return []
         match signed.packet:
@@ -136,8 +139,7 @@ class Discovery:
         _remember(self._served, (signed.node_id, host), now)
         if self._is_bonded(signed.node_id, host, now):
             self._learn(Enode(signed.node_id, host, ping.source.tcp_port or port, port), now)
-        elif now - self._pinged.get(host, float("-inf")) >= PING_AGAIN_SECONDS:
-            _remember(self._pinged, host, now)
+        elif self._may_ping(host, now):
             out += self._ping(signed.node_id, address, now, tcp_port=ping.source.tcp_port)
         return out
 
@@ -208,6 +210,12 @@ class Discovery:
         if tcp_port:
             _remember(self._tcp_ports, node_id, tcp_port)
         return [(datagram, address)]
+
+    def _may_ping(self, host: str, now: float) -> bool:
+        """A forged source must not make us ping its owner without end."""
+        bucket = self._pinged.get(host) or TokenBucket(burst=PINGS_AT_ONCE, per_second=PINGS_PER_SECOND)
+        _remember(self._pinged, host, bucket)
+        return bucket.take(int(now * 1e9))
 
     def _learn(self, node: Enode, now: float) -> None:
         if self.table.add(node, now):

@@ -1,0 +1,89 @@
+"""A real geth, built once from source with Go, on a chain of its own."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "devp2p"))
+
+from devp2p_clients import Client, free_port, running
+
+MODULE = "github.com/ethereum/go-ethereum/cmd"
+# The newest whose dependencies every proxy has; the ones before it are tried in turn.
+VERSIONS = ("latest", "v1.16.8", "v1.16.7")
+BUILD_SECONDS = 1_800.0
+
+
+def built(name: str) -> Path:
+    """Return geth or its devp2p tool: from MEV_GO_BIN, from an earlier build, or built now."""
+    cache = Path(os.environ.get("MEV_GO_BIN", Path.home() / ".cache" / "mev_dagster" / "go"))
+    binary = cache / name
+    if binary.exists():
+        return binary
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Go is absent: geth cannot be built")
+    cache.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "GOBIN": str(cache)}
+    for version in VERSIONS:
+        command = [go, "install", f"{MODULE}/{name}@{version}"]
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, timeout=BUILD_SECONDS, check=False
+        )
+        if ended.returncode == 0:
+            return binary
+    pytest.skip(f"geth's modules are out of reach: {ended.stderr[-300:].decode(errors='replace')}")
+
+
+@asynccontextmanager
+async def geth(folder: Path, rich: bytes) -> AsyncIterator[Client]:
+    """A node past the merge; it needs no consensus client to keep a pool and to gossip."""
+    binary = str(built("geth"))
+    (folder / "genesis.json").write_text(json.dumps(genesis(rich)))
+    await asyncio.to_thread(
+        subprocess.run, [binary, "init", "--datadir", "data", "genesis.json"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    port, rpc_port = free_port(), free_port()
+    command = [
+        *(binary, "--datadir", "data", "--networkid", "1337", "--syncmode", "full", "--ipcdisable"),
+        *("--http", "--http.port", str(rpc_port), "--http.api", "eth,net,admin,txpool"),
+        *("--authrpc.port", str(free_port()), "--port", str(port), "--nat", "extip:127.0.0.1"),
+        *("--nodiscover", "--netrestrict", "127.0.0.0/8", "--verbosity", "4"),
+    ]
+    async with running(command, folder, rpc_port) as client:
+        yield client
+
+
+def genesis(rich: bytes, *, chain_id: int = 1337) -> dict:
+    """A chain that runs Prague from its first block, with one rich account."""
+    forks = ["homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg"]
+    config = {f"{name}Block": 0 for name in (*forks, "istanbul", "berlin", "london")}
+    config |= {"chainId": chain_id, "terminalTotalDifficulty": 0, "terminalTotalDifficultyPassed": True}
+    config |= {"shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0}
+    config["depositContractAddress"] = "0x00000000219ab540356cbb839cbe05303d7705fa"
+    config["blobSchedule"] = {
+        "cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477},
+        "prague": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5_007_716},
+    }
+    zero = "0x" + "00" * 32
+    return {
+        "config": config,
+        "nonce": "0x0",
+        "timestamp": "0x65000000",
+        "extraData": "0x",
+        "gasLimit": "0x1c9c380",
+        "difficulty": "0x0",
+        "mixHash": zero,
+        "coinbase": "0x" + "00" * 20,
+        "baseFeePerGas": "0x3b9aca00",
+        "alloc": {"0x" + rich.hex(): {"balance": hex(10**24)}},
+    }
