@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets import soundness
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
@@ -47,7 +48,7 @@ def block_asset(
         ) -> dg.MaterializeResult[Any]:
             results = {}
             for key in context.partition_keys:
-                results[key] = _one_block(context, search, key, lambda block: body(block, **others))
+                results[key] = _one_block(context, search, key, table, lambda block: body(block, **others))
             return _reported(context, results, lineage)
 
         _shaped_like(run, body)
@@ -60,7 +61,7 @@ def block_asset(
             kinds={"python", "clickhouse"},
             metadata=table_metadata(table),
             code_version="1",
-            check_specs=checks,
+            check_specs=[*checks, soundness.spec(body.__name__, table)],
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR),
         )(run)
 
@@ -71,11 +72,13 @@ def _one_block(
     context: dg.AssetExecutionContext,
     search: BlockSearchResource,
     key: str,
+    table: str,
     work: Callable[[BlockSearch], dg.MaterializeResult[Any]],
 ) -> dg.MaterializeResult[Any]:
     """Do one block's work; a block that lost its place ends the run with a sentence, not with a retry."""
     try:
-        return work(search.of(context, block_number(key)))
+        block = search.of(context, block_number(key))
+        result = work(block)
     except Superseded as error:
         context.instance.add_run_tags(context.run_id, {ENDED_TAG: SUPERSEDED})
         raise dg.Failure(
@@ -83,6 +86,10 @@ def _one_block(
             metadata={"block": key, "ended": SUPERSEDED},
             allow_retries=False,
         ) from error
+    sound = soundness.judged(block.store, table, block.number)
+    return dg.MaterializeResult(
+        metadata=result.metadata, check_results=[*(result.check_results or []), sound]
+    )
 
 
 def _reported(

@@ -1,6 +1,7 @@
 """Blocks that fell through: windows without a result, and numbers without a window.
 
-A window without a result gets a run in the cold lane. A number without a window gets one when the log has
+A window without a result, where a later one has its own, gets a run in the cold lane; what nothing has
+overtaken yet is still the hot lane's. A number without a window gets one when the log has
 that window, which the run then writes again; what the log never saw is recorded as an alert.
 """
 

@@ -20,6 +20,7 @@ BENCHES = {
     "log": "mev_dagster.bench.log",
     "store": "mev_dagster.bench.store",
     "replay": "mev_dagster.bench.replay",
+    "dagster": "mev_dagster.bench.dagster_runs",
 }
 
 

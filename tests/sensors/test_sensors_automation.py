@@ -3,6 +3,7 @@
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 import pytest
@@ -44,9 +45,21 @@ def instance(home: Path):
         yield found
 
 
+class Tick(NamedTuple):
+    """What a tick came to."""
+
+    run_requests: tuple[dg.RunRequest, ...]
+    skip_message: str
+    cursor: str | None
+
+
 def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None):
     context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs())
-    return sensor.evaluate_tick(context)
+    result = sensor(context)
+    if isinstance(result, dg.SkipReason):
+        return Tick((), result.skip_message or "", None)
+    said = result.skip_reason.skip_message if result.skip_reason else ""
+    return Tick(tuple(result.run_requests or ()), said or "", result.cursor)
 
 
 def alert(block: str = "", **labels: str) -> Alert:
@@ -58,15 +71,10 @@ def alert(block: str = "", **labels: str) -> Alert:
 
 
 def test_a_corrupted_cursor_goes_on_behind_the_last_searched_block(store, instance, numbers):
-    hashes = dict(store.rows("SELECT block_number, block_hash FROM ingest_windows FINAL"))
     fresh = tick(new_blocks.new_blocks, instance)
     assert [request.partition_key for request in fresh.run_requests][:3] == [str(n) for n in numbers[:3]]
     third = numbers[2]
-    times = {name: [10**18] for name in ("block_time", "seen_at", "finished_at")}
-    counts = {name: [0] for name in ("pending_txs", "candidates", "verified")}
-    row = {"block_hash": [hashes[third]], "engine": ["py_evm"], "rank_digest": [bytes(32)], "live": [False]}
-    row |= times | counts
-    store.replace("block_runs", {"block_number": third}, row)
+    searched(store, third)
     try:
         broken = tick(new_blocks.new_blocks, instance, "\x00 not a cursor")
     finally:
@@ -75,12 +83,27 @@ def test_a_corrupted_cursor_goes_on_behind_the_last_searched_block(store, instan
     assert {request.run_key for request in broken.run_requests} & {r.run_key for r in fresh.run_requests}
 
 
+def searched(store: Store, number: int) -> None:
+    """Leave a block the row of a search."""
+    [(block_hash,)] = store.rows(f"SELECT block_hash FROM ingest_windows FINAL WHERE block_number = {number}")
+    times = {name: [10**18] for name in ("block_time", "seen_at", "finished_at")}
+    counts = {name: [0] for name in ("pending_txs", "candidates", "verified")}
+    row = {"block_hash": [block_hash], "engine": ["py_evm"], "rank_digest": [bytes(32)], "live": [False]}
+    store.replace("block_runs", {"block_number": number}, row | times | counts)
+
+
 # Gaps
 
 
 def test_windows_without_a_result_get_one_cold_run_each(store, instance, numbers, monkeypatch):
     monkeypatch.setattr(gaps, "GRACE_SECONDS", 0)
-    found = tick(gaps.gaps, instance)
+    assert "none fell through" in tick(gaps.gaps, instance).skip_message
+    overtaking = numbers[gaps.RUNS_PER_TICK]
+    searched(store, overtaking)
+    try:
+        found = tick(gaps.gaps, instance)
+    finally:
+        store.delete("block_runs", {"block_number": overtaking})
     requested = [request.partition_key for request in found.run_requests]
     assert requested == [str(number) for number in numbers[: len(requested)]]
     assert len(requested) == gaps.RUNS_PER_TICK

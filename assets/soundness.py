@@ -1,0 +1,67 @@
+"""One check on every per-block asset, generated from the schema: what must hold of the rows it wrote.
+
+Keys are unique, hashes are set, columns that belong together match (`mev_dagster.store.checks`), and what a
+row refers to exists. It blocks: whatever reads unsound rows further down would be wrong too.
+"""
+
+from typing import NamedTuple
+
+import dagster as dg
+
+from mev_dagster.store.checks import checks_of
+from mev_dagster.store.client import Store
+from mev_dagster.store.sql import quoted
+from mev_dagster.store.tables import TABLES
+
+NAME = "rows_are_sound"
+
+
+class Reference(NamedTuple):
+    """Every value of `column` stands in `target`'s column of the same name."""
+
+    column: str
+    target: str
+
+
+REFERENCES = {
+    "tx_features": Reference("tx_hash", "transactions"),
+    "opportunities": Reference("block_number", "ingest_windows"),
+}
+
+
+def spec(asset: str, table: str) -> dg.AssetCheckSpec:
+    """Return the declaration of the check."""
+    held = [check.description for check in checks_of(TABLES[table])]
+    if table in REFERENCES:
+        held.append(f"Every {REFERENCES[table].column} stands in {REFERENCES[table].target}.")
+    return dg.AssetCheckSpec(NAME, asset=asset, blocking=True, description=" ".join(held))
+
+
+def judged(store: Store, table: str, number: int) -> dg.AssetCheckResult:
+    """Hold the rows of one block against the schema's checks."""
+    column = TABLES[table].block_column
+    if column is None:
+        raise dg.DagsterInvariantViolationError(f"{table} has no column that names a block")
+    broken = {check.name: check.broken(store, {column: number}) for check in checks_of(TABLES[table])}
+    harmless = {check.name for check in checks_of(TABLES[table]) if not check.blocking}
+    if table in REFERENCES:
+        broken["references_exist"] = dangling(store, table, REFERENCES[table], column, number)
+    failed = {name for name, count in broken.items() if count}
+    return dg.AssetCheckResult(
+        check_name=NAME,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.WARN if failed <= harmless else dg.AssetCheckSeverity.ERROR,
+        metadata={**broken, "rows": store.count(table, {column: number})},
+    )
+
+
+def dangling(store: Store, table: str, reference: Reference, block_column: str, number: int) -> int:
+    """Count the values of a block's rows that the table they refer to does not hold."""
+    name, target = quoted(reference.column), quoted(reference.target)
+    values = f"SELECT DISTINCT {name} FROM {quoted(table)} WHERE {quoted(block_column)} = {number:d}"  # noqa: S608
+    return int(
+        store.scalar(
+            f"SELECT count() FROM ({values}) WHERE {name} NOT IN"  # noqa: S608
+            f" (SELECT {name} FROM {target} WHERE {name} IN ({values}))"
+        )
+    )

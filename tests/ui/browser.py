@@ -1,0 +1,110 @@
+"""Headless Chromium over the DevTools protocol: open, wait for words, click them, take a picture."""
+
+import base64
+import itertools
+import json
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import connect
+
+DEADLINE_SECONDS = 90
+
+# A click as a person makes it: the innermost visible element whose text is exactly this.
+FIND = """(() => {
+  const wanted = %s;
+  const shown = element => { const box = element.getBoundingClientRect(); return box.width && box.height; };
+  const found = [...document.querySelectorAll('button, a, [role=tab], [role=button], label, span, div')]
+    .filter(element => element.textContent.trim() === wanted && shown(element) && !element.disabled);
+  if (!found.length) return null;
+  const box = found[found.length - 1].getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2];
+})()"""
+
+
+PRESS = """(() => {
+  const button = [...document.querySelectorAll('button')]
+    .filter(b => !b.disabled && b.textContent.trim().startsWith(%s)).pop();
+  if (button) button.click();
+  return !!button;
+})()"""
+
+
+class Browser:
+    """One page of one Chromium."""
+
+    def __init__(self, binary: str, profile: Path, pictures: Path) -> None:
+        self._pictures = pictures
+        pictures.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [binary, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        port_file = profile / "DevToolsActivePort"
+        self._until(port_file.exists, "Chromium's port")
+        port = self._until(lambda: port_file.read_text().split("\n")[0], "Chromium's port")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+            page = next(one for one in json.load(answer) if one["type"] == "page")
+        self._socket = connect(page["webSocketDebuggerUrl"], max_size=None)
+        self._ids = itertools.count(1)
+
+    def command(self, method: str, **parameters: Any) -> Any:
+        number = next(self._ids)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=DEADLINE_SECONDS))
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def evaluate(self, script: str) -> Any:
+        return self.command("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def open(self, url: str, *words: str, width: int = 1800) -> None:
+        """Open a page and wait until it shows the words."""
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=1100, deviceScaleFactor=1, mobile=False
+        )
+        self.command("Page.navigate", url=url)
+        for word in words:
+            self.wait_for(word)
+
+    def wait_for(self, word: str) -> None:
+        self._until(lambda: word in (self.evaluate("document.body.innerText") or ""), f"{word!r} on the page")
+
+    def click(self, text: str) -> None:
+        x, y = self._until(lambda: self.evaluate(FIND % json.dumps(text)), f"{text!r} to click")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press_button(self, beginning: str) -> None:
+        """Press the last button whose words begin so, once it can be pressed."""
+        self._until(lambda: self.evaluate(PRESS % json.dumps(beginning)), f"a button {beginning!r}")
+
+    def picture(self, name: str) -> Path:
+        path = self._pictures / f"{name}.png"
+        path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
+        return path
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(30)
+
+    def _until(self, condition: Any, what: str) -> Any:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"timed out waiting for {what}; {self._seen()}"
+            time.sleep(0.2)
+        return value
+
+    def _seen(self) -> str:
+        try:
+            self.picture("failed")
+            return str(self.evaluate("document.body.innerText"))[:2000]
+        except Exception as error:
+            return f"no page: {error}"
