@@ -40,6 +40,10 @@ native: setup
 	@command -v cargo >/dev/null || { echo "make native needs cargo, Rust's build tool: https://rustup.rs" >&2; exit 2; }
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop -q --release --locked -m native/Cargo.toml
 
+# A browser on Dagster's UI; pictures are left in screenshots/. Skips with the reason where Chromium is absent.
+ui-test: setup
+	@$(BIN)/python -m pytest tests/ui -m long
+
 devnet-record: setup
 	@$(BIN)/mev demo record
 

@@ -39,7 +39,7 @@ from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_o
 from resources.chain import ChainResource
 from resources.engine import EngineResource
 from resources.event_log import EventLogResource
-from resources.lanes import BLOCK_HASH_TAG, COLD, COLD_NICENESS, HOT, LANE_TAG
+from resources.lanes import BLOCK_HASH_TAG, COLD, COLD_NICENESS, HOT, LANE_TAG, lane_of
 from resources.store import StoreResource
 
 BLOCKS_HELD = 16
@@ -223,7 +223,7 @@ class BlockSearchResource(dg.ConfigurableResource):
     ) -> Generator["BlockSearchResource", None, None]:
         """Step back behind the live lane when the run is of the cold one; forget its blocks at the end."""
         run = context.run
-        if run is not None and run.tags.get(LANE_TAG) == COLD:
+        if run is not None and lane_of(run.tags) == COLD:
             os.nice(max(COLD_NICENESS - os.nice(0), 0))
         try:
             yield self

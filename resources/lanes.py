@@ -1,5 +1,7 @@
 """Run tags: which lane a run takes, what it is about, and how it came to be."""
 
+from collections.abc import Mapping
+
 LANE_TAG = "mev/lane"
 HOT = "hot"
 """Follows a head: taken first by the warm worker."""
@@ -17,3 +19,10 @@ ATTEMPT_TAG = "mev/attempt"
 RETRY_OF_TAG = "mev/retry_of"
 ENDED_TAG = "mev/ended"
 SUPERSEDED = "superseded"
+
+BACKFILL_TAG = "dagster/backfill"
+
+
+def lane_of(tags: Mapping[str, str]) -> str | None:
+    """Return the lane a run takes; a backfill that a person started from the UI is history, so cold."""
+    return tags.get(LANE_TAG) or (COLD if BACKFILL_TAG in tags else None)

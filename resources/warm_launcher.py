@@ -22,7 +22,7 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._serdes import ConfigurableClassData
 
-from resources.lanes import COLD, HOT, LANE_TAG
+from resources.lanes import COLD, HOT, lane_of
 
 WORKER_PID_TAG = "mev/worker_pid"
 ANSWER_SECONDS = 2.0
@@ -69,7 +69,7 @@ class WarmRunLauncher(DefaultRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Offer the lanes' runs to the worker; launch the rest, and what it refuses, the stock way."""
         run = context.dagster_run
-        lane = run.tags.get(LANE_TAG)
+        lane = lane_of(run.tags)
         if lane in (HOT, COLD):
             answer = offer(self._socket_path, run.run_id, lane)
             if answer is not None and answer.get("accepted"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.lanes import COLD, HOT
+from resources.lanes import COLD, HOT, lane_of
 from resources.warm_launcher import CONFIRMATION, offer
 from resources.warm_worker import MAX_WAITING, Queue, negotiate
 
@@ -78,6 +78,12 @@ def test_a_cold_run_waits_for_every_hot_one_and_goes_alone():
     assert started == [("head", HOT), ("old", COLD)]
     queue.waiting[HOT].append("next head")
     assert queue.next() == ("next head", HOT)
+
+
+def test_a_backfill_from_the_ui_takes_the_cold_lane_and_a_tag_outweighs_that():
+    assert lane_of({"dagster/backfill": "a"}) == COLD
+    assert lane_of({"dagster/backfill": "a", "mev/lane": HOT}) == HOT
+    assert lane_of({}) is None
 
 
 def test_an_absent_worker_is_no_answer(tmp_path: Path):

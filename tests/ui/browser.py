@@ -76,6 +76,9 @@ class Browser:
     def wait_for(self, word: str) -> None:
         self._until(lambda: word in (self.evaluate("document.body.innerText") or ""), f"{word!r} on the page")
 
+    def wait_while(self, word: str) -> None:
+        self._until(lambda: word not in (self.evaluate("document.body.innerText") or word), f"{word!r} to go")
+
     def click(self, text: str) -> None:
         x, y = self._until(lambda: self.evaluate(FIND % json.dumps(text)), f"{text!r} to click")
         for kind in ("mousePressed", "mouseReleased"):

@@ -91,11 +91,14 @@ def runs(platform: Webserver, **filters) -> list[dict]:
 def test_the_lineage_graph_shows_every_group(site, browser):
     expanded = ",".join(f"global%40global%3A{group}" for group in GROUPS)
     browser.open(f"{site}/asset-groups?expanded={expanded}", "opportunities", "coverage_hourly", width=3400)
+    browser.wait_while("Loading")
     browser.picture("lineage")
 
 
 def test_an_asset_page_shows_figures_plots_and_columns(site, browser):
     browser.open(f"{site}/assets/opportunities?view=overview", "best_profit_eth", "rank_digest", "Columns")
+    browser.wait_while("Loading")
+    browser.wait_for("Materialized")
     browser.picture("asset")
     browser.click("Plots")
     browser.wait_for("lag_ms")
@@ -103,12 +106,13 @@ def test_an_asset_page_shows_figures_plots_and_columns(site, browser):
 
 
 def test_the_partitions_page_lists_blocks(site, browser):
-    browser.open(f"{site}/assets/opportunities?view=partitions", "blocks")
+    browser.open(f"{site}/assets/opportunities?view=partitions", "Latest materialization")
     browser.picture("partitions")
 
 
 def test_the_checks_page_lists_what_was_held(site, browser):
     browser.open(f"{site}/assets/opportunities?view=checks", "verified_profit_is_executed", "rows_are_sound")
+    browser.wait_while("Loading")
     browser.picture("checks")
 
 
