@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from mev_dagster.store.checks import checks_of
+from mev_dagster.store.checks import broken_checks, checks_of
 from mev_dagster.store.client import Store
 from mev_dagster.store.sql import quoted
 from mev_dagster.store.tables import TABLES
@@ -42,8 +42,9 @@ def judged(store: Store, table: str, number: int) -> dg.AssetCheckResult:
     column = TABLES[table].block_column
     if column is None:
         raise dg.DagsterInvariantViolationError(f"{table} has no column that names a block")
-    broken = {check.name: check.broken(store, {column: number}) for check in checks_of(TABLES[table])}
-    harmless = {check.name for check in checks_of(TABLES[table]) if not check.blocking}
+    held = broken_checks(store, TABLES[table], {column: number})
+    broken = {check.name: count for check, count in held.items()}
+    harmless = {check.name for check in held if not check.blocking}
     if table in REFERENCES:
         broken["references_exist"] = dangling(store, table, REFERENCES[table], column, number)
     failed = {name for name, count in broken.items() if count}
