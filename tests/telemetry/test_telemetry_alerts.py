@@ -91,6 +91,7 @@ def test_labels_name_blocks(labels, blocks):
         (json.dumps({"version": "4", "alerts": [ONE] * (MAX_ALERTS + 1)}).encode(), "too_many"),
         (b" " * (MAX_BODY_BYTES + 1), "too_large"),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)}_bytes",
 )  # fmt: skip
 def test_what_is_no_alert_is_refused_with_its_reason(body, reason):
     with pytest.raises(DecodeError) as refused:
