@@ -16,6 +16,7 @@ app = typer.Typer(add_completion=False)
 # name -> module whose run(options) yields results
 BENCHES = {
     "decode": "mev_dagster.bench.decode",
+    "devp2p": "mev_dagster.bench.devp2p",
     "evm": "mev_dagster.bench.evm",
     "log": "mev_dagster.bench.log",
     "store": "mev_dagster.bench.store",

@@ -135,12 +135,13 @@ class Fetcher:
     ) -> None:
         """A peer says that it has transactions; outcomes are counted as new, dup, known or over_limit."""
         state = self._peers[peer]
-        counts, wanted_by_hash = self.counts, self._wanted
+        counts, wanted_by_hash, settled, is_known = self.counts, self._wanted, self._settled, self._is_known
         offers, limit = state.offers, self.limits.offers_per_peer
+        known = 0
         for tx_hash, kind, size in zip(hashes, types, sizes, strict=True):
             wanted = wanted_by_hash.get(tx_hash)
-            if wanted is None and self._is_done(tx_hash):
-                counts["known"] += 1
+            if wanted is None and (tx_hash in settled or is_known(tx_hash)):
+                known += 1
                 continue
             if tx_hash in offers:
                 counts["dup"] += 1
@@ -158,6 +159,7 @@ class Fetcher:
             wanted.announcers[peer] = (kind, size)
             if wanted.waiting:
                 state.waiting[tx_hash] = wanted
+        counts["known"] += known
 
     def answered(
         self, peer: str, request_id: int, transactions: Sequence[PooledTransaction], now_ns: int

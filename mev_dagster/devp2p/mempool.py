@@ -76,6 +76,7 @@ class Listener:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
         self._range_told_ns = 0
+        self._announcements = 0
         self._counted: dict[str, int] = {}
         metrics.in_flight.set_function(lambda: self.fetcher.in_flight)
         metrics.wanted.set_function(lambda: len(self.fetcher))
@@ -100,7 +101,7 @@ class Listener:
     def message(self, peer: Peer, message: Message, wall_ns: int, mono_ns: int) -> None:
         """Hear one message."""
         if isinstance(message, NewPooledTransactionHashes):
-            self._metrics.messages.labels("in", "NewPooledTransactionHashes").inc()
+            self._announcements += 1  # published at the next tick: labels cost as much as the parsing
             self._announced(peer, message, wall_ns, mono_ns)
             return
         name = message.name if isinstance(message, Unread) else type(message).__name__
@@ -223,6 +224,8 @@ class Listener:
         self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
 
     def _publish_counts(self) -> None:
+        self._metrics.messages.labels("in", "NewPooledTransactionHashes").inc(self._announcements)
+        self._announcements = 0
         for name, count in self.fetcher.counts.items():
             grown = count - self._counted.get(name, 0)
             self._counted[name] = count
