@@ -41,16 +41,17 @@ _TRANSPORT_PARAMETERS = frozenset(
         "wait_end_of_query",
     }
 )
-_NAME = r'(?:`(?:[^`\\]|\\.)++`|"(?:[^"\\]|\\.)++"|[A-Za-z_][A-Za-z0-9_]*+)'
-_PATH = rf"{_NAME}(?:\s*+\.\s*+{_NAME})*+"
-# Possessive throughout: no statement, however odd, makes this match take more than linear time.
+_NAME = r'(?:`(?:[^`\\]|\\.)+`|"(?:[^"\\]|\\.)+"|[A-Za-z_][A-Za-z0-9_]*)'
+_PATH = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
+# No part can match what the part after it begins with, so a refused statement costs no more than a few
+# passes. Possessive quantifiers would say so, but early releases of Python 3.11 match them wrongly.
 _INSERT_HEAD = re.compile(
-    rf"\s*+(?P<into>INSERT\s++INTO\s++(?:TABLE\s++)?+{_PATH}(?:\s*+\(\s*+{_PATH}(?:\s*+,\s*+{_PATH})*+\s*+\))?+)"
-    r"\s*+(?P<settings>SETTINGS\s(?:(?!\bFORMAT\s)[^;'()]|'[^']*+')*+)?+FORMAT\s++(?P<format>[A-Za-z]\w*+)"
-    r"[ \t\f]*+;?+[ \t\f]*+(?:\r?\n)?",
+    rf"\s*(?P<into>INSERT\s+INTO\s+(?:TABLE\s+)?{_PATH}(?:\s*\(\s*{_PATH}(?:\s*,\s*{_PATH})*\s*\))?)"
+    r"\s*(?P<settings>SETTINGS\s(?:(?!\bFORMAT\s)[^;'()]|'[^']*')*)?FORMAT\s+(?P<format>[A-Za-z]\w*)"
+    r"[ \t\f]*;?[ \t\f]*(?:\r?\n)?",
     re.IGNORECASE | re.DOTALL,
 )
-_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*+\n|/\*.*?\*/)*+\(*+\s*+([A-Za-z]++)", re.DOTALL)
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*\(*\s*([A-Za-z]+)", re.DOTALL)
 _TRAILING_FORMAT = re.compile(r"\bFORMAT\s+([A-Za-z]\w*)\s*;?\s*(?:SETTINGS\s[^;]*)?;?\s*$", re.IGNORECASE)
 _TAIL_CHARACTERS = 4096
 _ERROR_CODE = re.compile(r"Code: (\d+)")

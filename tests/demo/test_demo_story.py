@@ -1,6 +1,7 @@
 """`mev demo`: every step holds on the shipped capture, and says the same things every time."""
 
 import json
+import pickle
 import subprocess
 import sys
 
@@ -17,9 +18,18 @@ from mev_dagster.errors import CaptureError
 SANDWICHES = sum(act.rival is Move.SANDWICH for act in SCRIPT)
 
 
+TELL = """
+import pathlib, pickle, sys
+from mev_dagster.demo.story import play
+sys.stdout.buffer.write(pickle.dumps(list(play(*map(pathlib.Path, sys.argv[1:])))))
+"""
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    return list(play(CAPTURE, tmp_path_factory.mktemp("home")))
+    """Tell it in a process of its own: this one may hold another chDB, and a process can hold only one."""
+    command = [sys.executable, "-c", TELL, str(CAPTURE), str(tmp_path_factory.mktemp("home"))]
+    return pickle.loads(subprocess.run(command, check=True, capture_output=True, timeout=280).stdout)
 
 
 @pytest.fixture(scope="module")
