@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mev_dagster.backtest.opportunity import Found, Landed, landed_in, opportunities_of
 from mev_dagster.labels.label import BlockLabels
+from mev_dagster.labels.score import Agreement
 from mev_dagster.search.plan import Kind
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
@@ -12,28 +13,6 @@ from mev_dagster.search.run import SearchResult
 KINDS = tuple(sorted(Kind))
 NO_CANDIDATE = "no_candidate"
 """Nothing was proposed, or its profit could not have paid for gas."""
-
-
-@dataclass(frozen=True, slots=True)
-class KindScore:
-    """One kind over all blocks. `tp` counts landed opportunities that were found."""
-
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-
-    @property
-    def precision(self) -> float | None:
-        """Return the share of found opportunities that landed; None without any."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
-
-    @property
-    def recall(self) -> float | None:
-        """Return the share of landed opportunities that were found; None without any."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
-
-    def __add__(self, other: "KindScore") -> "KindScore":
-        return KindScore(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +47,11 @@ class BlockScore:
         taken = {match.found.best.opportunity_id: match.found for match in self.matches if match.found}
         return (*taken.values(), *self.untaken)
 
-    def of(self, kind: Kind) -> KindScore:
+    def of(self, kind: Kind) -> Agreement:
         """Return the counts of one kind."""
         landed = [match for match in self.matches if match.landed.kind is kind]
         found = sum(match.found is not None for match in landed)
-        return KindScore(found, sum(one.kind is kind for one in self.untaken), len(landed) - found)
+        return Agreement(found, sum(one.kind is kind for one in self.untaken), len(landed) - found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +60,10 @@ class Backtest:
 
     blocks: tuple[BlockScore, ...]
     synthetic: bool
-    per_kind: Mapping[Kind, KindScore] = field(init=False)
+    per_kind: Mapping[Kind, Agreement] = field(init=False)
 
     def __post_init__(self) -> None:
-        scores = {kind: sum((block.of(kind) for block in self.blocks), start=KindScore()) for kind in KINDS}
+        scores = {kind: sum((block.of(kind) for block in self.blocks), start=Agreement()) for kind in KINDS}
         object.__setattr__(self, "per_kind", scores)
 
     @property

@@ -25,7 +25,7 @@ Json: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Counts of one kind; precision and recall are None where nothing was found or expected."""
+    """Counts of one kind; `tp` counts what was expected and found."""
 
     tp: int = 0
     fp: int = 0
@@ -33,12 +33,12 @@ class Agreement:
 
     @property
     def precision(self) -> float | None:
-        """Return the share of our labels that the other inspector has."""
+        """Return the share of what was found that was expected; None where nothing was found."""
         return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
 
     @property
     def recall(self) -> float | None:
-        """Return the share of the other inspector's labels that we have."""
+        """Return the share of what was expected that was found; None where nothing was expected."""
         return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
 
     def __add__(self, other: "Agreement") -> "Agreement":

@@ -11,10 +11,11 @@ import pytest
 from mev_dagster.backtest.opportunity import Found, Landed, opportunities_of
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.run import backtest_capture
-from mev_dagster.backtest.score import KindScore, pnl_wei
+from mev_dagster.backtest.score import pnl_wei
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.importers import import_blocks_prestate
 from mev_dagster.evm.engines import get_engine
+from mev_dagster.labels.score import Agreement
 from mev_dagster.search.inputs import capture_inputs
 from mev_dagster.search.plan import Kind
 from mev_dagster.search.run import search_block
@@ -47,7 +48,7 @@ def test_what_was_found_of_a_landed_opportunity_is_never_worth_more_than_it(ship
 
 
 def test_a_block_scores_its_kinds_apart(shipped):
-    summed = sum((block.of(Kind.SANDWICH) for block in shipped.blocks), start=KindScore())
+    summed = sum((block.of(Kind.SANDWICH) for block in shipped.blocks), start=Agreement())
     assert summed == shipped.per_kind[Kind.SANDWICH]
 
 
@@ -100,7 +101,7 @@ def test_a_missed_opportunity_says_what_kept_it_from_being_verified(fixtures, tm
     with open_capture(tmp_path / "capture") as capture:
         result = backtest_capture(capture, get_engine())
     assert [match.missed for match in result.blocks[0].matches] == ["", "no_candidate", "missing_state"]
-    assert result.per_kind[Kind.SANDWICH] == KindScore(tp=1, fp=0, fn=2)
+    assert result.per_kind[Kind.SANDWICH] == Agreement(tp=1, fp=0, fn=2)
     assert result.synthetic
 
 
