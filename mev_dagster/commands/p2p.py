@@ -20,7 +20,7 @@ def probe(
     """Shake hands with a peer and say who it is and which chain it is on."""
     import asyncio
 
-    from mev_dagster.commands.output import out, print_json
+    from mev_dagster.commands.output import jsonable, out, print_json
     from mev_dagster.devp2p.enode import parse_enode
     from mev_dagster.devp2p.probe import probe_peer
 
@@ -28,8 +28,14 @@ def probe(
     if as_json:
         print_json(found)
         return
-    for name, value in found.items():
-        out.print(f"[bold]{name:18}[/] {value}")
+    fork = found["fork_id"]
+    shown = {
+        **found,
+        "fork_id": f"{fork['hash'].hex()}, next {fork['next']}",
+        "capabilities": ", ".join(found["capabilities"]),
+    }
+    for name, value in jsonable(shown).items():
+        out.print(f"[bold]{name:14}[/] {value}", soft_wrap=True)
 
 
 @app.command()
