@@ -120,7 +120,8 @@ class Listener:
     def tick(self, now_ns: int) -> None:
         """Let stalled peers go, tell our block range now and then, publish counts."""
         for name in self.fetcher.overdue(now_ns, STALLED_NS):
-            self._peers[name].disconnect("request_stalled", Reason.TIMEOUT)
+            if (stalled := self._peers.get(name)) is not None:
+                stalled.disconnect("request_stalled", Reason.TIMEOUT)
         if now_ns - self._range_told_ns > RANGE_UPDATE_NS and (update := self._served_range()):
             self._range_told_ns = now_ns
             for peer in list(self._peers.values()):

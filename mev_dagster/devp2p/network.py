@@ -136,6 +136,10 @@ class Network:
             self.port = self._server.sockets[0].getsockname()[1]
         self._tasks = [asyncio.create_task(self._scheduler.run()), asyncio.create_task(self._tick())]
 
+    async def watch(self) -> None:
+        """Wait for ever; raise what the scheduler or the clockwork raised, which is a fault of ours."""
+        await asyncio.gather(*self._tasks)
+
     async def close(self) -> None:
         """Say goodbye to everyone and stop."""
         if self._server is not None:

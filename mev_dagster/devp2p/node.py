@@ -93,7 +93,7 @@ class MempoolNode:
     async def run(self) -> None:
         """Run until cancelled."""
         await self.network.start()
-        tasks = [asyncio.create_task(self._maintenance.run())]
+        tasks = [asyncio.create_task(self._maintenance.run()), asyncio.create_task(self.network.watch())]
         try:
             if self._config.discovery:
                 await self._socket.open(self._config.network.host, self.network.port)

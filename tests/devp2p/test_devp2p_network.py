@@ -221,3 +221,10 @@ def test_neighbours_count_only_towards_the_totals():
     assert door.refusal("127.0.0.1", 0) == "peers_full"
     door.released("127.0.0.1", was_open=True)
     assert door.refusal("127.0.0.1", 0) is None
+
+
+async def test_a_fault_in_the_clockwork_is_not_silent(monkeypatch):
+    async with listening() as node:
+        monkeypatch.setattr(node.listener, "tick", lambda now_ns: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(node.network.watch(), 20)

@@ -1,0 +1,22 @@
+"""The devp2p benchmark runs, and its traffic is what it says."""
+
+from mev_dagster.bench import devp2p
+from mev_dagster.bench.devp2p_traffic import announcement, bodies, frames, link_secrets
+from mev_dagster.chain.keccak import keccak
+from mev_dagster.devp2p.eth.codec import encode_message
+from mev_dagster.devp2p.frames import HEAD_BYTES, FrameReader
+
+
+def test_traffic_is_repeatable_and_its_frames_open():
+    assert bodies(3, seed=1) == bodies(3, seed=1)
+    assert all(tx.hash == keccak(tx.raw) for tx in bodies(5, seed=2))
+    message_id, payload = encode_message(announcement(20, seed=1), 70)
+    stream = frames(message_id, payload, 2)
+    length = FrameReader(link_secrets()[0]).open_head(stream[:HEAD_BYTES], 1 << 20)
+    assert len(stream) == 2 * (HEAD_BYTES + length)
+
+
+def test_a_handshake_and_mainnets_rate_are_measured():
+    for result in (devp2p._handshake(2), devp2p._mainnet(1)):
+        assert result.value > 0
+        assert result.budget
