@@ -10,7 +10,7 @@ sys.exit(sys.version_info < (3, 11))
 PY
 
 make_venv() {
-  "$python" -m venv "$venv" 2>/dev/null && return
+  "$python" -m venv "$venv" >/dev/null 2>&1 && return
   rm -rf "$venv"
   # Debian splits ensurepip into python3-venv; its wheels can be fetched and unpacked without root.
   "$python" -m venv --without-pip "$venv"
