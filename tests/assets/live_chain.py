@@ -11,6 +11,8 @@ from typing import Any
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import BlockSeen
 from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.settings import settings
+from mev_dagster.store.client import open_store
 
 DEADLINE_SECONDS = 60
 RICH = ("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266", "0x70997970c51812dc3a010c7d01b50e0d17dc79c8")
@@ -66,23 +68,28 @@ class LiveChain:
         self.rpc.call("eth_sendTransaction", [request])
 
     def mine(self) -> BlockSeen:
-        """Mine a block and wait until it is logged."""
+        """Mine a block and wait until its window is logged and stored."""
         self.rpc.call("evm_mine", [])
         number = int(str(self.rpc.call("eth_blockNumber", [])), 16)
         return self._logged(number, lambda event: True)
 
     def reorg(self, depth: int = 1) -> None:
-        """Replace the newest blocks and wait until the daemon has logged their successors."""
+        """Replace the newest blocks and wait until the daemon has stored their successors."""
         number = int(str(self.rpc.call("eth_blockNumber", [])), 16)
         before = {event.block_hash for event in self.heads()}
         self.rpc.call("anvil_reorg", [depth, []])
         self._logged(number, lambda event: event.block_hash not in before)
 
     def _logged(self, number: int, wanted: Callable[[BlockSeen], bool]) -> BlockSeen:
-        return wait_until(
+        head = wait_until(
             lambda: next((e for e in self.heads() if e.number == number and wanted(e)), None),
             f"head {number}",
         )
+        # The sensor, too, starts a block's run only when the daemon has stored its window.
+        with open_store(settings(), in_process=False, migrate=False) as store:
+            where = {"block_number": number, "block_hash": head.block_hash}
+            wait_until(lambda: store.count("ingest_windows", where), f"the stored window of {number}")
+        return head
 
     def stop(self) -> None:
         for process in reversed(self.processes):
