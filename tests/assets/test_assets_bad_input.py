@@ -170,7 +170,7 @@ def live(home: Path, tmp_path: Path, anvil_binary: str, monkeypatch: pytest.Monk
         settings.cache_clear()
 
 
-# In the long suite: behind the other tests of this file the first run sometimes finds its window's rows unsound.
+# In the long suite: behind its neighbours its first run sometimes finds the window's rows unsound.
 @pytest.mark.long
 def test_a_block_reorged_while_its_run_is_on_ends_superseded_and_its_successor_replaces_it(
     live: LiveChain, instance, monkeypatch
