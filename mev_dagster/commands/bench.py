@@ -2,14 +2,17 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from mev_dagster.bench.harness import Options, Result
+from mev_dagster.bench.report import figure, provenance, section, write_sections
 from mev_dagster.commands.output import err, out, print_json
 from mev_dagster.errors import InputError
+from mev_dagster.telemetry.clock import SystemClock
 
 app = typer.Typer(add_completion=False)
 
@@ -37,6 +40,9 @@ def bench(
         bool, typer.Option("--check-budget", help="end with 1 when a budget is missed")
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="a tenth of the work, for a look")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="page to keep the figures in, a section a benchmark")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Measure, print every figure beside its peer and its limit, and hold ratios against their budgets."""
@@ -48,7 +54,12 @@ def bench(
     with err.status("starting", spinner="dots") as status:
         for name in chosen:
             options = Options(quick=quick, step=lambda text, name=name: status.update(f"{name}: {text}"))  # type: ignore[misc]
-            results.extend(import_module(BENCHES[name]).run(options))
+            measured = list(import_module(BENCHES[name]).run(options))
+            results.extend(measured)
+            if report is not None:
+                command = f"mev bench {name}{' --quick' if quick else ''}"
+                origin = provenance(command, SystemClock(), page=report)
+                write_sections(report, {name: section(name, measured, origin)})
     missed = [result.name for result in results if result.ok is False]
     if as_json:
         print_json({"results": [result.as_json() for result in results], "ok": not missed})
@@ -66,7 +77,7 @@ def _print_table(results: list[Result]) -> None:
     for row in results:
         table.add_row(
             f"[bold]{row.name}[/]",
-            f"{row.value:.4g} {row.unit}",
+            f"{figure(row.value)} {row.unit}",
             _beside(row.peer_value, row.ratio_to_peer),
             _beside(row.limit_value, row.ratio_to_limit),
             marks[row.ok] if row.budget else "",
@@ -83,4 +94,4 @@ def _print_table(results: list[Result]) -> None:
 def _beside(value: float | None, ratio: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if ratio is None else f"{value:.4g} ({ratio:.3g}x)"
+    return figure(value) if ratio is None else f"{figure(value)} ({ratio:.3g}x)"
