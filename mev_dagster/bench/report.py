@@ -7,6 +7,7 @@ measured, with the command, the commit, the machine and the date. Text outside t
 import os
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,13 +94,11 @@ def commit_of(folder: Path, page: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
+    git = shutil.which("git")
+    if git is None:
         return None
-    return done.stdout.rstrip("\n")
+    done = subprocess.run([git, "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.rstrip("\n") if done.returncode == 0 else None
 
 
 def section(name: str, results: Sequence[Result], origin: Provenance) -> str:
