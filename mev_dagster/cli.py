@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "replay an event log and compare digests"),
     "search": ("search", "ranked ex-ante candidates of a capture"),
     "simulate": ("simulate", "execute a block or transaction on its captured prestate"),
+    "soak": ("soak", "load over time: devp2p peers under churn, and what was lost"),
     "status": ("status", "show every process and the block-to-opportunity lag"),
     "store": ("store", "schema, backfill, retention and integrity of the store"),
     "up": ("up", "start every process of the platform"),
