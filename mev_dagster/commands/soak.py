@@ -52,7 +52,8 @@ def _tell_mark(mark: "Mark") -> None:
 
     out.print(
         f"minute {mark.minute:6.2f}: {mark.delivered:,} of {mark.announced:,} announced are in the store, "
-        f"{mark.churned} times a peer went, daemon {mark.rss_mib:.1f} MiB"
+        f"{mark.churned} times a peer went, daemon {mark.rss_mib:.1f} MiB",
+        soft_wrap=True,
     )
 
 
@@ -64,7 +65,8 @@ def _tell_report(report: "SoakReport") -> None:
     verdict = "[bold green]nothing lost[/]" if report.ok else f"[bold red]{report.lost} lost[/]"
     out.print(
         f"{verdict}: {report.delivered:,} of {report.announced:,} transactions that honest peers announced "
-        f"were delivered, {report.peers_only_delivered:,} of {report.peers_only:,} that only peers had"
+        f"were delivered, {report.peers_only_delivered:,} of {report.peers_only:,} that only peers had",
+        soft_wrap=True,
     )
     out.print(f"{report.events:,} events logged; peers went and came {report.churned} times")
     out.print(f"memory {level}, {report.rss_slope:+.1f} MiB an hour over the second half")
@@ -75,4 +77,4 @@ def _tell_report(report: "SoakReport") -> None:
         ("violations", report.violations),
     ):
         shown = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"
-        out.print(f"{title}: {shown}")
+        out.print(f"{title}: {shown}", soft_wrap=True)

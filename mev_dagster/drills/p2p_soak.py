@@ -1,4 +1,4 @@
-"""`mev soak p2p`: minutes of hybrid ingest under churn, and everything that honest peers announced arrives."""
+"""`mev soak p2p`: hybrid ingest under churn for minutes; everything that honest peers announced arrives."""
 
 import asyncio
 import time

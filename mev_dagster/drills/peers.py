@@ -92,7 +92,7 @@ class GarblingGateway(WithholdingGateway):
         self._listening.pop(peer.id, None)
 
     def tick(self, now_ns: int) -> None:
-        """Send noise in place of an announcement, and now and then in place of a whole frame."""
+        """Send noise in place of an announcement."""
         for peer in list(self._listening.values()) if self.garbling else ():
             noise = self._rng.randbytes(GARBAGE_BYTES)
             peer.connection.session.link.send(SUBPROTOCOLS_FROM + NEW_POOLED_TRANSACTION_HASHES, noise)

@@ -1,4 +1,4 @@
-"""Processes of the platform as children of a drill, in a folder of their own: nothing else here is touched."""
+"""Processes of the platform as children of a drill, in its own folder: nothing else is touched."""
 
 import os
 import signal
