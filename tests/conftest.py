@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,14 @@ def fixtures() -> Path:
     if not (FIXTURES / "manifest.json").exists():
         pytest.skip(f"MEV_FIXTURES: no mainnet fixtures at {FIXTURES}")
     return FIXTURES
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the figures that tests have put down with `record_property`: how much a passed test has seen."""
+    for report in terminalreporter.stats.get("passed", []):
+        if report.user_properties:
+            figures = ", ".join(f"{name} {value}" for name, value in report.user_properties)
+            terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {figures}")
 
 
 @pytest.fixture(scope="session")

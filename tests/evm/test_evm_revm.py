@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from evm_probes import PROBES
 from evm_worlds import (
     ALICE,
     BOB,
@@ -76,6 +77,21 @@ def test_a_fork_it_does_not_execute_exactly_is_refused(engines, fork):
     assert not engines[1].supports(fork)
     with pytest.raises(UnsupportedFork):
         engines[1].simulate(world(), replace(PRAGUE, fork=fork), [])
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
+def test_a_rule_of_any_fork_gives_what_the_reference_gives(engines, probe):
+    for fork in (fork for fork in FORKS if fork is not Fork.CONSTANTINOPLE):
+        txs = probe.transactions(fork)
+        state = replace(probe.state(), block_hashes={number: bytes([number]) * 32 for number in range(100)})
+        reference, native = (
+            engine.simulate(state, probe.environment(fork), txs, begin_block=False) for engine in engines
+        )
+        assert native.state_diff_hash == reference.state_diff_hash, fork
+        for wanted, found in zip(reference.txs, native.txs, strict=True):
+            # What a failing instruction had already looked at is each engine's own.
+            reads = {"accounts_read": wanted.accounts_read, "slots_read": wanted.slots_read}
+            assert replace(found, **reads) == wanted, fork
 
 
 @pytest.mark.parametrize("fork", [Fork.FRONTIER, Fork.LONDON, Fork.PRAGUE])

@@ -1,14 +1,12 @@
 """Runs under a Python that has `ethereum-execution`, the executable specification; one JSON case a line.
 
-It has an environment of its own because its pins of coincurve and cryptography exclude ours:
-`python -m venv X && X/bin/pip install ethereum-execution`, then MEV_EELS_PYTHON=X/bin/python.
+`conformance_eels.py` makes that Python and speaks with this process.
 """
 
 import importlib
 import json
 import sys
 
-from ethereum.crypto.hash import keccak256
 from ethereum.exceptions import EthereumException
 from ethereum_rlp import rlp
 from ethereum_types.bytes import Bytes, Bytes20, Bytes32
@@ -46,9 +44,9 @@ def run(case: dict) -> dict:
         "number": Uint(env["number"]),
         "base_fee_per_gas": Uint(env["base_fee"] or 0),
         "time": U256(env["timestamp"]),
-        "difficulty": Uint(0),
-        "prev_randao": Bytes32(bytes(32)),
-        "excess_blob_gas": U64(0),
+        "difficulty": Uint(env["difficulty"]),
+        "prev_randao": Bytes32(bytes.fromhex(env["prev_randao"])),
+        "excess_blob_gas": U64(env["excess_blob_gas"]),
         "parent_beacon_block_root": Bytes32(bytes(32)),
     }
     wanted = vm.BlockEnvironment.__dataclass_fields__
@@ -78,7 +76,7 @@ def run(case: dict) -> dict:
                 ],
             }
         )
-    return {"txs": results, "state_root": states.state_root(state).hex(), "keccak": keccak256(b"").hex()}
+    return {"txs": results, "state_root": states.state_root(state).hex()}
 
 
 def decode(transactions, raw: bytes):

@@ -1,104 +1,82 @@
-"""The engine against the executable specification of Ethereum, on code that nobody would write.
+"""Both local engines against the executable specification of Ethereum (`make conformance`).
 
-Runs where MEV_EELS_PYTHON names a Python that has `ethereum-execution` (see eels_worker.py).
+First the rule that each fork has brought, then code that nobody would write.
 """
 
-import json
-import os
-import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from evm_worlds import ALICE, BOB, CONTRACT, KEYS, at, push, transaction, world
-from hypothesis import HealthCheck, assume, given, settings
+from conformance_eels import MODULES, Specification, specification_python
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evm"))
+
+from evm_probes import PROBES, Probe
+from evm_worlds import ALICE, BOB, CONTRACT, KEYS, at, push, transaction, world
 from test_evm_interpreters import code as programs
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import sign_authorization
 from mev_dagster.chain.transactions import AccessListEntry
-from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.prestate import AccountOverride, Prestate
-from mev_dagster.evm.types import TxStatus
+from mev_dagster.evm.types import BlockEnv, TxStatus
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
-MODULES = {fork: fork.name.lower() for fork in Fork if fork < Fork.AMSTERDAM}
-MODULES[Fork.DAO] = "dao_fork"
-# The specification has no fork of its own for what never was one on mainnet.
-FORKS = [fork for fork in MODULES if fork is not Fork.PETERSBURG and fork is not Fork.ARROW_GLACIER]
-
-
-class Specification:
-    """One worker process; a case in, what the specification makes of it out."""
-
-    def __init__(self, python: str) -> None:
-        worker = Path(__file__).with_name("eels_worker.py")
-        self._process = subprocess.Popen(
-            [python, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(self, fork: Fork, state: Prestate, env, txs) -> dict:
-        case = {
-            "fork": MODULES[fork],
-            "alloc": {
-                address.hex(): (
-                    account.nonce,
-                    account.balance_wei,
-                    state.code(account.code_hash).hex(),
-                    {str(slot): value for slot, value in account.storage.items() if value},
-                )
-                for address, account in state.accounts.items()
-            },
-            "env": {
-                "chain_id": env.chain_id,
-                "gas_limit": env.gas_limit,
-                "coinbase": env.coinbase.hex(),
-                "number": env.number,
-                "timestamp": env.timestamp,
-                "base_fee": env.base_fee_per_gas_wei,
-                "block_hashes": [state.block_hashes[number].hex() for number in range(env.number)],
-            },
-            "txs": [tx.raw.hex() for tx in txs],
-        }
-        self._process.stdin.write(json.dumps(case) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(10)
+FORKS = sorted(MODULES)
+ENGINES = [get_engine(name) for name in ("py_evm", *(["revm"] if native_is_installed() else []))]
 
 
 @pytest.fixture(scope="module")
 def specification() -> Iterator[Specification]:
-    python = os.environ.get("MEV_EELS_PYTHON")
-    if not python:
-        pytest.skip("MEV_EELS_PYTHON names no Python with ethereum-execution")
-    found = Specification(python)
+    found = Specification(specification_python())
     yield found
     found.close()
 
 
-def assert_as_specified(specification: Specification, fork: Fork, state: Prestate, txs) -> None:
-    env = at(fork)
+@pytest.fixture(autouse=True)
+def _counted(specification, record_property) -> Iterator[None]:
+    answered, unanswered = specification.answered, specification.unanswered
+    yield
+    record_property("engines", ", ".join(engine.name for engine in ENGINES))
+    record_property("cases", specification.answered - answered)
+    record_property("without an answer", specification.unanswered - unanswered)
+
+
+def assert_as_specified(specification: Specification, env: BlockEnv, state: Prestate, txs) -> None:
     ancestors = {number: keccak(number.to_bytes(8, "big")) for number in range(env.number)}
     state = replace(state, block_hashes=ancestors)
-    ours = get_engine().simulate(state, env, txs, begin_block=False)
-    theirs = specification.run(fork, state, env, txs)
-    assume("no_answer" not in theirs)
-    for mine, spec in zip(ours.txs, theirs["txs"], strict=True):
-        assert (mine.status is TxStatus.INVALID) == ("invalid" in spec), (mine.error, spec)
-        if "invalid" in spec:
-            continue
-        assert mine.gas_used == spec["gas"]
-        assert spec["ok"] in {None, mine.status is TxStatus.SUCCESS}
-        logs = [[log.address.hex(), [t.hex() for t in log.topics], log.data.hex()] for log in mine.logs]
-        assert logs == spec["logs"]
-    assert state.apply(ours.state_diff).state_root().hex() == theirs["state_root"]
+    env = replace(env, parent_hash=ancestors[env.number - 1])
+    theirs = specification.run(state, env, txs)
+    if "no_answer" in theirs:
+        return  # counted, and told at the end
+    for engine in ENGINES:
+        ours = engine.simulate(state, env, txs, begin_block=False)
+        for mine, spec in zip(ours.txs, theirs["txs"], strict=True):
+            said = f"{engine.name}, {env.fork.name}: {mine.error or mine.detail}, specification: {spec}"
+            assert (mine.status is TxStatus.INVALID) == ("invalid" in spec), said
+            if "invalid" in spec:
+                continue
+            assert mine.gas_used == spec["gas"], said
+            assert spec["ok"] in {None, mine.status is TxStatus.SUCCESS}, said
+            logs = [[log.address.hex(), [t.hex() for t in log.topics], log.data.hex()] for log in mine.logs]
+            assert logs == spec["logs"], said
+        root = state.apply(ours.state_diff).state_root().hex()
+        assert root == theirs["state_root"], f"{engine.name}, {env.fork.name}"
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
+def test_a_rule_holds_from_its_fork_on_and_not_before(specification, probe: Probe):
+    for fork in FORKS:
+        txs = probe.transactions(fork)
+        if txs:
+            assert_as_specified(specification, probe.environment(fork), probe.state(), txs)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
@@ -119,7 +97,7 @@ def test_random_code_ends_as_specified(specification, code, data, fork, gas):
         transaction(0, nonce=1, to=None, data=code, gas_limit=gas, chain_id=protected, **fees),
         transaction(0, nonce=2, gas_limit=gas, chain_id=protected, **fees),
     ]
-    assert_as_specified(specification, fork, state, txs)
+    assert_as_specified(specification, at(fork), state, txs)
 
 
 PRECOMPILES = [*range(1, 0x12), 0x100]
@@ -147,7 +125,7 @@ def test_precompiles_answer_as_specified(specification, address, words, cut, for
     fees = {"type": 0} if fork < Fork.LONDON else {}
     protected = 31_337 if fork >= Fork.SPURIOUS_DRAGON else None
     tx = transaction(0, data=data, gas_limit=400_000, chain_id=protected, **fees)
-    assert_as_specified(specification, fork, world(COPY_INPUT + call + keep), [tx])
+    assert_as_specified(specification, at(fork), world(COPY_INPUT + call + keep), [tx])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -179,4 +157,4 @@ def test_delegations_are_applied_as_specified(specification, signed, target, cod
     again = transaction(
         0, nonce=nonce, to=BOB, gas_limit=200_000, access_list=[AccessListEntry(BOB, (bytes(32),))]
     )
-    assert_as_specified(specification, fork, state, [first, again])
+    assert_as_specified(specification, at(fork), state, [first, again])
