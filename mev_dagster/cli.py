@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("backtest", "score ex-ante candidates against what landed"),
     "bench": ("bench", "measure against peers and limits in the same run"),
     "capture": ("capture", "record, import and verify self-contained windows of chain and mempool"),
+    "chaos": ("chaos", "fault drills: peers, node, store and daemon broken under traffic"),
     "coverage": ("coverage", "compare lanes: first seen, delay, exclusive, included"),
     "decode": ("decode", "decode raw transactions, one hex a line"),
     "demo": ("demo", "the whole loop, offline, on the shipped capture"),

@@ -33,9 +33,7 @@ GWEI = 10**9
 TICK_SECONDS = 0.2
 BLOCK_SECONDS = 4
 REDIAL_SECONDS = 1
-POOL_SECONDS = (
-    90  # how long a peer keeps a transaction, so that a rejoining one does not tell all it ever had
-)
+POOL_SECONDS = 90  # of traffic that a peer keeps: one that rejoins tells all it has
 POOL_LEAST = 256
 PEERS_ONLY, NODE_ONLY = 0.1, 0.1  # shares of the traffic
 STORED_HASHES = "SELECT DISTINCT tx_hash FROM transactions"
