@@ -5,7 +5,8 @@ import dagster as dg
 from assets.per_block import block_asset
 from assets.plots import bars, histogram
 from assets.tables import preview
-from mev_dagster.ingest.coverage import coverage_columns, window_coverage
+from mev_dagster.errors import InputError
+from mev_dagster.ingest.coverage import coverage_columns, measure
 from mev_dagster.store.client import Store
 from resources.block_search import BlockSearch
 
@@ -116,21 +117,21 @@ def stored_senders(store: Store, hashes: list[bytes]) -> dict[bytes, bytes]:
 @block_asset("ingest", table="coverage", team="ingest", deps=[ingest_windows])
 def source_coverage(block: BlockSearch) -> dg.MaterializeResult:
     """Which lane saw what first, what only one saw, and which of the block's transactions nobody saw."""
-    rows = block.window
-    found = window_coverage(rows)
+    found = measure(block.store, first=block.number, last=block.number)
+    if found is None:
+        raise InputError(f"block {block.number}: the store holds no window that leads to it")
     where = {"first_block_number": block.number, "last_block_number": block.number}
-    block.replace("coverage", where, coverage_columns(rows, found))
-    alone = [one for one in found if not one.other]
+    block.replace("coverage", where, coverage_columns(found))
     lanes = [
         {"lane": one.lane, "seen": one.seen, "exclusive": one.exclusive, "included": one.included}
-        for one in alone
+        for one in found.lanes
     ]
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": len(found),
+            "dagster/row_count": len(found.rows),
             "lanes": preview(lanes, ("lane", "seen", "exclusive", "included")),
-            "first_seen": bars("transactions seen, by lane", [one.seen for one in alone]),
-            "seen_before_slot": max((one.before_slot for one in alone), default=0),
-            "never_seen": min((one.never_seen for one in alone), default=0),
+            "first_seen": bars("transactions seen, by lane", [one.seen for one in found.lanes]),
+            "seen_before_slot": found.together.before_slot,
+            "never_seen": found.together.never_seen,
         }
     )

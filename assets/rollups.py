@@ -11,14 +11,15 @@ from assets.lineage import column_lineage
 from assets.partitions import days, hours
 from assets.plots import bars
 from assets.tables import ether, preview, table_metadata
-from mev_dagster.store.rollups import BACKTESTS_DAILY, COVERAGE_HOURLY, LABELS_DAILY, Rollup, roll_up
+from mev_dagster.ingest.coverage import hourly_columns, measure
+from mev_dagster.store.rollups import BACKTESTS_DAILY, LABELS_DAILY, Rollup, roll_up
 from resources.store import StoreResource
 
 NS_PER_SECOND = 1_000_000_000
 
 
 def rollup_asset(
-    rollup: Rollup, of: dg.AssetsDefinition, partitions: dg.TimeWindowPartitionsDefinition
+    table: str, of: dg.AssetsDefinition, partitions: dg.TimeWindowPartitionsDefinition
 ) -> Callable[..., dg.AssetsDefinition]:
     """Return the decorator of a roll-up of a per-block asset; any of its blocks may lie in a window."""
     return dg.asset(
@@ -28,43 +29,65 @@ def rollup_asset(
         deps=[dg.AssetDep(of, partition_mapping=dg.AllPartitionMapping())],
         owners=["team:research"],
         kinds={"clickhouse"},
-        metadata=table_metadata(rollup.table),
-        code_version="1",
+        metadata=table_metadata(table),
+        code_version="2",
     )
+
+
+def window_ns(context: dg.AssetExecutionContext) -> tuple[int, int]:
+    """Return the run's window `[start, end)` in nanoseconds."""
+    window = context.partition_time_window
+    start, end = (int(moment.timestamp()) * NS_PER_SECOND for moment in (window.start, window.end))
+    return start, end
+
+
+def lineage_metadata(table: str, of: dg.AssetsDefinition) -> dict[str, Any]:
+    """Return the column lineage of a roll-up, as metadata."""
+    lineage = column_lineage(table, [of])
+    return {"dagster/column_lineage": lineage} if lineage else {}
 
 
 def rolled_up(
     context: dg.AssetExecutionContext, store: StoreResource, rollup: Rollup, of: dg.AssetsDefinition
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Roll the run's window up; return its rows and the metadata that every roll-up shows."""
-    window = context.partition_time_window
-    start_ns, end_ns = (int(moment.timestamp()) * NS_PER_SECOND for moment in (window.start, window.end))
-    rows = roll_up(store.client, rollup, start_ns, end_ns)
-    lineage = column_lineage(rollup.table, [of])
-    shared: dict[str, Any] = {
+    rows = roll_up(store.client, rollup, *window_ns(context))
+    return rows, {
         "dagster/row_count": len(rows),
         "blocks": max((row["blocks"] for row in rows), default=0),
         "rows": preview(rows, rollup.columns),
+        **lineage_metadata(rollup.table, of),
     }
-    return rows, shared | ({"dagster/column_lineage": lineage} if lineage else {})
 
 
-@rollup_asset(COVERAGE_HOURLY, source_coverage, hours)
+@rollup_asset("coverage_hourly", source_coverage, hours)
 def coverage_hourly(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
-    """What each lane saw in the hour, first, alone, or not at all."""
-    rows, metadata = rolled_up(context, store, COVERAGE_HOURLY, source_coverage)
-    alone = [row for row in rows if not row["other"]]
+    """What each lane saw in the hour, first, alone, or not at all.
+
+    Measured over the hour, not summed up from its blocks: what arrived before one block and landed in the
+    next was seen, and the median of an hour is no mean of medians.
+    """
+    start_ns, end_ns = window_ns(context)
+    found = measure(store.client, closed_from_ns=start_ns, closed_before_ns=end_ns)
+    columns = hourly_columns(found) if found else {}
+    store.client.replace("coverage_hourly", {"hour": start_ns}, columns)
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    lanes = found.lanes if found else ()
     return dg.MaterializeResult(
         metadata={
-            **metadata,
-            "seen": sum(row["seen"] for row in alone),
-            "never_seen": min((row["never_seen"] for row in alone), default=0),
-            "seen_by_lane": bars("transactions seen, by lane", [row["seen"] for row in alone]),
+            "dagster/row_count": len(rows),
+            "blocks": found.blocks if found else 0,
+            "rows": preview(rows, tuple(columns)),
+            "seen": found.together.seen if found else 0,
+            "seen_before_slot": found.together.before_slot if found else 0,
+            "never_seen": found.together.never_seen if found else 0,
+            "seen_by_lane": bars("transactions seen, by lane", [one.seen for one in lanes]),
+            **lineage_metadata("coverage_hourly", source_coverage),
         }
     )
 
 
-@rollup_asset(LABELS_DAILY, mev_labels, days)
+@rollup_asset(LABELS_DAILY.table, mev_labels, days)
 def labels_daily(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
     """What landed in the day, by kind."""
     rows, metadata = rolled_up(context, store, LABELS_DAILY, mev_labels)
@@ -78,7 +101,7 @@ def labels_daily(context: dg.AssetExecutionContext, store: StoreResource) -> dg.
     )
 
 
-@rollup_asset(BACKTESTS_DAILY, backtests, days)
+@rollup_asset(BACKTESTS_DAILY.table, backtests, days)
 def backtests_daily(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
     """The search against what landed, over the day."""
     rows, metadata = rolled_up(context, store, BACKTESTS_DAILY, backtests)

@@ -1,31 +1,42 @@
-"""Lane against lane: who saw which transaction of a block's window first, alone, or not at all.
+"""Lane against lane: who saw which transaction first, alone, or not at all, over any range of blocks.
 
-A pure function of the window's rows, so that live, replay and backfill agree.
+Measured on the store's sightings, so that live, replay and backfill agree; the same statement serves one
+block, an hour of them and `mev coverage`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
-from mev_dagster.ingest.rows import Rows
+from mev_dagster.features.mempool import PENDING_WINDOWS
+from mev_dagster.store.client import Store
 
 NS_PER_MS = 1_000_000
+LARGEST_NUMBER = 2**63 - 1
+
+_FILES = resources.files("mev_dagster.ingest")
+_SPAN_SQL = (_FILES / "coverage_span.sql").read_text()
+_COVERAGE_SQL = (_FILES / "coverage.sql").read_text()
+_LANDED_SQL = (_FILES / "coverage_landed.sql").read_text()
 
 
 @dataclass(frozen=True, slots=True)
 class LaneCoverage:
-    """What one lane saw; with `other` set, how it compares with that lane on what both saw.
+    """What one lane (and source) saw; with `other` set, how it compares with that lane.
 
-    Times are integer nanoseconds; a lead is how much earlier this lane was. `before_slot`, `after_slot` and
-    `never_seen` part the block's own transactions.
+    `seen` are the transactions of its `sightings`, `exclusive` those that no other lane (or not `other`)
+    knew, `shared` those that another knew too, `seen_first` those it saw before every other lane. A lead is
+    how much earlier this lane was, in nanoseconds. `before_slot`, `after_slot` and `never_seen` part the
+    blocks' own transactions. The lane without a name is all of them together.
     """
 
     lane: str
     other: str
+    sightings: int
     seen: int
     exclusive: int
-    included: int
     shared: int
     seen_first: int
     median_lead_ns: int | None
@@ -34,96 +45,170 @@ class LaneCoverage:
     after_slot: int
     never_seen: int
 
+    @property
+    def included(self) -> int:
+        """Transactions of the blocks that the lane had seen before their block."""
+        return self.before_slot + self.after_slot
 
-def window_coverage(rows: Rows) -> list[LaneCoverage]:
-    """Compare the lanes of one window; one entry a lane and one for each ordered pair of lanes."""
-    (window,) = rows.written["ingest_windows"]
-    included = [row["tx_hash"] for row in rows.written.get("block_txs", [])]
-    slot_start_ns = window["block_time"]
-    first = _first_sightings(rows.written.get("tx_sightings", []))
-    found = [_alone(lane, first, included, slot_start_ns) for lane in sorted(first)]
-    return found + [_against(lane, other, first) for lane, other in permutations(sorted(first), 2)]
-
-
-def coverage_columns(rows: Rows, found: Sequence[LaneCoverage]) -> Mapping[str, list[Any]]:
-    """Return the coverage of a window as columns of the table `coverage`."""
-    (window,) = rows.written["ingest_windows"]
-    return {
-        "window_start": [window["opened_at"]] * len(found),
-        "window_end": [window["closed_at"]] * len(found),
-        "first_block_number": [window["block_number"]] * len(found),
-        "last_block_number": [window["block_number"]] * len(found),
-        "lane": [one.lane for one in found],
-        "other": [one.other for one in found],
-        "seen": [one.seen for one in found],
-        "exclusive": [one.exclusive for one in found],
-        "included": [one.included for one in found],
-        "shared": [one.shared for one in found],
-        "seen_first": [one.seen_first for one in found],
-        "median_ms": [_ms(one.median_lead_ns) for one in found],
-        "p95_ms": [_ms(one.p95_lead_ns) for one in found],
-        "before_slot": [one.before_slot for one in found],
-        "after_slot": [one.after_slot for one in found],
-        "never_seen": [one.never_seen for one in found],
-        "synthetic": [window["synthetic"]] * len(found),
-    }
+    @property
+    def landed_share(self) -> float | None:
+        """Share of the blocks' transactions that the lane had seen; None of empty blocks."""
+        landed = self.included + self.never_seen
+        return self.included / landed if landed else None
 
 
-def _first_sightings(sightings: Sequence[Mapping[str, Any]]) -> dict[str, dict[bytes, int]]:
-    """Return when each lane first saw each hash."""
-    first: dict[str, dict[bytes, int]] = {}
-    for row in sightings:
-        of_lane = first.setdefault(f"{row['lane']}/{row['source']}", {})
-        seen_at = of_lane.setdefault(row["tx_hash"], row["seen_at"])
-        of_lane[row["tx_hash"]] = min(seen_at, row["seen_at"])
-    return first
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What every lane saw over the windows of blocks `first` to `last`."""
+
+    first: int
+    last: int
+    opened_ns: int
+    closed_ns: int
+    blocks: int
+    synthetic: bool
+    together: LaneCoverage
+    lanes: tuple[LaneCoverage, ...]
+    pairs: tuple[LaneCoverage, ...]
+
+    @property
+    def rows(self) -> tuple[LaneCoverage, ...]:
+        """Every lane alone, then every ordered pair."""
+        return (*self.lanes, *self.pairs)
+
+    def first_seen_share(self, lane: LaneCoverage) -> float | None:
+        """Return the share of all transactions seen that this lane saw before every other."""
+        return lane.seen_first / self.together.seen if self.together.seen else None
 
 
-def _alone(
-    lane: str, first: Mapping[str, Mapping[bytes, int]], included: Sequence[bytes], slot_start_ns: int
-) -> LaneCoverage:
-    seen = first[lane]
-    elsewhere = {tx_hash for other, hashes in first.items() if other != lane for tx_hash in hashes}
-    times = [seen[tx_hash] for tx_hash in included if tx_hash in seen]
-    return LaneCoverage(
-        lane=lane,
-        other="",
-        seen=len(seen),
-        exclusive=len(seen.keys() - elsewhere),
-        included=len(times),
-        shared=0,
-        seen_first=0,
-        median_lead_ns=None,
-        p95_lead_ns=None,
-        before_slot=sum(time < slot_start_ns for time in times),
-        after_slot=sum(time >= slot_start_ns for time in times),
-        never_seen=len(included) - len(times),
+def measure(
+    store: Store,
+    *,
+    first: int = 0,
+    last: int = LARGEST_NUMBER,
+    closed_from_ns: int = 0,
+    closed_before_ns: int = LARGEST_NUMBER,
+) -> Coverage | None:
+    """Compare the lanes over the windows of blocks `first` to `last` that closed in the time given.
+
+    None when the store holds no such window.
+    """
+    bounds = {"first": first, "last": last, "start": closed_from_ns, "end": closed_before_ns}
+    found = store.rows(_SPAN_SQL, bounds)
+    if not found:
+        return None
+    [(first, last, opened_ns, closed_ns, blocks, synthetic)] = found
+    earliest = max(first - PENDING_WINDOWS + 1, 0)
+    rows = store.rows(_COVERAGE_SQL, {"first": first, "last": last, "earliest": earliest})
+    landed = int(store.scalar(_LANDED_SQL, {"first": first, "last": last}))
+    measured = {(row[0], row[1]): _Measured(*row[2:]) for row in rows}
+    alone = {lane: of_lane for (lane, other), of_lane in measured.items() if not other}
+    together = alone.pop("", _NOTHING)
+    return Coverage(
+        first,
+        last,
+        opened_ns,
+        closed_ns,
+        blocks,
+        bool(synthetic),
+        _lane("", together, landed),
+        tuple(_lane(name, found, landed) for name, found in alone.items()),
+        tuple(
+            _pair(one, other, alone[one].seen, measured.get((one, other), _NOTHING))
+            for one, other in permutations(alone, 2)
+        ),
     )
 
 
-def _against(lane: str, other: str, first: Mapping[str, Mapping[bytes, int]]) -> LaneCoverage:
-    mine, theirs = first[lane], first[other]
-    leads = sorted(theirs[tx_hash] - mine[tx_hash] for tx_hash in mine.keys() & theirs.keys())
+class _Measured(NamedTuple):
+    """A row of the statement behind its two lanes."""
+
+    sightings: int
+    seen: int
+    alone: int
+    shared: int
+    seen_first: int
+    median_lead_ns: int
+    p95_lead_ns: int
+    before_slot: int
+    after_slot: int
+
+
+_NOTHING = _Measured(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def _lane(lane: str, found: _Measured, landed: int) -> LaneCoverage:
+    return LaneCoverage(
+        lane=lane,
+        other="",
+        sightings=found.sightings,
+        seen=found.seen,
+        exclusive=found.alone,
+        shared=found.shared,
+        seen_first=found.seen_first,
+        median_lead_ns=None,
+        p95_lead_ns=None,
+        before_slot=found.before_slot,
+        after_slot=found.after_slot,
+        never_seen=landed - found.before_slot - found.after_slot,
+    )
+
+
+def _pair(lane: str, other: str, seen: int, both: _Measured) -> LaneCoverage:
     return LaneCoverage(
         lane=lane,
         other=other,
-        seen=len(mine),
-        exclusive=len(mine.keys() - theirs.keys()),
-        included=0,
-        shared=len(leads),
-        seen_first=sum(lead > 0 for lead in leads),
-        median_lead_ns=_quantile(leads, 50),
-        p95_lead_ns=_quantile(leads, 95),
+        sightings=both.sightings,
+        seen=seen,
+        exclusive=seen - both.seen,
+        shared=both.shared,
+        seen_first=both.seen_first,
+        median_lead_ns=both.median_lead_ns if both.shared else None,
+        p95_lead_ns=both.p95_lead_ns if both.shared else None,
         before_slot=0,
         after_slot=0,
         never_seen=0,
     )
 
 
-def _quantile(ordered: Sequence[int], percent: int) -> int | None:
-    """Return the nearest-rank quantile of sorted values; None of none."""
-    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
+def coverage_columns(found: Coverage) -> dict[str, list[Any]]:
+    """Return a measured range as columns of the table `coverage`, without the range itself."""
+    return {
+        "window_start": [found.opened_ns] * len(found.rows),
+        "window_end": [found.closed_ns] * len(found.rows),
+        **lane_columns(found.rows),
+        "synthetic": [found.synthetic] * len(found.rows),
+    }
 
 
-def _ms(value_ns: int | None) -> float | None:
+def hourly_columns(found: Coverage) -> dict[str, list[Any]]:
+    """Return the blocks of an hour as columns of the table `coverage_hourly`, without the hour."""
+    return {
+        "blocks": [found.blocks] * len(found.rows),
+        **lane_columns(found.rows),
+        "synthetic": [found.synthetic] * len(found.rows),
+    }
+
+
+def lane_columns(rows: Sequence[LaneCoverage]) -> dict[str, list[Any]]:
+    """Return what both tables say of each lane and pair."""
+    return {
+        "lane": [one.lane for one in rows],
+        "other": [one.other for one in rows],
+        "sightings": [one.sightings for one in rows],
+        "seen": [one.seen for one in rows],
+        "exclusive": [one.exclusive for one in rows],
+        "included": [one.included for one in rows],
+        "shared": [one.shared for one in rows],
+        "seen_first": [one.seen_first for one in rows],
+        "median_ms": [milliseconds(one.median_lead_ns) for one in rows],
+        "p95_ms": [milliseconds(one.p95_lead_ns) for one in rows],
+        "before_slot": [one.before_slot for one in rows],
+        "after_slot": [one.after_slot for one in rows],
+        "never_seen": [one.never_seen for one in rows],
+    }
+
+
+def milliseconds(value_ns: int | None) -> float | None:
+    """Return nanoseconds as milliseconds, for people and plots."""
     return None if value_ns is None else value_ns / NS_PER_MS

@@ -30,7 +30,6 @@ class Rollup:
         )
 
 
-COVERAGE_HOURLY = Rollup("coverage_hourly", "hour")
 BACKTESTS_DAILY = Rollup("backtests_daily", "day")
 LABELS_DAILY = Rollup("labels_daily", "day")
 

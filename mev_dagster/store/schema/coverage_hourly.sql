@@ -1,16 +1,18 @@
--- Lane against lane over an hour: the sums of its blocks.
+-- Lane against lane over the blocks of an hour.
 CREATE TABLE IF NOT EXISTS coverage_hourly
 (
     hour DateTime64(9, 'UTC') COMMENT 'start of the hour, UTC',
     lane LowCardinality(String) COMMENT 'lane and source',
     other LowCardinality(String) DEFAULT '' COMMENT 'lane and source it is compared with; empty for the lane on its own',
     blocks UInt32 COMMENT 'blocks whose windows ended in the hour',
-    seen UInt64 COMMENT 'sightings by block, summed',
-    exclusive UInt64 COMMENT 'of these, seen by no other lane',
-    included UInt64 COMMENT 'seen transactions that their block holds',
-    shared UInt64 COMMENT 'seen by both lanes',
-    seen_first UInt64 COMMENT 'shared ones this lane saw first',
-    median_ms Nullable(Float64) COMMENT 'median over the blocks of the median lead, milliseconds',
+    sightings UInt64 DEFAULT 0 COMMENT 'times the lane was shown a transaction, every peer and repetition',
+    seen UInt64 COMMENT 'transactions of these sightings',
+    exclusive UInt64 COMMENT 'of these, known to no other lane, or not to the one compared with',
+    included UInt64 COMMENT 'transactions of the blocks that the lane had seen before their block',
+    shared UInt64 COMMENT 'transactions that another lane, or the one compared with, knew too',
+    seen_first UInt64 COMMENT 'transactions this lane saw before every other, or before the one compared with',
+    median_ms Nullable(Float64) COMMENT 'median lead over the other lane, milliseconds',
+    p95_ms Nullable(Float64) COMMENT '95th percentile of the lead, milliseconds',
     before_slot UInt64 COMMENT 'included transactions seen before their slot began',
     after_slot UInt64 COMMENT 'included transactions seen only after their slot began',
     never_seen UInt64 COMMENT 'included transactions the lane never saw',
