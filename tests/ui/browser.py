@@ -32,6 +32,13 @@ PRESS = """(() => {
   return !!button;
 })()"""
 
+PRESS_ARROW = """(() => {
+  const buttons = [...document.querySelectorAll('button')];
+  const arrow = buttons[buttons.findLastIndex(b => b.textContent.trim().startsWith(%s)) + 1];
+  if (arrow) arrow.click();
+  return !!arrow;
+})()"""
+
 
 class Browser:
     """One page of one Chromium."""
@@ -64,11 +71,10 @@ class Browser:
     def evaluate(self, script: str) -> Any:
         return self.command("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
-    def open(self, url: str, *words: str, width: int = 1800) -> None:
+    def open(self, url: str, *words: str, width: int = 1800, height: int = 1100) -> None:
         """Open a page and wait until it shows the words."""
-        self.command(
-            "Emulation.setDeviceMetricsOverride", width=width, height=1100, deviceScaleFactor=1, mobile=False
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.command("Emulation.setDeviceMetricsOverride", **size)
         self.command("Page.navigate", url=url)
         for word in words:
             self.wait_for(word)
@@ -87,6 +93,10 @@ class Browser:
     def press_button(self, beginning: str) -> None:
         """Press the last button whose words begin so, once it can be pressed."""
         self._until(lambda: self.evaluate(PRESS % json.dumps(beginning)), f"a button {beginning!r}")
+
+    def open_menu_of(self, beginning: str) -> None:
+        """Press the arrow beside the last button whose words begin so."""
+        self._until(lambda: self.evaluate(PRESS_ARROW % json.dumps(beginning)), f"a menu of {beginning!r}")
 
     def picture(self, name: str) -> Path:
         path = self._pictures / f"{name}.png"

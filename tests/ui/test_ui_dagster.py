@@ -13,14 +13,24 @@ from browser import Browser
 
 from mev_dagster.commands.webserver import REPOSITORY, Webserver
 from mev_dagster.settings import Settings
+from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]  # the first test starts a platform
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "screenshots"
 DEADLINE_SECONDS = 300
+BLOCKS_FIRST = 4
+"""Blocks that have been through the whole graph before anything is looked at."""
+NO_BLOCK = "999999999"
 GROUPS = ("sources", "ingest", "simulation", "search", "pbs", "labels", "rollups", "operations")
-COUNT_RUNS = """query($filter: RunsFilter) { runsOrError(filter: $filter, limit: 100) {
-  __typename ... on Runs { results { runId status parentRunId tags { key value } } } } }"""
+UI_JOB = "__ASSET_JOB"
+"""Dagster's name for what is materialised from an asset's page."""
+RUNS = """query($filter: RunsFilter) { runsOrError(filter: $filter, limit: 100) {
+  __typename ... on Runs { results { runId status parentRunId stepKeysToExecute
+    assetSelection { path } tags { key value } } } } }"""
+FORGET = """mutation($selector: RepositorySelector!, $keys: [String!]!) {
+  deleteDynamicPartitions(repositorySelector: $selector, partitionsDefName: "blocks", partitionKeys: $keys) {
+    __typename } }"""
 LAUNCH = """mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 
@@ -71,8 +81,8 @@ def browser(chromium: str, platform: Webserver, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def site(platform: Webserver) -> str:
-    """Return the UI's address once a block has been through the whole graph."""
-    until(lambda: runs(platform, pipelineName="search_block", statuses=["SUCCESS"]), "a block's run")
+    """Return the UI's address once some blocks have been through the whole graph."""
+    until(lambda: len(searched(platform)) >= BLOCKS_FIRST, f"{BLOCKS_FIRST} blocks' runs")
     return platform.url.removesuffix("/graphql")
 
 
@@ -80,33 +90,78 @@ def until(condition, what):
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not (value := condition()):
         assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        time.sleep(1)
+        time.sleep(0.5)
     return value
 
 
 def runs(platform: Webserver, **filters) -> list[dict]:
-    return platform.ask(COUNT_RUNS, filter=filters)["results"]
+    """Return runs, the newest first, their tags as a mapping."""
+    found = platform.ask(RUNS, filter=filters)["results"]
+    return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+
+def searched(platform: Webserver) -> list[dict]:
+    return runs(platform, pipelineName="search_block", statuses=["SUCCESS"])
+
+
+def ended(platform: Webserver, run_id: str) -> dict:
+    """Wait for a run's end and return it."""
+    filters = {"runIds": [run_id], "statuses": ["SUCCESS", "FAILURE", "CANCELED"]}
+    (run,) = until(lambda: runs(platform, **filters), f"the end of run {run_id}")
+    return run
+
+
+def child_of(platform: Webserver, run_id: str) -> str:
+    """Wait for the run that re-executes another one."""
+    found = until(
+        lambda: [run["runId"] for run in runs(platform) if run["parentRunId"] == run_id],
+        f"a re-execution of run {run_id}",
+    )
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def failed_run(site: str, platform: Webserver):
+    """Yield a run that failed: the backfill of a block that never was."""
+    platform.add_block_keys([NO_BLOCK])
+    selector = {**REPOSITORY, "pipelineName": "backfill_blocks"}
+    tags = {"dagster/partition": NO_BLOCK, "mev/lane": "cold", "mev/attempt": "4"}
+    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    params = {"selector": selector, "mode": "default", "executionMetadata": metadata}
+    answer = platform.ask(LAUNCH, params=params)
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    run_id = answer["run"]["runId"]
+    assert ended(platform, run_id)["status"] == "FAILURE"
+    yield run_id
+    platform.ask(FORGET, selector=REPOSITORY, keys=[NO_BLOCK])
 
 
 def test_the_lineage_graph_shows_every_group(site, browser):
     expanded = ",".join(f"global%40global%3A{group}" for group in GROUPS)
-    browser.open(f"{site}/asset-groups?expanded={expanded}", "opportunities", "coverage_hourly", width=3400)
+    address = f"{site}/asset-groups?expanded={expanded}"
+    browser.open(address, "opportunities", "coverage_hourly", *GROUPS, width=3400, height=1800)
     browser.wait_while("Loading")
     browser.picture("lineage")
 
 
 def test_an_asset_page_shows_figures_plots_and_columns(site, browser):
-    browser.open(f"{site}/assets/opportunities?view=overview", "best_profit_eth", "rank_digest", "Columns")
+    browser.open(
+        f"{site}/assets/opportunities?view=overview",
+        "Latest materialization", "Row count", "Freshness policy", "best_profit_eth", "rank_digest", "Columns",
+    )  # fmt: skip
     browser.wait_while("Loading")
-    browser.wait_for("Materialized")
     browser.picture("asset")
     browser.click("Plots")
     browser.wait_for("lag_ms")
     browser.picture("asset_plots")
 
 
-def test_the_partitions_page_lists_blocks(site, browser):
-    browser.open(f"{site}/assets/opportunities?view=partitions", "Latest materialization")
+def test_the_partitions_page_lists_blocks(site, browser, platform):
+    block = searched(platform)[0]["tags"]["dagster/partition"]
+    browser.open(
+        f"{site}/assets/opportunities?view=partitions&partition={block}",
+        "Partitions Selected", "Latest materialization", "best_profit_eth", "search_block",
+    )  # fmt: skip
     browser.picture("partitions")
 
 
@@ -117,39 +172,69 @@ def test_the_checks_page_lists_what_was_held(site, browser):
 
 
 def test_a_backfill_is_started_by_clicking_and_finishes(site, browser, platform):
-    before = {run["runId"] for run in runs(platform, pipelineName="__ASSET_JOB")}
+    before = {run["runId"] for run in runs(platform, pipelineName=UI_JOB)}
     browser.open(f"{site}/assets/mev_labels?view=overview", "Materialize")
     browser.click("Materialize…")
     browser.wait_for("Launch")
     browser.click("All")
     browser.picture("backfill_dialog")
     browser.press_button("Launch")
-    finished = until(
-        lambda: [
-            run for run in runs(platform, pipelineName="__ASSET_JOB", statuses=["SUCCESS"])
-            if run["runId"] not in before
-        ],
+    started = until(
+        lambda: [run for run in runs(platform, pipelineName=UI_JOB) if run["runId"] not in before],
         "the backfill's run",
-    )  # fmt: skip
-    browser.open(f"{site}/runs/{finished[0]['runId']}", "mev_labels", "Success")
+    )
+    finished = ended(platform, started[0]["runId"])
+    assert finished["status"] == "SUCCESS"
+    assert {RANGE_START_TAG, RANGE_END_TAG} <= set(finished["tags"])
+    browser.open(f"{site}/runs/{finished['runId']}", "mev_labels", "Success")
     browser.picture("backfill_run")
 
 
-def test_a_failed_run_is_re_executed_by_clicking(site, browser, platform):
-    platform.add_block_keys(["999999999"])
-    selector = {**REPOSITORY, "pipelineName": "backfill_blocks"}
-    tags = [{"key": "dagster/partition", "value": "999999999"}, {"key": "mev/attempt", "value": "4"}]
-    answer = platform.ask(
-        LAUNCH, params={"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
+def test_one_asset_of_one_block_is_materialised_by_clicking(site, browser, platform):
+    block = searched(platform)[-1]["tags"]["dagster/partition"]
+    before = {run["runId"] for run in runs(platform, pipelineName=UI_JOB)}
+    browser.open(f"{site}/assets/mev_labels?view=partitions&partition={block}", "search_block", "Materialized")
+    browser.click("Materialize…")
+    browser.press_button("Launch 1 run")
+    started = until(
+        lambda: [run for run in runs(platform, pipelineName=UI_JOB) if run["runId"] not in before],
+        "the run of one asset",
     )
-    assert answer["__typename"] == "LaunchRunSuccess", answer
-    failed = answer["run"]["runId"]
-    until(lambda: [r for r in runs(platform, statuses=["FAILURE"]) if r["runId"] == failed], "the failure")
-    browser.open(f"{site}/runs/{failed}", "no window leads to block 999999999")
+    run = ended(platform, started[0]["runId"])
+    assert run["status"] == "SUCCESS"
+    assert run["tags"]["dagster/partition"] == block
+    assert run["assetSelection"] == [{"path": ["mev_labels"]}]
+
+
+def test_a_failed_run_is_re_executed_by_clicking(site, browser, platform, failed_run):
+    browser.open(f"{site}/runs/{failed_run}", f"no window leads to block {NO_BLOCK}")
     browser.picture("failed_run")
-    browser.press_button("Re-execute")
-    again = until(
-        lambda: [run for run in runs(platform) if run["parentRunId"] == failed], "the run of the re-execution"
-    )
-    browser.open(f"{site}/runs/{again[0]['runId']}", again[0]["runId"][:8])
+    browser.press_button("Re-execute all")
+    again = child_of(platform, failed_run)
+    browser.open(f"{site}/runs/{again}", again[:8])
     browser.picture("re_execution")
+    assert ended(platform, again)["tags"]["dagster/partition"] == NO_BLOCK
+
+
+def test_a_failed_run_is_taken_up_from_where_it_failed(site, browser, platform, failed_run):
+    before = {run["runId"] for run in runs(platform)}
+    browser.open(f"{site}/runs/{failed_run}", "Failure", f"no window leads to block {NO_BLOCK}")
+    browser.open_menu_of("Re-execute all")
+    browser.wait_for("From failure")
+    browser.picture("re_execution_menu")
+    browser.click("From failure")
+    taken_up = until(lambda: [run for run in runs(platform) if run["runId"] not in before], "the run")
+    assert taken_up[0]["parentRunId"] == failed_run
+    assert taken_up[0]["tags"]["dagster/is_resume_retry"] == "true"
+    ended(platform, taken_up[0]["runId"])
+
+
+def test_a_selection_of_a_run_is_re_executed_by_clicking(site, browser, platform):
+    whole = searched(platform)[0]
+    browser.open(f"{site}/runs/{whole['runId']}", "Success", "mev_labels")
+    browser.click("mev_labels")
+    browser.press_button('Re-execute (name:"mev_labels")')
+    part = ended(platform, child_of(platform, whole["runId"]))
+    assert part["status"] == "SUCCESS"
+    assert part["stepKeysToExecute"] == ["mev_labels"]
+    assert part["tags"]["mev/block"] == whole["tags"]["mev/block"]
