@@ -147,7 +147,8 @@ def test_the_lineage_graph_shows_every_group(site, browser):
 def test_an_asset_page_shows_figures_plots_and_columns(site, browser):
     browser.open(
         f"{site}/assets/opportunities?view=overview",
-        "Latest materialization", "Row count", "Freshness policy", "best_profit_eth", "rank_digest", "Columns",
+        *("Latest materialization", "Row count", "Freshness policy"),
+        *("Columns", "best_profit_eth", "rank_digest"),
     )  # fmt: skip
     browser.wait_while("Loading")
     browser.picture("asset")
@@ -193,7 +194,8 @@ def test_a_backfill_is_started_by_clicking_and_finishes(site, browser, platform)
 def test_one_asset_of_one_block_is_materialised_by_clicking(site, browser, platform):
     block = searched(platform)[-1]["tags"]["dagster/partition"]
     before = {run["runId"] for run in runs(platform, pipelineName=UI_JOB)}
-    browser.open(f"{site}/assets/mev_labels?view=partitions&partition={block}", "search_block", "Materialized")
+    page = f"{site}/assets/mev_labels?view=partitions&partition={block}"
+    browser.open(page, "search_block", "Materialized")
     browser.click("Materialize…")
     browser.press_button("Launch 1 run")
     started = until(
