@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from mev_dagster.errors import InputError
-from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.evm.types import RESULTS_ONLY, SimulationEngine, Want
 from mev_dagster.settings import settings
 
 ENGINES = ("auto", "py_evm", "revm", "node")
@@ -14,17 +14,20 @@ def native_is_installed() -> bool:
     return find_spec("mev_native") is not None
 
 
-def get_engine(name: str = "py_evm", *, rpc_url: str | None = None) -> SimulationEngine:
+def get_engine(
+    name: str = "py_evm", *, rpc_url: str | None = None, want: Want = RESULTS_ONLY
+) -> SimulationEngine:
     """Return a fresh engine: `py_evm`, the reference; `revm`, the native one; `node`, a live node's.
 
-    `auto` is revm where it is installed, else py_evm. The node is `rpc_url`, or the configured one.
+    `auto` is revm where it is installed, else py_evm. The node is `rpc_url`, or the configured one. Its
+    results tell what is wanted, but for what it `lacks`.
     """
     if name == "auto":
         name = "revm" if native_is_installed() else "py_evm"
     if name == "py_evm":
         from mev_dagster.evm.py_evm.engine import PyEvmEngine
 
-        return PyEvmEngine()
+        return PyEvmEngine(want=want)
     if name == "node":
         from mev_dagster.evm.node import NodeEngine
         from mev_dagster.evm.rpc import JsonRpc
@@ -32,11 +35,11 @@ def get_engine(name: str = "py_evm", *, rpc_url: str | None = None) -> Simulatio
         url = rpc_url or settings().rpc_url
         if url is None:
             raise InputError("the node engine needs a node: set MEV_RPC_URL to its http:// endpoint")
-        return NodeEngine(JsonRpc(url))
+        return NodeEngine(JsonRpc(url), want=want)
     if name == "revm":
         if not native_is_installed():
             raise InputError("the revm engine is not installed: run `make native`, which needs cargo")
         from mev_dagster.evm.revm import RevmEngine
 
-        return RevmEngine()
+        return RevmEngine(want=want)
     raise InputError(f"no engine '{name}'; there are: {', '.join(ENGINES)}")

@@ -7,6 +7,7 @@ node is known to get wrong goes to the reference engine.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mev_dagster.chain.forks import Fork, schedule_for
@@ -14,6 +15,7 @@ from mev_dagster.chain.jsonrpc import hex_data, log_from_rpc, quantity
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError, InputError, MissingState, NodeAnswerError, UnsupportedFork
+from mev_dagster.evm.node_calls import HALTED, call_frames
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.py_evm.reference import Watcher
@@ -21,7 +23,7 @@ from mev_dagster.evm.py_evm.session import How, PyEvmSession
 from mev_dagster.evm.revert import revert_reason
 from mev_dagster.evm.rpc import JsonRpc, call_object
 from mev_dagster.evm.rpc_state import RpcState
-from mev_dagster.evm.types import BlockEnv, StateSource, TxResult, TxStatus
+from mev_dagster.evm.types import RESULTS_ONLY, BlockEnv, Output, StateSource, TxResult, TxStatus, Want
 
 # eth_simulateV1 of anvil 1.7.1 has no creations, and it refunds authorizations of accounts that do not
 # exist; its blob base fee follows its own block.
@@ -35,9 +37,17 @@ class NodeEngine(PyEvmEngine):
     """
 
     name = "node"
+    lacks = frozenset(
+        {
+            Output.ANALYTICS,
+            Output.HALT_REASON,
+            Output.READS_OF_FAILED_CALLS,
+            Output.GAS_BEFORE_REFUNDS,
+        }
+    )
 
-    def __init__(self, rpc: JsonRpc) -> None:
-        super().__init__()
+    def __init__(self, rpc: JsonRpc, *, want: Want = RESULTS_ONLY) -> None:
+        super().__init__(want=replace(want, analytics=False))
         self._rpc = rpc
         self._chain_id = int(_text(rpc.call("eth_chainId")), 16)
         self._is_anvil = _text(rpc.call("web3_clientVersion")).lower().startswith("anvil")
@@ -97,17 +107,21 @@ class NodeSession(PyEvmSession):
         overrides = {"stateOverrides": self._overrides(), "blockOverrides": _block_overrides(self.state)}
         payload = {"blockStateCalls": [{**overrides, "calls": [call]}], "validation": True}
         tracer = {"tracer": "prestateTracer", **overrides}
-        simulated, changed, read = self._rpc.batch(
-            [
-                ("eth_simulateV1", [payload, self._block]),
-                ("debug_traceCall", [call, self._block, {**tracer, "tracerConfig": {"diffMode": True}}]),
-                ("debug_traceCall", [call, self._block, tracer]),
-            ]
-        )
+        requests: list[tuple[str, list[Any]]] = [
+            ("eth_simulateV1", [payload, self._block]),
+            ("debug_traceCall", [call, self._block, {**tracer, "tracerConfig": {"diffMode": True}}]),
+            ("debug_traceCall", [call, self._block, tracer]),
+        ]
+        if self._how.want.calls:
+            requests.append(("debug_traceCall", [call, self._block, {**tracer, "tracer": "callTracer"}]))
+        simulated, changed, read, *traced = self._rpc.batch(requests)
         try:
             self._note_reads(_object(read, "prestateTracer"))
             self._apply(_object(changed, "prestateTracer diff"))
-            return self._result_of(tx, mark, simulated)
+            result = self._result_of(tx, mark, simulated)
+            fork = self.state.env.fork
+            calls = [call_frames(_object(found, "callTracer"), tx, fork, result) for found in traced]
+            return replace(result, calls=calls[0]) if calls else result
         except (KeyError, TypeError, ValueError, IndexError, DecodeError) as error:
             raise NodeAnswerError(f"{self._rpc.shown_url}: {type(error).__name__}: {error}") from error
 
@@ -170,7 +184,7 @@ class NodeSession(PyEvmSession):
             # Nodes word their errors as they like. Only a halt burns all gas and returns nothing.
             reverted = bool(output) or gas_used < tx.gas_limit
             status = TxStatus.REVERTED if reverted else TxStatus.HALTED
-            detail = revert_reason(output) if reverted else "halted"
+            detail = revert_reason(output) if reverted else HALTED
         journal = self.state.journal
         balance_changes = journal.balance_changes(mark)
         return TxResult(

@@ -6,6 +6,7 @@ Which transaction is valid is `evm/validate.py`'s to say: the extension stops wh
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -17,9 +18,10 @@ from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork, blob_base_fee
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.chain.validity import NEWEST_FORK, validate_for_fork
+from mev_dagster.chain.validity import NEWEST_FORK, intrinsic_gas, validate_for_fork
 from mev_dagster.errors import InputError, InvalidTransaction, MissingState, UnsupportedFork
 from mev_dagster.evm.native_wire import pack_accounts, pack_transaction, word
+from mev_dagster.evm.opcode_classes import gas_by_class
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.system import (
     BEACON_ROOTS,
@@ -33,13 +35,18 @@ from mev_dagster.evm.revert import revert_reason
 from mev_dagster.evm.types import (
     NO_LIMITS,
     NO_REWARDS,
+    RESULTS_ONLY,
     AccountDiff,
     BlockEnv,
+    CallFrame,
     Limits,
+    Output,
     SimResult,
     StateSource,
+    TxAnalytics,
     TxResult,
     TxStatus,
+    Want,
 )
 from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, validate_tx, whole_block
 
@@ -80,9 +87,11 @@ class RevmEngine:
     """revm on a state of our own; exact where the reference is, two orders of magnitude faster."""
 
     name = "revm"
+    lacks: frozenset[Output] = frozenset()
 
-    def __init__(self, limits: Limits = NO_LIMITS) -> None:
+    def __init__(self, limits: Limits = NO_LIMITS, *, want: Want = RESULTS_ONLY) -> None:
         self._limits = limits
+        self._want = want
         self._last_world: tuple[ref[Prestate], Any] | None = None
 
     def supports(self, fork: Fork) -> bool:
@@ -120,7 +129,7 @@ class RevmEngine:
         """Execute `prefix` once and return a session for trying many candidates on top of it."""
         if not self.supports(env.fork):
             raise UnsupportedFork(f"{env.fork.name} is not among the forks revm executes exactly")
-        session = RevmSession(self.name, self._world(state), state, env, self._limits)
+        session = RevmSession(self.name, self._world(state), state, env, self._limits, self._want)
         if begin_block:
             session.begin_block()
         session.commit(prefix)
@@ -150,12 +159,19 @@ class RevmSession:
     """A block being built: committed transactions so far, and trials on top of them."""
 
     def __init__(
-        self, engine: str, world: Any, source: StateSource, env: BlockEnv, limits: Limits = NO_LIMITS
+        self,
+        engine: str,
+        world: Any,
+        source: StateSource,
+        env: BlockEnv,
+        limits: Limits = NO_LIMITS,
+        want: Want = RESULTS_ONLY,
     ) -> None:
         self._engine = engine
         self._source = source
         self._env = env
         self._limits = limits
+        self._want = want
         self._packed: dict[bytes, bytes] = {}
         base_fee = env.base_fee_per_gas_wei or 0
         blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.fork) if env.fork >= Fork.CANCUN else 0
@@ -177,6 +193,8 @@ class RevmSession:
             blob_base_fee=blob_fee,
             max_steps=limits.steps,
             max_seconds=limits.seconds,
+            calls=want.calls,
+            analytics=want.analytics,
         )
 
     def commit(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
@@ -186,7 +204,8 @@ class RevmSession:
         while len(results) < len(txs):
             begin = len(results)
             reports, stop = self._native.execute(packed[begin:] if begin else packed)
-            results += map(self._report, txs[begin:], reports)
+            report = self._report if self._want == RESULTS_ONLY else self._watched
+            results += map(report, txs[begin:], reports)
             if stop is not None:
                 rejection = self._resolve(txs[len(results)], stop)
                 if rejection is not None:
@@ -272,6 +291,25 @@ class RevmSession:
             slots_read=slots,
             slots_written=written,
             contract_address=created,
+        )
+
+    def _watched(self, tx: Transaction, watched: tuple[Any, ...]) -> TxResult:
+        """Return the result with what was wanted beside it."""
+        report, (calls, meter) = watched
+        return replace(
+            self._report(tx, report),
+            calls=tuple([CallFrame(*call) for call in calls]),
+            analytics=meter and self._analytics(tx, *meter),
+        )
+
+    def _analytics(
+        self, tx: Transaction, opcodes: Mapping[int, tuple[int, int]], precompile: int, *accesses: int
+    ) -> TxAnalytics:
+        gas = {opcode: gas for opcode, (_, gas) in opcodes.items()}
+        return TxAnalytics(
+            gas_by_class(gas, precompile=precompile, intrinsic=intrinsic_gas(tx, self._env.fork)),
+            sum(times for times, _ in opcodes.values()),
+            *accesses,
         )
 
     def _resolve(self, tx: Transaction, stop: Stop) -> Rejection | None:

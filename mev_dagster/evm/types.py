@@ -86,6 +86,27 @@ class Limits:
 NO_LIMITS = Limits()
 
 
+class Output(StrEnum):
+    """What some engine cannot tell: see `SimulationEngine.lacks`."""
+
+    CALLS = "calls"
+    ANALYTICS = "analytics"
+    HALT_REASON = "halt_reason"  # that it halted is told, and not in whose words
+    READS_OF_FAILED_CALLS = "reads_of_failed_calls"
+    GAS_BEFORE_REFUNDS = "gas_before_refunds"  # of the outermost call in a call tree
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What to report beyond results: the call tree, and gas and accesses by instruction."""
+
+    calls: bool = False
+    analytics: bool = False
+
+
+RESULTS_ONLY = Want()
+
+
 class TxStatus(StrEnum):
     """How a transaction ended."""
 
@@ -116,6 +137,24 @@ class CallFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class TxAnalytics:
+    """One transaction's gas and accesses by instruction.
+
+    `gas_by_class` covers what instructions took, before refunds; `intrinsic` and `precompile` stand beside
+    the classes, and what a creation pays for its code counts with the instruction that returned it. Cold
+    and warm count accesses of slots and accounts by instructions under EIP-2929; before it only precompiles
+    are warm.
+    """
+
+    gas_by_class: Mapping[str, int]
+    instructions: int
+    cold_slots: int
+    warm_slots: int
+    cold_accounts: int
+    warm_accounts: int
+
+
+@dataclass(frozen=True, slots=True)
 class TxResult:
     """What executing one transaction gave.
 
@@ -139,6 +178,7 @@ class TxResult:
     contract_address: bytes | None = None
     error: str = ""
     calls: tuple[CallFrame, ...] = ()
+    analytics: TxAnalytics | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +222,13 @@ class StateSession(Protocol):
 
 
 class SimulationEngine(Protocol):
-    """A pure function from (state, block, transactions) to results."""
+    """A pure function from (state, block, transactions) to results.
+
+    `lacks` names what its results never hold, whatever was wanted; all else is equal in every engine.
+    """
 
     name: str
+    lacks: frozenset[Output]
 
     def supports(self, fork: Fork) -> bool:
         """Say whether this engine implements the fork's rules exactly."""

@@ -9,6 +9,7 @@ use revm::primitives::{Address, Bytes, Log, TxKind, U256};
 
 use crate::limits::{Budget, Limits, STEP_LIMIT, TIME_LIMIT};
 use crate::state::{State, Touched};
+use crate::watch::{Call, Meter, Report, Watcher};
 use crate::wire::Tx;
 use crate::world::Missing;
 
@@ -39,13 +40,22 @@ pub enum Stop {
     Fault(String),
 }
 
-/// How a transaction ended, for the report.
-pub struct Report {
+/// How a transaction ended, what it touched, and what was asked for beyond that.
+pub struct Executed {
     pub result: ExecutionResult<HaltReason>,
     pub touched: Touched,
+    pub calls: Vec<Call>,
+    pub meter: Option<Box<Meter>>,
 }
 
-type Evm<'a> = MainnetEvm<MainnetContext<&'a mut State>, Budget>;
+/// How a session executes: within which limits, and what it reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    pub limits: Limits,
+    pub report: Report,
+}
+
+type Evm<'a> = MainnetEvm<MainnetContext<&'a mut State>, Watcher>;
 
 fn evm<'a>(state: &'a mut State, block: &Block) -> Evm<'a> {
     let mut cfg = CfgEnv::new_with_spec(block.spec);
@@ -56,18 +66,18 @@ fn evm<'a>(state: &'a mut State, block: &Block) -> Evm<'a> {
     Context::<BlockEnv, TxEnv, CfgEnv, _, revm::Journal<_>, ()>::new(state, block.spec)
         .with_cfg(cfg)
         .with_block(block.env.clone())
-        .build_mainnet_with_inspector(Budget::default())
+        .build_mainnet_with_inspector(Watcher::default())
 }
 
 /// Run transactions in order until the end or the first that cannot be run.
-pub fn execute(state: &mut State, block: &mut Block, limits: Limits, txs: Vec<Tx>) -> (Vec<Report>, Option<Stop>) {
+pub fn execute(state: &mut State, block: &mut Block, how: How, txs: Vec<Tx>) -> (Vec<Executed>, Option<Stop>) {
     let mut room = (block.gas_left, block.blob_gas_left);
     let mut evm = evm(state, block);
     let mut reports = Vec::with_capacity(txs.len());
     let mut stop = None;
     for tx in txs {
         let blob_gas = tx.blob_gas;
-        match execute_one(&mut evm, limits, tx, room) {
+        match execute_one(&mut evm, how, tx, room) {
             Ok(report) => {
                 room.0 -= report.result.tx_gas_used();
                 room.1 -= blob_gas;
@@ -84,10 +94,10 @@ pub fn execute(state: &mut State, block: &mut Block, limits: Limits, txs: Vec<Tx
     (reports, stop)
 }
 
-fn execute_one(evm: &mut Evm<'_>, limits: Limits, tx: Tx, room: (u64, u64)) -> Result<Report, Stop> {
+fn execute_one(evm: &mut Evm<'_>, how: How, tx: Tx, room: (u64, u64)) -> Result<Executed, Stop> {
     judge(evm, &tx, room)?;
-    let outcome = if limits.are_set() {
-        evm.inspect_one(tx.env, Budget::new(limits))
+    let outcome = if how.limits.are_set() || how.report.is_wanted() {
+        evm.inspect_one(tx.env, Watcher::new(Budget::new(how.limits), how.report))
     } else {
         evm.transact_one(tx.env)
     };
@@ -95,7 +105,8 @@ fn execute_one(evm: &mut Evm<'_>, limits: Limits, tx: Tx, room: (u64, u64)) -> R
     match outcome {
         Ok(result) => {
             let touched = evm.ctx.journaled_state.database.apply(journal);
-            Ok(Report { result, touched })
+            let watched = std::mem::take(&mut evm.inspector);
+            Ok(Executed { result, touched, calls: watched.calls, meter: watched.meter })
         }
         Err(EVMError::Database(missing)) => Err(Stop::Missing(missing)),
         Err(EVMError::Custom(what)) if what == STEP_LIMIT => Err(Stop::Limit(STEP_LIMIT)),
@@ -195,7 +206,7 @@ pub fn outcome(result: ExecutionResult<HaltReason>) -> Outcome {
 }
 
 /// The name the reference engine has for a halt.
-fn halt_name(reason: &HaltReason) -> &'static str {
+pub fn halt_name(reason: &HaltReason) -> &'static str {
     match reason {
         HaltReason::OutOfGas(_) | HaltReason::CreateContractSizeLimit => "OutOfGas",
         HaltReason::OpcodeNotFound | HaltReason::InvalidFEOpcode | HaltReason::NotActivated => {

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use revm::context::ContextTr;
 use revm::context_interface::context::ContextError;
-use revm::inspector::Inspector;
 use revm::interpreter::Interpreter;
 
 pub const STEP_LIMIT: &str = "step_limit";
@@ -43,22 +42,21 @@ impl Budget {
         }
     }
 
+    /// Count an instruction; past a limit, end the whole transaction and return false.
+    pub fn allows_step<CTX: ContextTr>(&mut self, interpreter: &mut Interpreter, context: &mut CTX) -> bool {
+        self.steps += 1;
+        let Some(what) = self.exceeded() else { return true };
+        // An error of the whole transaction: no contract can catch it.
+        *context.error() = Err(ContextError::Custom(what.into()));
+        interpreter.halt_fatal();
+        false
+    }
+
     fn exceeded(&self) -> Option<&'static str> {
         if self.step_limit.is_some_and(|limit| self.steps > limit) {
             return Some(STEP_LIMIT);
         }
         let looks = self.steps % STEPS_BETWEEN_LOOKS == 0;
         (looks && self.deadline.is_some_and(|deadline| Instant::now() > deadline)).then_some(TIME_LIMIT)
-    }
-}
-
-impl<CTX: ContextTr> Inspector<CTX> for Budget {
-    fn step(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
-        self.steps += 1;
-        if let Some(what) = self.exceeded() {
-            // An error of the whole transaction: no contract can catch it.
-            *context.error() = Err(ContextError::Custom(what.into()));
-            interpreter.halt_fatal();
-        }
     }
 }

@@ -11,9 +11,10 @@ use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, B256, Bytes, U256};
 
 use crate::diff::{AccountDiff, diff_hash, state_diff};
-use crate::execute::{Block, Outcome, Report, Stop, execute, outcome, system_call};
+use crate::execute::{Block, Executed, How, Outcome, Stop, execute, outcome, system_call};
 use crate::limits::Limits;
 use crate::state::State;
+use crate::watch::{Call, Meter, Report};
 use crate::wire::{Malformed, Tx};
 use crate::world::{Known, Missing, World, warm_code};
 
@@ -58,7 +59,7 @@ fn checked_code(code_hash: B256, raw: &[u8]) -> PyResult<revm::bytecode::Bytecod
 pub struct Session {
     state: State,
     block: Block,
-    limits: Limits,
+    how: How,
     room_before_trial: (u64, u64),
 }
 
@@ -66,7 +67,7 @@ pub struct Session {
 impl Session {
     #[new]
     #[pyo3(signature = (world, *, spec, chain_id, number, timestamp, coinbase, gas_limit, blob_gas_limit,
-                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee, max_steps=None, max_seconds=None))]
+                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee, max_steps=None, max_seconds=None, calls=false, analytics=false))]
     #[allow(clippy::too_many_arguments)] // the fields of a block, each by its name
     fn new(
         world: &PyWorld,
@@ -84,6 +85,8 @@ impl Session {
         blob_base_fee: u128,
         max_steps: Option<u64>,
         max_seconds: Option<f64>,
+        calls: bool,
+        analytics: bool,
     ) -> PyResult<Self> {
         let spec = spec
             .parse::<SpecId>()
@@ -105,7 +108,10 @@ impl Session {
         Ok(Self {
             state: State::new(world.0.clone(), number, parent_hash.0),
             block: Block { spec, chain_id, env, gas_left: gas_limit, blob_gas_left: blob_gas_limit },
-            limits: Limits { steps: max_steps, seconds: max_seconds },
+            how: How {
+                limits: Limits { steps: max_steps, seconds: max_seconds },
+                report: Report { calls, analytics },
+            },
             room_before_trial: (0, 0),
         })
     }
@@ -117,13 +123,17 @@ impl Session {
         packed: Vec<Bound<'py, PyBytes>>,
     ) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyTuple>>)> {
         let txs = packed.iter().map(|tx| Tx::read(tx.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let Self { state, block, limits, .. } = self;
-        let limits = *limits;
-        let (reports, stop) = py.detach(|| execute(state, block, limits, txs));
+        let Self { state, block, how, .. } = self;
+        let (reports, stop) = py.detach(|| execute(state, block, *how, txs));
         let ints = Ints::new(py)?;
         let results = PyList::empty(py);
-        for report in reports {
-            results.append(ints.report(report)?)?;
+        for executed in reports {
+            if how.report.is_wanted() {
+                let watched = ints.watched(&executed)?;
+                results.append((ints.report(executed)?, watched))?;
+            } else {
+                results.append(ints.report(executed)?)?;
+            }
         }
         let stop = stop.map(|reason| ints.stop(reason)).transpose()?;
         Ok((results, stop))
@@ -283,9 +293,9 @@ impl<'py> Ints<'py> {
         PyTuple::new(self.py, pairs)
     }
 
-    fn report(&self, report: Report) -> PyResult<Bound<'py, PyTuple>> {
-        let Outcome { status, gas_used, output, logs, halt, created } = outcome(report.result);
-        let touched = report.touched;
+    fn report(&self, executed: Executed) -> PyResult<Bound<'py, PyTuple>> {
+        let Outcome { status, gas_used, output, logs, halt, created } = outcome(executed.result);
+        let touched = executed.touched;
         let logs = logs
             .iter()
             .map(|log| {
@@ -308,6 +318,45 @@ impl<'py> Ints<'py> {
             PyTuple::new(self.py, touched.accounts.iter().map(|a| self.bytes(a.as_slice())))?,
             self.slots(&touched.slots)?,
             self.slots(&touched.written)?,
+        )
+            .into_pyobject(self.py)
+    }
+
+    /// The calls and the meter of a transaction, as far as they were asked for.
+    fn watched(&self, executed: &Executed) -> PyResult<Bound<'py, PyTuple>> {
+        let calls = executed.calls.iter().map(|call| self.call(call)).collect::<PyResult<Vec<_>>>()?;
+        let meter = executed.meter.as_ref().map(|meter| self.meter(meter)).transpose()?;
+        (PyTuple::new(self.py, calls)?, meter).into_pyobject(self.py)
+    }
+
+    fn call(&self, call: &Call) -> PyResult<Bound<'py, PyTuple>> {
+        (
+            call.depth,
+            call.kind,
+            self.bytes(call.sender.as_slice()),
+            self.bytes(call.to.as_slice()),
+            self.int(call.value)?,
+            call.gas,
+            call.gas_used,
+            self.bytes(&call.input),
+            self.bytes(&call.output),
+            call.error,
+        )
+            .into_pyobject(self.py)
+    }
+
+    fn meter(&self, meter: &Meter) -> PyResult<Bound<'py, PyTuple>> {
+        let opcodes = PyDict::new(self.py);
+        for (code, (times, gas)) in meter.opcodes.iter().enumerate().filter(|(_, (times, _))| *times > 0) {
+            opcodes.set_item(code, (times, gas))?;
+        }
+        (
+            opcodes,
+            meter.precompile_gas,
+            meter.cold_slots,
+            meter.warm_slots,
+            meter.cold_accounts,
+            meter.warm_accounts,
         )
             .into_pyobject(self.py)
     }

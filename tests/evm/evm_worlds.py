@@ -3,10 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import address_of, sign_transaction
 from mev_dagster.chain.transactions import Transaction
+from mev_dagster.evm.engines import native_is_installed
 from mev_dagster.evm.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv
 
@@ -26,6 +29,11 @@ PRAGUE = BlockEnv(
     base_fee_per_gas_wei=10 * GWEI,
     excess_blob_gas=0,
 )
+
+NEEDS_NATIVE = pytest.mark.skipif(
+    not native_is_installed(), reason="mev_native is not installed: run `make native`, which needs cargo"
+)
+LOCAL_ENGINES = ("py_evm", pytest.param("revm", marks=NEEDS_NATIVE))
 
 
 def at(fork: Fork, **changes: Any) -> BlockEnv:

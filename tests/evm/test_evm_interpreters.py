@@ -11,9 +11,9 @@ from mev_dagster.chain.forks import Fork
 from mev_dagster.evm.prestate import AccountOverride
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.py_evm.program import InstructionSet
-from mev_dagster.evm.types import SimResult, TxStatus
+from mev_dagster.evm.types import SimResult, TxStatus, Want
 
-FAST, REFERENCE = PyEvmEngine(calls=True), PyEvmEngine(reference=True, calls=True)
+FAST, REFERENCE = PyEvmEngine(want=Want(calls=True)), PyEvmEngine(reference=True, want=Want(calls=True))
 FORKS = [fork for fork in Fork if FAST.supports(fork)]
 
 small = st.integers(0, 300).map(push)

@@ -19,7 +19,7 @@ from mev_dagster.chain.forks import Fork
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.prestate import AccountOverride
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
-from mev_dagster.evm.types import AccountDiff, TxStatus
+from mev_dagster.evm.types import AccountDiff, TxStatus, Want
 
 # Adds one to slot 0 and pays the coinbase what the caller sent.
 COUNTER = (
@@ -126,7 +126,7 @@ def test_a_created_contract_is_reported_with_its_code():
 
 
 def test_the_call_tree_is_told_when_asked_for():
-    result = PyEvmEngine(calls=True).simulate(world(COUNTER), PRAGUE, [transaction(0, value_wei=3)]).txs[0]
+    result = PyEvmEngine(want=Want(calls=True)).simulate(world(COUNTER), PRAGUE, [transaction(0, value_wei=3)]).txs[0]
     assert [(call.depth, call.kind, call.sender, call.to, call.value_wei) for call in result.calls] == [
         (0, "CALL", ALICE, CONTRACT, 3),
         (1, "CALL", CONTRACT, COINBASE, 3),
@@ -137,7 +137,7 @@ def test_a_thousand_nested_calls_come_back():
     # Homestead has no 63/64 rule: CALL(gas - 1000, self) goes down to the limit of depth.
     count = store(0, push(0) + b"\x54" + push(1) + b"\x01")
     nest = push(0) * 5 + b"\x30" + push(1000) + b"\x5a\x03\xf1" + count
-    engine = PyEvmEngine(calls=True)
+    engine = PyEvmEngine(want=Want(calls=True))
     state = world(nest).with_overrides({ALICE: AccountOverride(balance_wei=10**9 * ETHER)})
     tx = transaction(0, type=0, chain_id=None, gas_limit=29_000_000)
     result = engine.simulate(state, at(Fork.HOMESTEAD), [tx]).txs[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from evm_worlds import LOCAL_ENGINES
 
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.keccak import keccak
@@ -14,7 +15,7 @@ from mev_dagster.chain.transactions import decode_transaction
 from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
-from mev_dagster.evm.types import Account, BlockEnv, CallFrame, SimResult, SimulationEngine, TxStatus
+from mev_dagster.evm.types import Account, BlockEnv, CallFrame, SimResult, SimulationEngine, TxStatus, Want
 
 pytestmark = pytest.mark.fixtures
 
@@ -86,7 +87,7 @@ def simulate(case: dict[str, Any], engine: SimulationEngine | None = None) -> tu
         )
     state = Prestate(accounts, codes, complete=True)
     tx = decode_transaction(data(case["input"]), allow_high_s=True)
-    return state, (engine or PyEvmEngine(calls=True)).simulate(state, env, [tx], begin_block=False)
+    return state, (engine or PyEvmEngine(want=Want(calls=True))).simulate(state, env, [tx], begin_block=False)
 
 
 def flattened(call: dict[str, Any], depth: int = 0) -> list[tuple[int, dict[str, Any]]]:
@@ -108,10 +109,11 @@ def assert_same_call(frame: CallFrame, depth: int, expected: dict[str, Any], *, 
         assert frame.input == data(expected["input"])
 
 
-def test_call_trees_are_those_of_geth(fixtures):
+@pytest.mark.parametrize("engine", LOCAL_ENGINES)
+def test_call_trees_are_those_of_geth(fixtures, engine):
     wrong = {}
     for name, case in cases(fixtures, "call_tracer").items():
-        _, result = simulate(case)
+        _, result = simulate(case, get_engine(engine, want=Want(calls=True)))
         tx, expected = result.txs[0], case["result"]
         try:
             assert tx.status is not TxStatus.INVALID, tx.detail

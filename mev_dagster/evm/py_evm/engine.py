@@ -9,20 +9,33 @@ from mev_dagster.evm.py_evm import forks
 from mev_dagster.evm.py_evm.session import How, PyEvmSession
 from mev_dagster.evm.py_evm.system import begin_block as make_begin_calls
 from mev_dagster.evm.py_evm.system import credit, end_block_requests
-from mev_dagster.evm.types import NO_LIMITS, NO_REWARDS, BlockEnv, Limits, SimResult, StateSource
+from mev_dagster.evm.types import (
+    NO_LIMITS,
+    NO_REWARDS,
+    RESULTS_ONLY,
+    BlockEnv,
+    Limits,
+    Output,
+    SimResult,
+    StateSource,
+    Want,
+)
 
 
 class PyEvmEngine:
     """py-evm on a dictionary state with an undo log.
 
     `reference` runs py-evm's opcodes one by one instead of in blocks: slower, and what the fast
-    interpreter is held against. `calls` reports the call tree of every transaction.
+    interpreter is held against. Analytics are read off single instructions, and so need it too.
     """
 
     name = "py_evm"
+    lacks: frozenset[Output] = frozenset()
 
-    def __init__(self, limits: Limits = NO_LIMITS, *, reference: bool = False, calls: bool = False) -> None:
-        self._how = How(limits, reference, calls)
+    def __init__(
+        self, limits: Limits = NO_LIMITS, *, reference: bool = False, want: Want = RESULTS_ONLY
+    ) -> None:
+        self._how = How(limits, reference or want.analytics, want)
 
     def supports(self, fork: Fork) -> bool:
         """Say whether this engine implements the fork's rules exactly."""

@@ -8,17 +8,29 @@ from eth.exceptions import Revert
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
+from mev_dagster.chain.validity import intrinsic_gas
 from mev_dagster.errors import InputError, MissingState
 from mev_dagster.evm.diff import diff_hash
 from mev_dagster.evm.py_evm.calls import call_tree
 from mev_dagster.evm.py_evm.forks import state_class
 from mev_dagster.evm.py_evm.limits import Budget, LimitReached
+from mev_dagster.evm.py_evm.meter import Meter
 from mev_dagster.evm.py_evm.recursion import deep_recursion
 from mev_dagster.evm.py_evm.reference import Watcher
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import Outcome, apply_transaction
 from mev_dagster.evm.revert import revert_reason
-from mev_dagster.evm.types import NO_LIMITS, BlockEnv, Limits, SimResult, StateSource, TxResult, TxStatus
+from mev_dagster.evm.types import (
+    NO_LIMITS,
+    RESULTS_ONLY,
+    BlockEnv,
+    Limits,
+    SimResult,
+    StateSource,
+    TxResult,
+    TxStatus,
+    Want,
+)
 from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, blob_gas, validate_tx, whole_block
 
 
@@ -28,7 +40,7 @@ class How:
 
     limits: Limits = NO_LIMITS
     reference: bool = False
-    calls: bool = False
+    want: Want = RESULTS_ONLY
 
 
 class PyEvmSession:
@@ -103,14 +115,15 @@ class PyEvmSession:
 
     def _perform(self, tx: Transaction, mark: int, watcher: Watcher | None) -> TxResult:
         """Execute a transaction that has been found valid, on the state as it was at the mark."""
-        outcome = apply_transaction(self.state, tx, Budget(self._how.limits), watcher=watcher)
-        return self._report(tx, outcome, mark)
+        meter = Meter() if self._how.want.analytics and watcher is None else None
+        outcome = apply_transaction(self.state, tx, Budget(self._how.limits), watcher=meter or watcher)
+        return self._report(tx, outcome, mark, meter)
 
     def _sender(self, tx: Transaction) -> Sender:
         state = self.state
         return Sender(state.get_balance(tx.sender), state.get_nonce(tx.sender), state.get_code(tx.sender))
 
-    def _report(self, tx: Transaction, outcome: Outcome, mark: int) -> TxResult:
+    def _report(self, tx: Transaction, outcome: Outcome, mark: int, meter: Meter | None) -> TxResult:
         computation, journal = outcome.computation, self.state.journal
         status, detail = _status_of(computation)
         balance_changes = journal.balance_changes(mark)
@@ -127,7 +140,8 @@ class PyEvmSession:
             slots_read=tuple(sorted(journal.slots_touched)),
             slots_written=journal.slots_written(mark),
             contract_address=outcome.created,
-            calls=call_tree(computation) if self._how.calls else (),
+            calls=call_tree(computation) if self._how.want.calls else (),
+            analytics=meter and meter.analytics(computation, intrinsic_gas(tx, self._env.fork)),
         )
 
 
