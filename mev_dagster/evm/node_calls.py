@@ -17,7 +17,9 @@ _NEVER_BEGAN = {"insufficient balance for transfer", "max call depth exceeded", 
 _NO_CALL = {"SELFDESTRUCT"}
 
 
-def call_frames(traced: Mapping[str, Any], tx: Transaction, fork: Fork, result: TxResult) -> tuple[CallFrame, ...]:
+def call_frames(
+    traced: Mapping[str, Any], tx: Transaction, fork: Fork, result: TxResult
+) -> tuple[CallFrame, ...]:
     """Return the frames, callers first.
 
     Nodes give the whole transaction's gas for its outermost call. What the call itself was given follows

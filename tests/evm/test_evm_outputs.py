@@ -29,7 +29,7 @@ from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.node import NodeEngine
 from mev_dagster.evm.prestate import AccountOverride
 from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.types import Output, TxResult, Want
+from mev_dagster.evm.types import CallFrame, Output, TxResult, Want
 
 ALL = Want(calls=True, analytics=True)
 OTHER = bytes.fromhex("dd" * 20)
@@ -104,12 +104,13 @@ def test_code_that_nobody_would_write_is_metered_the_same(code, fork, gas):
     )
     for wanted, found in zip(reference, native, strict=True):
         assert found.analytics == wanted.analytics
-        assert [_without_reason(call) for call in found.calls] == [_without_reason(call) for call in wanted.calls]
+        assert without_reasons(found) == without_reasons(wanted)
 
 
-def _without_reason(call):
-    """Of several reasons for a halt each engine names the one it meets first."""
-    return replace(call, error=call.error and ("Reverted" if call.error == "Reverted" else "halted"))
+def without_reasons(result: TxResult) -> list[CallFrame]:
+    """Return the calls. Of several reasons for a halt each engine names the one it meets first."""
+    kept = {"": "", "Reverted": "Reverted"}
+    return [replace(call, error=kept.get(call.error, "halted")) for call in result.calls]
 
 
 def assert_block_equal(path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_node_tells_its_calls_and_says_what_it_lacks(anvil_binary):
     assert any(call.error == "OutOfGas" for call in ours.txs[1].calls)
     for mine, other in zip(ours.txs, theirs.txs, strict=True):
         assert (other.status, other.analytics) == (mine.status, None)
-        assert [_without_reason(call) for call in other.calls] == [_without_reason(call) for call in mine.calls]
+        assert without_reasons(other) == without_reasons(mine)
 
 
 @pytest.mark.parametrize("name", LOCAL_ENGINES)

@@ -126,7 +126,11 @@ def test_a_created_contract_is_reported_with_its_code():
 
 
 def test_the_call_tree_is_told_when_asked_for():
-    result = PyEvmEngine(want=Want(calls=True)).simulate(world(COUNTER), PRAGUE, [transaction(0, value_wei=3)]).txs[0]
+    result = (
+        PyEvmEngine(want=Want(calls=True))
+        .simulate(world(COUNTER), PRAGUE, [transaction(0, value_wei=3)])
+        .txs[0]
+    )
     assert [(call.depth, call.kind, call.sender, call.to, call.value_wei) for call in result.calls] == [
         (0, "CALL", ALICE, CONTRACT, 3),
         (1, "CALL", CONTRACT, COINBASE, 3),

@@ -141,7 +141,7 @@ class PyEvmSession:
             slots_written=journal.slots_written(mark),
             contract_address=outcome.created,
             calls=call_tree(computation) if self._how.want.calls else (),
-            analytics=meter and meter.analytics(computation, intrinsic_gas(tx, self._env.fork)),
+            analytics=meter.analytics(computation, intrinsic_gas(tx, self._env.fork)) if meter else None,
         )
 
 
