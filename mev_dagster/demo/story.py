@@ -12,11 +12,13 @@ from mev_dagster.demo.steps.ingest import check_capture, ingest
 from mev_dagster.demo.steps.judgement import backtest, label
 from mev_dagster.demo.steps.lineage import trace
 from mev_dagster.demo.steps.parity import parity
+from mev_dagster.demo.steps.peers import fetch_from_peer
 from mev_dagster.demo.steps.search import search
 from mev_dagster.errors import MevError
 
 STEPS: tuple[tuple[str, Callable[[Stage], Outcome]], ...] = (
     ("capture", check_capture),
+    ("peers", fetch_from_peer),
     ("ingest", ingest),
     ("parity", parity),
     ("search", search),

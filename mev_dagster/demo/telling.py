@@ -17,6 +17,7 @@ Figures = Mapping[str, Any]
 
 TITLES = {
     "capture": "A recorded piece of chain and mempool",
+    "peers": "The same mempool from a devp2p peer",
     "ingest": "Through the daemon into the event log and the store",
     "parity": "Every block executed again",
     "search": "What could have been earned",
@@ -62,6 +63,17 @@ def _capture(f: Figures) -> list[Any]:
         f"{f['events']} events, {f['bytes'] // 1000} kB ({f['recorded_with']}). "
         f"Arrival times are [bold]{f['arrival_times']}[/].",
         "Every digest, transactions root, receipts root and sender in it was checked.",
+    ]
+
+
+def _peers(f: Figures) -> list[Any]:
+    lanes = " and ".join(f"{count} by {lane}" for lane, count in f["seen_by_lane"].items())
+    return [
+        f"A peer of ours ({f['client']}, eth/{f['eth_version']}) announced {f['announced']} pending "
+        f"transactions over encrypted RLPx on loopback; the daemon asked for them and got "
+        f"[bold]{f['fetched']} of {f['announced']}[/], hashes checked.",
+        f"The capture's own lane ran beside it, into a log and a store of their own: sightings {lanes}, "
+        f"{f['bodies']} bodies, each once.",
     ]
 
 
@@ -162,6 +174,7 @@ def _trace(f: Figures) -> list[Any]:
 
 _PARAGRAPHS: Mapping[str, Callable[[Figures], list[Any]]] = {
     "capture": _capture,
+    "peers": _peers,
     "ingest": _ingest,
     "parity": _parity,
     "search": _search,

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 
-from mev_dagster.captures.format import open_capture
+from mev_dagster.captures.format import Capture, open_capture
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.devp2p.chain import ChainHead, KnownChain, MimicChain
@@ -153,9 +153,14 @@ def rpc_source(url: str) -> GatewaySource:
 def capture_source(path: Path, speed: float | None) -> GatewaySource:
     """Serve the transactions of a capture."""
     capture = open_capture(path)
+    return LaneSource(CaptureLane(capture, SystemClock(), speed=speed), capture_chain(capture))
+
+
+def capture_chain(capture: Capture) -> KnownChain:
+    """Return the chain of a capture as a peer tells it, its head at the first block."""
     header = capture.block(capture.numbers[0]).header
     head = synthetic_head(capture.manifest.chain_id, header.number, header.timestamp, header.parent_hash)
-    return LaneSource(CaptureLane(capture, SystemClock(), speed=speed), KnownChain(head))
+    return KnownChain(head)
 
 
 def generator_source(per_second: float, *, seed: int = 1) -> GatewaySource:
