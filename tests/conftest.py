@@ -19,9 +19,9 @@ def fixtures() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the figures that tests have put down with `record_property`: how much a passed test has seen."""
-    for report in terminalreporter.stats.get("passed", []):
-        if report.user_properties:
+    """Print the figures that tests have put down with `record_property`: how much each of them has seen."""
+    for report in terminalreporter.stats.get("", []):  # where set-up and tear-down are counted
+        if report.when == "teardown" and report.user_properties:
             figures = ", ".join(f"{name} {value}" for name, value in report.user_properties)
             terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {figures}")
 

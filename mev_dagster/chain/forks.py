@@ -125,6 +125,11 @@ def devnet_schedule(fork: Fork = Fork.PRAGUE, *, chain_id: int = DEVNET_CHAIN_ID
 _SCHEDULES = {schedule.chain_id: schedule for schedule in (MAINNET, SEPOLIA, HOODI, devnet_schedule())}
 
 
+def is_known_chain(chain_id: int) -> bool:
+    """Say whether there is a schedule for a chain."""
+    return chain_id in _SCHEDULES
+
+
 def schedule_for(chain_id: int) -> ForkSchedule:
     """Return the schedule of a known chain."""
     try:

@@ -1,8 +1,8 @@
-"""`mev simulate`: execute a block, or one of its transactions, on its captured state."""
+"""`mev simulate`: execute a block, or one of its transactions, on its captured state or a live node's."""
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from rich.table import Table
@@ -11,47 +11,115 @@ from mev_dagster.commands.output import out, print_json
 from mev_dagster.errors import InputError
 
 if TYPE_CHECKING:
-    from mev_dagster.evm.types import TxResult
+    from mev_dagster.chain.blocks import Block
+    from mev_dagster.chain.forks import ForkSchedule
+    from mev_dagster.evm.types import SimulationEngine, StateSource, TxResult
 
 app = typer.Typer(add_completion=False)
+
+Outcome: TypeAlias = "tuple[dict[str, Any], list[TxResult]]"
+"""What `--json` prints, and the results it is made of."""
 
 
 @app.command()
 def simulate(
-    block_file: Annotated[Path, typer.Argument(help="a block file as `mev parity` reads it")],
+    block: Annotated[str, typer.Argument(help="a block file as `mev parity` reads it; with --rpc a number")],
     engine: Annotated[str, typer.Option(help="auto, py_evm, revm or node")] = "py_evm",
     tx: Annotated[int | None, typer.Option(help="only this transaction, after those before it")] = None,
+    rpc: Annotated[str | None, typer.Option(help="take block and state from this node, http://…")] = None,
+    store: Annotated[Path | None, typer.Option(help="with --rpc: keep the state read in this folder")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Execute a block on the state it was captured with."""
-    from mev_dagster.evm.block_files import load_block_file
-    from mev_dagster.evm.blocks import block_env, execute_block
+    """Execute a block on the state it was captured with, or on a node's, loaded as it is read."""
     from mev_dagster.evm.engines import get_engine
 
-    file = load_block_file(block_file)
-    count = len(file.block.transactions)
+    if store is not None and rpc is None:
+        raise InputError("--store keeps what was read from a node: it goes with --rpc")
+    chosen = get_engine(engine, rpc_url=rpc)
+    if rpc is None:
+        document, results = _on_file(Path(block), chosen, tx)
+    else:
+        document, results = _on_node(block, rpc, chosen, tx, store)
+    if as_json:
+        print_json(document)
+    else:
+        _print(document, results)
+
+
+def _on_file(path: Path, engine: "SimulationEngine", tx: int | None) -> "Outcome":
+    from mev_dagster.chain.forks import schedule_for
+    from mev_dagster.evm.block_files import load_block_file
+
+    file = load_block_file(path)
+    return _execute(engine, file.prestate, file.block, schedule_for(file.chain_id), tx, str(path))
+
+
+def _on_node(
+    text: str, url: str, engine: "SimulationEngine", tx: int | None, store: Path | None
+) -> "Outcome":
+    from mev_dagster.evm.engines import get_engine
+    from mev_dagster.evm.node_blocks import load_block
+    from mev_dagster.evm.prestate_store import PrestateStore
+    from mev_dagster.evm.rpc import JsonRpc
+
+    try:
+        number = int(text, 0)
+    except ValueError:
+        raise InputError(f"{text}: with --rpc a block number is expected") from None
+    with JsonRpc(url) as client:
+        # A node's engine has the state where it runs; what it reads is found, and proven, by a local one.
+        loaded = load_block(client, number, get_engine("auto") if engine.name == "node" else engine)
+        state, where = loaded.state, f"block {number}"
+        document, results = _execute(engine, state, loaded.block, loaded.schedule, tx, where)
+        recorded = state.recorded()
+        document |= {
+            "prestate": recorded.digest(),
+            "accounts": len(recorded.accounts),
+            "slots": sum(len(account.storage) for account in recorded.accounts.values()),
+            "codes": len(recorded.codes),
+            "rounds": loaded.rounds,
+            "requests": client.requests,
+            "round_trips": client.round_trips,
+            "bytes_sent": client.bytes_sent,
+            "bytes_received": client.bytes_received,
+        }
+    if store is not None:
+        PrestateStore(store).put(recorded)
+    return document, results
+
+
+def _execute(
+    engine: "SimulationEngine",
+    state: "StateSource",
+    block: "Block",
+    schedule: "ForkSchedule",
+    tx: int | None,
+    where: str,
+) -> "Outcome":
+    from mev_dagster.evm.blocks import block_env, execute_block
+
+    count = len(block.transactions)
     if tx is not None and not 0 <= tx < count:
-        raise InputError(f"--tx {tx}: {block_file} holds transactions 0 to {count - 1}")
-    chosen, env = get_engine(engine), block_env(file.block.header, file.chain_id)
+        raise InputError(f"--tx {tx}: {where} holds transactions 0 to {count - 1}")
+    env = block_env(block.header, schedule)
     started = time.perf_counter()
     if tx is None:
-        result = execute_block(chosen, file.prestate, file.block, file.chain_id)
+        result = execute_block(engine, state, block, schedule)
         sim, receipts_root = result.sim, result.receipts_root
     else:
-        session = chosen.session(file.prestate, env, file.block.transactions[:tx])
-        sim, receipts_root = session.run(file.block.transactions[tx : tx + 1]), None
+        session = engine.session(state, env, block.transactions[:tx])
+        sim, receipts_root = session.run(block.transactions[tx : tx + 1]), None
+    matches = None if receipts_root is None else receipts_root == block.header.receipts_root
     document = {
         "engine": sim.engine,
         "fork": env.fork.name,
         "txs": [_transaction(item) for item in sim.txs],
         "receipts_root": receipts_root,
+        "receipts_root_matches": matches,
         "state_diff_hash": sim.state_diff_hash,
         "seconds": time.perf_counter() - started,
     }
-    if as_json:
-        print_json(document)
-    else:
-        _print(document, list(sim.txs))
+    return document, list(sim.txs)
 
 
 def _transaction(result: "TxResult") -> dict[str, Any]:
@@ -86,3 +154,13 @@ def _print(document: dict[str, Any], results: "list[TxResult]") -> None:
     out.print(f"{document['engine']}, {document['fork']}, {document['seconds']:.2f} s")
     out.print(f"receipts root  {'-' if root is None else '0x' + root.hex()}", soft_wrap=True)
     out.print(f"state diff     0x{document['state_diff_hash'].hex()}", soft_wrap=True)
+    if "requests" in document:
+        out.print(
+            f"prestate       0x{document['prestate'].hex()}: {document['accounts']} accounts, "
+            f"{document['slots']} slots, {document['codes']} codes",
+            soft_wrap=True,
+        )
+        out.print(
+            f"from the node  {document['requests']:,} requests in {document['round_trips']} round trips, "
+            f"{document['bytes_sent']:,} bytes sent, {document['bytes_received']:,} received"
+        )

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mev_dagster.chain.forks import Fork, schedule_for
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.jsonrpc import hex_data, log_from_rpc, quantity
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError, InputError, MissingState, NodeAnswerError, UnsupportedFork
 from mev_dagster.evm.node_calls import HALTED, call_frames
+from mev_dagster.evm.node_forks import is_anvil, schedule_of
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.py_evm.reference import Watcher
@@ -49,27 +50,16 @@ class NodeEngine(PyEvmEngine):
     def __init__(self, rpc: JsonRpc, *, want: Want = RESULTS_ONLY) -> None:
         super().__init__(want=replace(want, analytics=False))
         self._rpc = rpc
-        self._chain_id = int(_text(rpc.call("eth_chainId")), 16)
-        self._is_anvil = _text(rpc.call("web3_clientVersion")).lower().startswith("anvil")
-        self._fork_of_anvil = self._ask_anvil_for_its_fork() if self._is_anvil else None
-
-    def _ask_anvil_for_its_fork(self) -> Fork:
-        name = _text(_object(self._rpc.call("anvil_nodeInfo"), "anvil_nodeInfo").get("hardFork")).upper()
-        try:
-            return Fork[name]
-        except KeyError:
-            raise UnsupportedFork(
-                f"{self._rpc.shown_url}: anvil runs {name}, which is not known here"
-            ) from None
+        self._is_anvil = is_anvil(rpc)
+        self._schedule = schedule_of(rpc)
 
     def _open(self, state: StateSource, env: BlockEnv) -> PyEvmSession:
-        if env.chain_id != self._chain_id:
+        if env.chain_id != self._schedule.chain_id:
             raise InputError(
-                f"{self._rpc.shown_url} runs chain {self._chain_id}, the block is of chain {env.chain_id}"
+                f"{self._rpc.shown_url} runs chain {self._schedule.chain_id}, "
+                f"the block is of chain {env.chain_id}"
             )
-        runs = self._fork_of_anvil
-        if runs is None:
-            runs = schedule_for(self._chain_id).fork_at(env.number, env.timestamp)
+        runs = self._schedule.fork_at(env.number, env.timestamp)
         if runs != env.fork:
             raise UnsupportedFork(
                 f"{self._rpc.shown_url} executes this block as {runs.name}, not {env.fork.name}"
@@ -250,10 +240,4 @@ def _word(value: int) -> str:
 def _object(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise NodeAnswerError(f"{what}: expected an object, got {value!r:.80}")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise NodeAnswerError(f"expected a string, got {value!r:.80}")
     return value

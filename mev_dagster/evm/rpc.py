@@ -34,7 +34,7 @@ _BATCH = 100  # nodes refuse longer batches; geth's default limit is 1000, hoste
 class JsonRpc:
     """A node's HTTP endpoint. Not for sharing between threads: open one each.
 
-    `requests`, `round_trips` and `bytes_received` tell what a prestate has cost.
+    `requests`, `round_trips`, `bytes_sent` and `bytes_received` tell what a prestate has cost.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
@@ -44,6 +44,7 @@ class JsonRpc:
         self.shown_url = _shown(url)
         self.requests = 0
         self.round_trips = 0
+        self.bytes_sent = 0
         self.bytes_received = 0
         self._timeout = timeout_seconds
         self._secure = parts.scheme == "https"
@@ -145,6 +146,7 @@ class JsonRpc:
         if connection.sock is not None:
             connection.sock.settimeout(remaining)
         connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+        self.bytes_sent += len(body)
         response = connection.getresponse()
         raw = self._read(response, connection, deadline)
         # A body read to its announced length leaves the response open, and the connection, finding it so,

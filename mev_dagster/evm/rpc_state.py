@@ -6,6 +6,7 @@ gives the same results offline. What it has not changed stays known for the next
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mev_dagster.chain import rlp
@@ -13,15 +14,17 @@ from mev_dagster.chain.blocks import Header
 from mev_dagster.chain.jsonrpc import header_from_rpc
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import MevError, MissingState, NodeAnswerError
+from mev_dagster.errors import InputError, MevError, MissingState, NodeAnswerError
 from mev_dagster.evm.partial_trie import PartialTrie, nodes_by_hash
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.rpc import JsonRpc, call_object
+from mev_dagster.evm.state_cache import StateCache
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 
 _HASH_BYTES, _ADDRESS_BYTES = 32, 20
 _SLOTS_PER_REQUEST = 256
-_ACCOUNTS_KEPT = 100_000
+_BLOCK_HASHES = 256  # how far back BLOCKHASH sees
+_ACCOUNTS_KEPT, _SLOTS_KEPT, _CODES_KEPT = 100_000, 1_000_000, 10_000
 
 
 class RpcState:
@@ -38,14 +41,13 @@ class RpcState:
         *,
         state_root: bytes | None = None,
         accounts_kept: int = _ACCOUNTS_KEPT,
+        slots_kept: int = _SLOTS_KEPT,
+        codes_kept: int = _CODES_KEPT,
     ) -> None:
         self.number = number
         self._rpc = rpc
         self._state_root = state_root
-        self._accounts_kept = accounts_kept
-        self._accounts: dict[bytes, Account] = {}
-        self._storage: dict[bytes, dict[int, int]] = {}
-        self._codes: dict[bytes, bytes] = {}
+        self._cache = StateCache(accounts_kept=accounts_kept, slots_kept=slots_kept, codes_kept=codes_kept)
         self._address_of_code: dict[bytes, bytes] = {}
         self._block_hashes: dict[int, bytes] = {}
         self._read_accounts: set[bytes] = set()
@@ -61,39 +63,59 @@ class RpcState:
     def account(self, address: bytes) -> Account:
         """Return the account, asking the node the first time."""
         self._read_accounts.add(address)
-        if address not in self._accounts:
+        if address not in self._cache.accounts:
             self.prefetch([(address, ())])
-        return self._accounts[address]
+        return self._cache.accounts[address]
 
     def storage(self, address: bytes, slot: int) -> int:
         """Return one slot, asking the node the first time."""
         self._read_slots.add((address, slot))
-        known = self._storage.get(address, {})
-        if slot not in known:
+        if (address, slot) not in self._cache.slots:
             self.prefetch([(address, (slot,))])
-        return self._storage[address][slot]
+        return self._cache.slots[address, slot]
 
     def code(self, code_hash: bytes) -> bytes:
         """Return the code of an account that was asked for before; checked against its hash."""
         if code_hash == EMPTY_CODE_HASH:
             return b""
         self._read_codes.add(code_hash)
-        if code_hash not in self._codes:
+        if code_hash not in self._cache.codes:
             address = self._address_of_code.get(code_hash)
             if address is None:
                 raise MissingState("code", "0x" + code_hash.hex())
             self._fetch_codes([(code_hash, address)])
-        return self._codes[code_hash]
+        return self._cache.codes[code_hash]
 
     def block_hash(self, number: int) -> bytes:
         """Return an ancestor's hash."""
         self._read_hashes.add(number)
         if number not in self._block_hashes:
-            header = self._rpc.call("eth_getBlockByNumber", [hex(number), False])
+            self.prefetch_block_hashes([number])
+        return self._block_hashes[number]
+
+    def known_account(self, address: bytes) -> Account | None:
+        """Return an account if it is known without asking the node; this does not count as reading it."""
+        return self._cache.accounts.get(address)
+
+    def known_slot(self, address: bytes, slot: int) -> int | None:
+        """Return a slot if it is known without asking the node."""
+        return self._cache.slots.get((address, slot))
+
+    def known_code(self, code_hash: bytes) -> bytes | None:
+        """Return a code if it is known without asking the node."""
+        return self._cache.codes.get(code_hash)
+
+    def known_block_hash(self, number: int) -> bytes | None:
+        """Return an ancestor's hash if it is known without asking the node."""
+        return self._block_hashes.get(number)
+
+    def prefetch_block_hashes(self, numbers: Sequence[int]) -> None:
+        """Load ancestors' hashes in one batch."""
+        headers = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        for number, header in zip(numbers, headers, strict=True):
             if not isinstance(header, Mapping):
                 raise MissingState("block_hash", str(number))
             self._block_hashes[number] = _data(header.get("hash"), _HASH_BYTES, "hash")
-        return self._block_hashes[number]
 
     def prefetch(self, wanted: Iterable[tuple[bytes, Iterable[int]]], *, codes: bool = False) -> None:
         """Load accounts with slots in one batch; with `codes`, the codes they turn out to have in another."""
@@ -120,8 +142,10 @@ class RpcState:
                     f"{self._rpc.shown_url}: eth_getProof of 0x{address.hex()} at {self.number}: {error}"
                 ) from error
         if codes:
-            missing = [item for item in self._address_of_code.items() if item[0] not in self._codes]
-            self._fetch_codes(missing)
+            hashed = {self._cache.accounts[address].code_hash: address for address, _ in asked}
+            self._fetch_codes(
+                [item for item in hashed.items() if item[0] not in {EMPTY_CODE_HASH, *self._cache.codes}]
+            )
 
     def prefetch_transactions(self, txs: Sequence[Transaction], coinbase: bytes) -> None:
         """Load what transactions name themselves: senders, targets, access lists, delegating accounts."""
@@ -134,11 +158,13 @@ class RpcState:
                 slots = wanted.setdefault(entry.address, set())
                 slots.update(int.from_bytes(key, "big") for key in entry.storage_keys)
         unknown = {
-            address: {slot for slot in slots if slot not in self._storage.get(address, {})}
+            address: {slot for slot in slots if (address, slot) not in self._cache.slots}
             for address, slots in wanted.items()
         }
         needed = [
-            (address, slots) for address, slots in unknown.items() if slots or address not in self._accounts
+            (address, slots)
+            for address, slots in unknown.items()
+            if slots or address not in self._cache.accounts
         ]
         self.prefetch(needed, codes=True)
 
@@ -159,15 +185,19 @@ class RpcState:
 
     def advance(self, header: Header, state_diff: Mapping[bytes, AccountDiff]) -> None:
         """Move to the next block, forgetting exactly what it changed."""
-        for address, diff in state_diff.items():
-            self._accounts.pop(address, None)
-            if diff.deleted or diff.storage_cleared:
-                self._storage.pop(address, None)
-            else:
-                for slot in diff.storage:
-                    self._storage.get(address, {}).pop(slot, None)
+        if header.number != self.number + 1:
+            raise InputError(f"block {header.number} does not follow {self.number}")
+        self._cache.invalidate(state_diff)
         self.number, self._state_root = header.number, header.state_root
-        self._forget_the_least_read()
+        self._cache.trim(sorted(self._read_accounts), sorted(self._read_slots), sorted(self._read_codes))
+        self._address_of_code = {
+            account.code_hash: address for address, account in self._cache.accounts.items()
+        }
+        self._block_hashes = {
+            number: found
+            for number, found in self._block_hashes.items()
+            if number + _BLOCK_HASHES > header.number
+        }
         for read in (self._read_accounts, self._read_slots, self._read_codes, self._read_hashes):
             read.clear()
 
@@ -175,27 +205,16 @@ class RpcState:
         """Return everything that was read since the pinned block, frozen."""
         slots: dict[bytes, dict[int, int]] = {}
         for address, slot in sorted(self._read_slots):
-            slots.setdefault(address, {})[slot] = self._storage[address][slot]
-        accounts = {}
-        for address in sorted(self._read_accounts | slots.keys()):
-            known = self._accounts[address]
-            accounts[address] = Account(
-                known.balance_wei, known.nonce, known.code_hash, slots.get(address, {}), known.exists
-            )
+            slots.setdefault(address, {})[slot] = self._cache.slots[address, slot]
+        accounts = {
+            address: replace(self.account(address), storage=slots.get(address, {}))
+            for address in sorted(self._read_accounts | slots.keys())
+        }
         return Prestate(
             accounts,
-            {code_hash: self._codes[code_hash] for code_hash in self._read_codes},
-            {number: self._block_hashes[number] for number in self._read_hashes},
+            {code_hash: self._cache.codes[code_hash] for code_hash in sorted(self._read_codes)},
+            {number: self._block_hashes[number] for number in sorted(self._read_hashes)},
         )
-
-    def _forget_the_least_read(self) -> None:
-        """Keep memory bounded: what this block has read moves to the end, the rest leaves in front."""
-        for address in sorted(self._read_accounts):
-            if address in self._accounts:
-                self._accounts[address] = self._accounts.pop(address)
-        for address in list(self._accounts)[: max(0, len(self._accounts) - self._accounts_kept)]:
-            del self._accounts[address]
-            self._storage.pop(address, None)
 
     def _take(self, address: bytes, slots: Sequence[int], answer: Any) -> None:
         if not isinstance(answer, Mapping):
@@ -220,10 +239,9 @@ class RpcState:
                 encoded = rlp.encode_int(value) if value else b""
                 key = keccak(slot.to_bytes(32, "big"))
                 _check_proof(storage_root, key, encoded, proof.get("proof"), f"slot {slot:#x}")
-        self._accounts[address] = ABSENT_ACCOUNT if absent else Account(balance, nonce, code_hash)
-        if code_hash != EMPTY_CODE_HASH:
-            self._address_of_code.setdefault(code_hash, address)
-        self._storage.setdefault(address, {}).update(found)
+        self._cache.accounts[address] = ABSENT_ACCOUNT if absent else Account(balance, nonce, code_hash)
+        self._address_of_code[code_hash] = address
+        self._cache.slots.update({(address, slot): value for slot, value in found.items()})
 
     def _fetch_codes(self, wanted: Sequence[tuple[bytes, bytes]]) -> None:
         answers = self._rpc.batch(
@@ -235,7 +253,7 @@ class RpcState:
                 raise NodeAnswerError(
                     f"{self._rpc.shown_url}: the code of 0x{address.hex()} is not the one its proof names"
                 )
-            self._codes[code_hash] = code
+            self._cache.codes[code_hash] = code
 
 
 def fetch_header(rpc: JsonRpc, number: int) -> Header:

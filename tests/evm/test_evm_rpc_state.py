@@ -15,7 +15,7 @@ from mev_dagster.chain.transactions import AccessListEntry
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.errors import CaptureError, InputError, MissingState, NodeAnswerError
 from mev_dagster.evm.blocks import block_env, execute_block
-from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.prestate_store import PrestateStore
 from mev_dagster.evm.rpc import JsonRpc
@@ -44,6 +44,13 @@ def rpc(anvil_binary) -> Iterator[JsonRpc]:
         yield client
 
 
+@pytest.fixture(params=["py_evm", "revm"])
+def engine(request):
+    if request.param == "revm" and not native_is_installed():
+        pytest.skip("mev_native is not installed: run `make native`")
+    return get_engine(request.param)
+
+
 def send(nonce: int, **fields):
     defaults = {"chain_id": 31_337, "to": COUNTER, "gas_limit": 200_000}
     fees = {"max_fee_per_gas_wei": 10**10, "max_priority_fee_per_gas_wei": 10**9}
@@ -61,27 +68,27 @@ def block(rpc: JsonRpc, number: int) -> Block:
     return block_from_rpc(rpc.call("eth_getBlockByNumber", [hex(number), True]))
 
 
-def test_a_mined_block_comes_out_equal_from_lazy_state(rpc):
+def test_a_mined_block_comes_out_equal_from_lazy_state(rpc, engine):
     for number in (2, 3):
         found = block(rpc, number)
         assert found.transactions
-        result = execute_block(get_engine(), RpcState.at(rpc, number - 1), found, CHAIN)
+        result = execute_block(engine, RpcState.at(rpc, number - 1), found, CHAIN)
         assert result.gas_used == found.header.gas_used
         assert result.receipts_root == found.header.receipts_root
 
 
-def test_what_was_recorded_gives_the_same_offline(rpc, tmp_path):
+def test_what_was_recorded_gives_the_same_offline(rpc, engine, tmp_path):
     found = block(rpc, 2)
     state = RpcState.at(rpc, 1)
-    online = execute_block(get_engine(), state, found, CHAIN)
+    online = execute_block(engine, state, found, CHAIN)
     recorded = state.recorded()
-    offline = execute_block(get_engine(), recorded, found, CHAIN)
+    offline = execute_block(engine, recorded, found, CHAIN)
     assert offline == online
     store_ = PrestateStore(tmp_path)
     digest = store_.put(recorded)
     assert store_.put(recorded) == digest
     assert store_.digests() == [digest]
-    assert execute_block(get_engine(), store_.get(digest), found, CHAIN) == online
+    assert execute_block(engine, store_.get(digest), found, CHAIN) == online
 
 
 def test_a_recording_holds_nothing_that_was_not_read(rpc):
@@ -111,19 +118,19 @@ def test_code_is_asked_for_once(rpc):
         state.code(b"\x01" * 32)
 
 
-def test_prefetching_takes_two_batches_and_execution_asks_no_more(rpc):
+def test_prefetching_takes_two_batches_and_execution_asks_no_more(rpc, engine):
     found = block(rpc, 3)
     state = RpcState.at(rpc, 2)
     tx = send(3, value_wei=6, access_list=[AccessListEntry(COUNTER, ((0).to_bytes(32), (1).to_bytes(32)))])
     state.prefetch_transactions([tx], found.header.coinbase)
     before = rpc.requests
     env = block_env(found.header, CHAIN)
-    result = get_engine().simulate(state, env, [tx], begin_block=False)
+    result = engine.simulate(state, env, [tx], begin_block=False)
     assert result.txs[0].status == "success"
     assert rpc.requests == before
 
 
-def test_hints_load_what_a_transaction_touches_in_three_round_trips(rpc):
+def test_hints_load_what_a_transaction_touches_in_three_round_trips(rpc, engine):
     found = block(rpc, 3)
     state = RpcState.at(rpc, 2)
     before = rpc.round_trips
@@ -132,7 +139,7 @@ def test_hints_load_what_a_transaction_touches_in_three_round_trips(rpc):
     assert rpc.round_trips - before <= 5
     before = rpc.requests
     env = block_env(found.header, CHAIN)
-    result = get_engine().simulate(state, env, [send(3, value_wei=6)], begin_block=False)
+    result = engine.simulate(state, env, [send(3, value_wei=6)], begin_block=False)
     assert result.txs[0].status == "success"
     assert rpc.requests == before
 
@@ -146,10 +153,10 @@ def test_a_node_without_hints_gives_none(rpc, monkeypatch):
     assert state.recorded().accounts == {}
 
 
-def test_the_next_block_asks_only_for_what_changed(rpc):
+def test_the_next_block_asks_only_for_what_changed(rpc, engine):
     found = block(rpc, 2)
     state = RpcState.at(rpc, 1)
-    result = execute_block(get_engine(), state, found, CHAIN)
+    result = execute_block(engine, state, found, CHAIN)
     state.prefetch([(COUNTER, (7,))])
     state.advance(found.header, result.state_diff)
     assert state.recorded().accounts == {}
@@ -158,8 +165,8 @@ def test_the_next_block_asks_only_for_what_changed(rpc):
     assert rpc.requests == before
     assert state.storage(COUNTER, 0) == 2
     assert rpc.requests == before + 1
-    following = execute_block(get_engine(), state, block(rpc, 3), CHAIN)
-    assert following == execute_block(get_engine(), RpcState.at(rpc, 2), block(rpc, 3), CHAIN)
+    following = execute_block(engine, state, block(rpc, 3), CHAIN)
+    assert following == execute_block(engine, RpcState.at(rpc, 2), block(rpc, 3), CHAIN)
 
 
 def test_a_proof_under_another_root_is_refused(rpc):
