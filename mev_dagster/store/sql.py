@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mev_dagster.errors import StoreError
-from mev_dagster.store.tables import Table
+from mev_dagster.store.tables import Column, Table
+from mev_dagster.store.types import nanoseconds
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -41,14 +42,22 @@ def conditions(table: Table, where: Mapping[str, Any]) -> str:
         return "1"
     parts = []
     for name, value in where.items():
-        if name not in table.by_name:
+        column = table.by_name.get(name)
+        if column is None:
             raise StoreError(f"{table.name} has no column {name}")
         if isinstance(value, list | tuple | set | frozenset):
-            options = ", ".join(literal(option) for option in value) or "NULL"
+            options = ", ".join(_literal_of(column, option) for option in value) or "NULL"
             parts.append(f"{quoted(name)} IN ({options})")
         else:
-            parts.append(f"{quoted(name)} = {literal(value)}")
+            parts.append(f"{quoted(name)} = {_literal_of(column, value)}")
     return " AND ".join(parts)
+
+
+def _literal_of(column: Column, value: Any) -> str:
+    """Return a value as the column holds it: a plain integer beside a time would be taken for seconds."""
+    if column.type.base.startswith("DateTime64"):
+        return time_literal(nanoseconds(value))
+    return literal(value)
 
 
 def digest_expression(table: Table) -> str:
