@@ -28,7 +28,19 @@ chain_heads = dg.AssetSpec(
 )
 
 
-@block_asset("ingest", table="ingest_windows", team="ingest", deps=[mempool, chain_heads])
+@block_asset(
+    "ingest",
+    table="ingest_windows",
+    team="ingest",
+    deps=[mempool, chain_heads],
+    checks=[
+        dg.AssetCheckSpec(
+            "no_lane_was_down",
+            asset="ingest_windows",
+            description="No lane was disconnected while the window was open; its counts are whole.",
+        )
+    ],
+)
 def ingest_windows(block: BlockSearch) -> dg.MaterializeResult:
     """The part of the event log that leads to this block: sightings, bodies, rejects and gaps.
 
@@ -59,7 +71,15 @@ def ingest_windows(block: BlockSearch) -> dg.MaterializeResult:
             "first_sightings": preview(
                 rows.written["tx_sightings"], ("seen_at", "tx_hash", "lane", "source", "announced_size")
             ),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="no_lane_was_down",
+                passed=not window["gaps"],
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"gaps": window["gaps"]},
+            )
+        ],
     )
 
 

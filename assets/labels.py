@@ -31,7 +31,20 @@ def labels_of(block: BlockSearch) -> BlockLabels:
     return label_block(landed_block(block.block, block.receipts, wrapped_ether_in(block.inputs.prestate)))
 
 
-@block_asset("labels", table="mev_labels", team="research", deps=[landed_blocks])
+@block_asset(
+    "labels",
+    table="mev_labels",
+    team="research",
+    deps=[landed_blocks],
+    checks=[
+        dg.AssetCheckSpec(
+            "labels_are_of_the_block",
+            asset="mev_labels",
+            blocking=True,
+            description="Every transaction that a label names is in the block.",
+        )
+    ],
+)
 def mev_labels(block: BlockSearch) -> dg.MaterializeResult:
     """Swaps, arbitrages, sandwiches, liquidations and JIT liquidity that landed, from receipts alone."""
     labels = labels_of(block)
@@ -41,6 +54,8 @@ def mev_labels(block: BlockSearch) -> dg.MaterializeResult:
         {"kind": kind, "tx_hashes": hashes, "net_wei": net}
         for kind, hashes, net in zip(columns["kind"], columns["tx_hashes"], columns["net_wei"], strict=True)
     ]
+    landed = {tx.hash for tx in block.block.transactions}
+    foreign = {hash_ for row in rows for hash_ in row["tx_hashes"]} - landed
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(rows),
@@ -50,12 +65,29 @@ def mev_labels(block: BlockSearch) -> dg.MaterializeResult:
             "liquidations": len(labels.liquidations),
             "net": bars("net of each label (ETH)", [ether(row["net_wei"] or 0) for row in rows]),
             "labels": preview(rows, ("kind", "tx_hashes", "net_wei")),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="labels_are_of_the_block",
+                passed=not foreign,
+                metadata={"labels": len(rows), "foreign_transactions": len(foreign)},
+            )
+        ],
     )
 
 
 @block_asset(
-    "labels", table="backtests", team="research", deps=[opportunities, mev_labels, relay_submissions]
+    "labels",
+    table="backtests",
+    team="research",
+    deps=[opportunities, mev_labels, relay_submissions],
+    checks=[
+        dg.AssetCheckSpec(
+            "every_landed_one_is_scored",
+            asset="backtests",
+            description="Hits and misses are as many as landed, and no more is captured than landed.",
+        )
+    ],
 )
 def backtests(block: BlockSearch) -> dg.MaterializeResult:
     """What the search found before the block against what landed in it: hits, misses, profit."""
@@ -71,6 +103,7 @@ def backtests(block: BlockSearch) -> dg.MaterializeResult:
     scores = [
         dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)
     ]
+    scored = columns["true_positives"][-1] + columns["false_negatives"][-1]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(columns["kind"]),
@@ -82,5 +115,12 @@ def backtests(block: BlockSearch) -> dg.MaterializeResult:
             "hits": bars("landed and found, by kind", columns["true_positives"]),
             **({} if share is None else {"captured_share": share}),
             "arrival_times": "synthetic" if synthetic else "observed",
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="every_landed_one_is_scored",
+                passed=scored == len(score.matches) and result.captured_wei <= max(result.landed_wei, 0),
+                metadata={"landed": len(score.matches), "scored": scored},
+            )
+        ],
     )

@@ -13,6 +13,7 @@ from mev_dagster.errors import UnsupportedFork
 from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
 from mev_dagster.pbs.dry_run import context_for, duty_for, template_for
 from mev_dagster.pbs.orders import OrderKind
+from mev_dagster.pbs.reward import Reward, reward_of, tips_of
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate, submission_of
 from resources.block_search import BlockSearch
@@ -29,14 +30,37 @@ relays = dg.AssetSpec(
 )
 
 
-@block_asset("pbs", table="block_templates", team="pbs", deps=[opportunities, relays])
+REWARD_CHECK = "bid_is_paid_and_earned"
+
+
+@block_asset(
+    "pbs",
+    table="block_templates",
+    team="pbs",
+    deps=[opportunities, relays],
+    checks=[
+        dg.AssetCheckSpec(
+            REWARD_CHECK,
+            asset="block_templates",
+            blocking=True,
+            description="The sealed block pays the proposer exactly the bid, and earns at least that: "
+            "payment from its last transaction, tips from its receipts, reward from executing it whole.",
+        )
+    ],
+)
 def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeResult:
     """A block of the best candidates and pending transactions, executed, paid to the proposer and sealed."""
     try:
         template = build(block, asyncio.run(duty(block, relay)))
     except UnsupportedFork as error:
-        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "skipped": str(error)})
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": 0, "skipped": str(error)},
+            check_results=[
+                dg.AssetCheckResult(check_name=REWARD_CHECK, passed=True, metadata={"built": False})
+            ],
+        )
     block.template = template
+    reward = reward_of(template)
     with block.tracing.span("block.seal", parent=block.root, value_wei=str(template.bid_wei)):
         rows = template_rows(template, trace_id=block.trace_id)
         block.replace("block_templates", {"block_number": block.number}, rows)
@@ -45,6 +69,9 @@ def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeR
         metadata={
             "dagster/row_count": 1,
             "bid_eth": ether(template.bid_wei),
+            "reward_eth": ether(reward.reward_wei),
+            "tips_eth": ether(reward.tips_wei),
+            "landed_tips_eth": ether(sum(tips_of(block.block, block.receipts))),
             "builder_profit_eth": ether(template.profit_wei),
             "transactions": len(template.sealed.block.transactions),
             "candidates_included": len(template.opportunity_ids),
@@ -66,7 +93,23 @@ def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeR
                 ("order", "kind", "value_wei"),
             ),
             "landed_gas_used": block.block.header.gas_used,
-        }
+        },
+        check_results=[judged(reward)],
+    )
+
+
+def judged(reward: Reward) -> dg.AssetCheckResult:
+    """Return the verdict on a block's money, with the figures it was held against."""
+    return dg.AssetCheckResult(
+        check_name=REWARD_CHECK,
+        passed=not reward.problems,
+        metadata={
+            "bid_eth": ether(reward.bid_wei),
+            "payment_eth": ether(reward.payment_wei),
+            "tips_eth": ether(reward.tips_wei),
+            "reward_eth": ether(reward.reward_wei),
+            "problems": "; ".join(reward.problems),
+        },
     )
 
 

@@ -41,7 +41,20 @@ def tx_features(block: BlockSearch) -> dg.MaterializeResult:
     )
 
 
-@block_asset("simulation", table="simulations", team="simulation", deps=[tx_features])
+@block_asset(
+    "simulation",
+    table="simulations",
+    team="simulation",
+    deps=[tx_features],
+    checks=[
+        dg.AssetCheckSpec(
+            "gas_is_within_limits",
+            asset="simulations",
+            blocking=True,
+            description="No transaction used more gas than it allows.",
+        )
+    ],
+)
 def simulations(block: BlockSearch) -> dg.MaterializeResult:
     """Every pending call executed on the parent's state, behind its sender's earlier transactions."""
     prepared = block.prepared
@@ -50,6 +63,7 @@ def simulations(block: BlockSearch) -> dg.MaterializeResult:
     block.replace("simulations", where, columns)
     by_gas = sorted((run.result for run in prepared.runs), key=lambda tx: (-tx.gas_used, tx.tx_hash))
     outcomes = Counter(str(run.result.status) for run in prepared.runs)
+    beyond = sum(run.result.gas_used > run.tx.gas_limit for run in prepared.runs)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(prepared.runs),
@@ -66,5 +80,12 @@ def simulations(block: BlockSearch) -> dg.MaterializeResult:
                 ),
                 ("tx_hash", "gas_used", "slots_read"),
             ),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="gas_is_within_limits",
+                passed=not beyond,
+                metadata={"transactions": len(prepared.runs), "beyond_their_limit": beyond},
+            )
+        ],
     )

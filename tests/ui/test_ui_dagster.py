@@ -161,7 +161,7 @@ def test_the_partitions_page_lists_blocks(site, browser, platform):
     block = searched(platform)[0]["tags"]["dagster/partition"]
     browser.open(
         f"{site}/assets/opportunities?view=partitions&partition={block}",
-        "Partitions Selected", "Latest materialization", "best_profit_eth", "search_block",
+        *("Partitions Selected", "Latest materialization", "best_profit_eth", "Materialized"),
     )  # fmt: skip
     browser.picture("partitions")
 
@@ -195,7 +195,7 @@ def test_one_asset_of_one_block_is_materialised_by_clicking(site, browser, platf
     block = searched(platform)[-1]["tags"]["dagster/partition"]
     before = {run["runId"] for run in runs(platform, pipelineName=UI_JOB)}
     page = f"{site}/assets/mev_labels?view=partitions&partition={block}"
-    browser.open(page, "search_block", "Materialized")
+    browser.open(page, "Materialized", "net")
     browser.click("Materialize…")
     browser.press_button("Launch 1 run")
     started = until(
