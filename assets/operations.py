@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import dagster as dg
 
@@ -44,6 +45,8 @@ class Swept:
     group_name="operations",
     owners=OWNERS,
     kinds={"clickhouse", "python"},
+    code_version="1",
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26)),
     description="Everything that grows, cut back to what the settings keep; a dry run lists what would go.",
     check_specs=[
         dg.AssetCheckSpec(
@@ -140,18 +143,39 @@ def sweep_dagster(instance: dg.DagsterInstance, dry_run: bool) -> Iterator[Swept
     yield Swept("keys", f"{keys[0]} to {keys[-1]}" if keys else "no key", len(keys))
 
 
-@dg.asset(group_name="operations", owners=OWNERS, kinds={"python"})
+@dg.asset(
+    group_name="operations",
+    owners=OWNERS,
+    kinds={"python"},
+    code_version="1",
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2)),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "chain_is_unbroken",
+            asset="event_log_segments",
+            description="Every sealed segment names the digest of the one before it.",
+        )
+    ],
+)
 def event_log_segments(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """The event log's open segment sealed into the hash chain, and what the log holds now."""
     config = settings()
     sealed = tell(config, "/log/seal", {})
     segments = read_manifest(config.events_dir).segments
     rows = [{"segment": one.name, "bytes": one.bytes, "digest": one.digest} for one in segments[-12:]]
+    torn = [later.name for earlier, later in pairwise(segments) if later.previous_digest != earlier.digest]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sealed["durable_seq"] + 1,
             "segments": len(segments),
             "bytes": sum(one.bytes for one in segments),
             "newest": preview(rows, ("segment", "bytes", "digest")),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="chain_is_unbroken",
+                passed=not torn,
+                metadata={"segments": len(segments), "torn_before": ", ".join(torn)},
+            )
+        ],
     )

@@ -1,10 +1,13 @@
 """Roll-ups by the clock: coverage by hour, labels and backtests by day."""
 
+import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from assets import soundness
 from assets.ingest import source_coverage
 from assets.labels import backtests, mev_labels
 from assets.lineage import column_lineage
@@ -18,20 +21,43 @@ from resources.store import StoreResource
 NS_PER_SECOND = 1_000_000_000
 
 
+Body = Callable[[dg.AssetExecutionContext, StoreResource], dg.MaterializeResult[Any]]
+
+FRESH_FOR = {"hour": timedelta(hours=2), "day": timedelta(hours=26)}
+"""A window's length, and the time its roll-up may take to begin."""
+
+
 def rollup_asset(
-    table: str, of: dg.AssetsDefinition, partitions: dg.TimeWindowPartitionsDefinition
-) -> Callable[..., dg.AssetsDefinition]:
+    table: str, window_column: str, of: dg.AssetsDefinition, partitions: dg.TimeWindowPartitionsDefinition
+) -> Callable[[Body], dg.AssetsDefinition]:
     """Return the decorator of a roll-up of a per-block asset; any of its blocks may lie in a window."""
-    return dg.asset(
-        group_name="rollups",
-        partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-        deps=[dg.AssetDep(of, partition_mapping=dg.AllPartitionMapping())],
-        owners=["team:research"],
-        kinds={"clickhouse"},
-        metadata=table_metadata(table),
-        code_version="2",
-    )
+
+    def decorate(body: Body) -> dg.AssetsDefinition:
+        lineage = column_lineage(table, [of])
+        shared = {"dagster/column_lineage": lineage} if lineage else {}
+
+        def run(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
+            result = body(context, store)
+            start_ns, _ = window_ns(context)
+            sound = soundness.verdict(store.client, table, {window_column: start_ns}, {})
+            return dg.MaterializeResult(metadata={**(result.metadata or {}), **shared}, check_results=[sound])
+
+        return dg.asset(
+            name=body.__name__,
+            description=inspect.getdoc(body),
+            group_name="rollups",
+            partitions_def=partitions,
+            backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+            deps=[dg.AssetDep(of, partition_mapping=dg.AllPartitionMapping())],
+            owners=["team:research"],
+            kinds={"python", "clickhouse"},
+            metadata=table_metadata(table),
+            code_version="2",
+            check_specs=[soundness.spec(body.__name__, table)],
+            freshness_policy=dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR[window_column]),
+        )(run)
+
+    return decorate
 
 
 def window_ns(context: dg.AssetExecutionContext) -> tuple[int, int]:
@@ -41,14 +67,8 @@ def window_ns(context: dg.AssetExecutionContext) -> tuple[int, int]:
     return start, end
 
 
-def lineage_metadata(table: str, of: dg.AssetsDefinition) -> dict[str, Any]:
-    """Return the column lineage of a roll-up, as metadata."""
-    lineage = column_lineage(table, [of])
-    return {"dagster/column_lineage": lineage} if lineage else {}
-
-
 def rolled_up(
-    context: dg.AssetExecutionContext, store: StoreResource, rollup: Rollup, of: dg.AssetsDefinition
+    context: dg.AssetExecutionContext, store: StoreResource, rollup: Rollup
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Roll the run's window up; return its rows and the metadata that every roll-up shows."""
     rows = roll_up(store.client, rollup, *window_ns(context))
@@ -56,11 +76,10 @@ def rolled_up(
         "dagster/row_count": len(rows),
         "blocks": max((row["blocks"] for row in rows), default=0),
         "rows": preview(rows, rollup.columns),
-        **lineage_metadata(rollup.table, of),
     }
 
 
-@rollup_asset("coverage_hourly", source_coverage, hours)
+@rollup_asset("coverage_hourly", "hour", source_coverage, hours)
 def coverage_hourly(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
     """What each lane saw in the hour, first, alone, or not at all.
 
@@ -82,15 +101,14 @@ def coverage_hourly(context: dg.AssetExecutionContext, store: StoreResource) -> 
             "seen_before_slot": found.together.before_slot if found else 0,
             "never_seen": found.together.never_seen if found else 0,
             "seen_by_lane": bars("transactions seen, by lane", [one.seen for one in lanes]),
-            **lineage_metadata("coverage_hourly", source_coverage),
         }
     )
 
 
-@rollup_asset(LABELS_DAILY.table, mev_labels, days)
+@rollup_asset(LABELS_DAILY.table, "day", mev_labels, days)
 def labels_daily(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
     """What landed in the day, by kind."""
-    rows, metadata = rolled_up(context, store, LABELS_DAILY, mev_labels)
+    rows, metadata = rolled_up(context, store, LABELS_DAILY)
     return dg.MaterializeResult(
         metadata={
             **metadata,
@@ -101,10 +119,10 @@ def labels_daily(context: dg.AssetExecutionContext, store: StoreResource) -> dg.
     )
 
 
-@rollup_asset(BACKTESTS_DAILY.table, backtests, days)
+@rollup_asset(BACKTESTS_DAILY.table, "day", backtests, days)
 def backtests_daily(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
     """The search against what landed, over the day."""
-    rows, metadata = rolled_up(context, store, BACKTESTS_DAILY, backtests)
+    rows, metadata = rolled_up(context, store, BACKTESTS_DAILY)
     whole = next((row for row in rows if row["kind"] == "all"), None)
     figures = {
         name: whole[name] for name in ("precision", "recall") if whole is not None and whole[name] is not None

@@ -1,10 +1,11 @@
-"""One check on every per-block asset, generated from the schema: what must hold of the rows it wrote.
+"""One check on every asset that fills a table, generated from the schema: what must hold of its rows.
 
 Keys are unique, hashes are set, columns that belong together match (`mev_dagster.store.checks`), and what a
 row refers to exists. It blocks: whatever reads unsound rows further down would be wrong too.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import dagster as dg
 
@@ -42,17 +43,27 @@ def judged(store: Store, table: str, number: int) -> dg.AssetCheckResult:
     column = TABLES[table].block_column
     if column is None:
         raise dg.DagsterInvariantViolationError(f"{table} has no column that names a block")
-    held = broken_checks(store, TABLES[table], {column: number})
-    broken = {check.name: count for check, count in held.items()}
+    references = (
+        {"references_exist": dangling(store, table, REFERENCES[table], column, number)}
+        if table in REFERENCES
+        else {}
+    )
+    return verdict(store, table, {column: number}, references)
+
+
+def verdict(
+    store: Store, table: str, where: Mapping[str, Any], broken_otherwise: Mapping[str, int]
+) -> dg.AssetCheckResult:
+    """Hold the rows that match against the schema's checks, and against what was counted otherwise."""
+    held = broken_checks(store, TABLES[table], where)
+    broken = {**{check.name: count for check, count in held.items()}, **broken_otherwise}
     harmless = {check.name for check in held if not check.blocking}
-    if table in REFERENCES:
-        broken["references_exist"] = dangling(store, table, REFERENCES[table], column, number)
     failed = {name for name, count in broken.items() if count}
     return dg.AssetCheckResult(
         check_name=NAME,
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN if failed <= harmless else dg.AssetCheckSeverity.ERROR,
-        metadata={**broken, "rows": store.count(table, {column: number})},
+        metadata={**broken, "rows": store.count(table, where)},
     )
 
 

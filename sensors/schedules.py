@@ -11,13 +11,19 @@ COLD_TAGS = {LANE_TAG: COLD}
 ON = dg.DefaultScheduleStatus.RUNNING
 
 
-@dg.schedule(job=roll_up_hours, cron_schedule="5 * * * *", default_status=ON)
+@dg.schedule(
+    job=roll_up_hours, cron_schedule="5 * * * *", default_status=ON,
+    description="Rolls up the hour that ended five minutes ago.",
+)  # fmt: skip
 def hourly_rollups(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Roll up the hour that ended five minutes ago."""
     return _window_before(context, "%Y-%m-%d-%H:%M", hours=1)
 
 
-@dg.schedule(job=roll_up_days, cron_schedule="15 0 * * *", default_status=ON)
+@dg.schedule(
+    job=roll_up_days, cron_schedule="15 0 * * *", default_status=ON,
+    description="Rolls up the day that ended a quarter of an hour ago.",
+)  # fmt: skip
 def daily_rollups(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Roll up the day that ended a quarter of an hour ago."""
     return _window_before(context, "%Y-%m-%d", hours=24)

@@ -15,6 +15,7 @@ from mev_dagster.store.tables import Column, Table
 
 GENESIS_DAY = "2015-07-30"
 _PARALLEL = re.compile(r"parallel to (\w+)")
+_SHARE = re.compile(r"\bshare of\b")
 _IDENTITIES = ("tx_hash", "block_hash")
 
 
@@ -72,6 +73,15 @@ def _checks(table: Table) -> Iterator[TableCheck]:
             "parallel_columns_match",
             "Columns that belong together element by element are of one length.",
             f"SELECT countIf({' OR '.join(parallel)}) FROM {{source}}",
+        )
+    shares = [quoted(column.name) for column in table.columns if _SHARE.search(column.comment)]
+    if shares:
+        outside = " OR ".join(f"ifNull(NOT ({name} BETWEEN 0 AND 1), 0)" for name in shares)
+        yield TableCheck(
+            table.name,
+            "shares_are_shares",
+            f"{' and '.join(column.strip('`') for column in shares)} lie between 0 and 1, or are null.",
+            f"SELECT countIf({outside}) FROM {{source}}",
         )
     if table.day_column is not None:
         day = quoted(table.day_column)

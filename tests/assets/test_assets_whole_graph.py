@@ -1,5 +1,6 @@
 """The whole graph, in process, on the shipped capture."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -21,6 +22,9 @@ RESULT_TABLES = (
     "backtests",
     "coverage",
 )
+
+PLOTTED = (dg.IntMetadataValue, dg.FloatMetadataValue)
+COLUMN_LINEAGE = "dagster/column_lineage"
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,71 @@ def test_every_check_passes(runs):
         evaluations = result.get_asset_check_evaluations()
         assert evaluations
         assert all(evaluation.passed for evaluation in evaluations)
+
+
+def test_every_materialisation_counts_its_rows_and_shows_a_table_a_picture_and_figures_to_plot(runs):
+    (result, *_) = runs.values()
+    for event in result.get_asset_materialization_events():
+        name = event.materialization.asset_key.to_user_string()
+        metadata = event.materialization.metadata
+        figures = [value for value in metadata.values() if isinstance(value, PLOTTED)]
+        assert isinstance(metadata["dagster/row_count"], dg.IntMetadataValue), name
+        assert len(figures) >= 3, name
+        assert any(isinstance(value, dg.TableMetadataValue) for value in metadata.values()), name
+        assert any(isinstance(value, dg.MarkdownMetadataValue) for value in metadata.values()), name
+
+
+def test_columns_lead_back_to_the_columns_they_were_made_from(runs):
+    (result, *_) = runs.values()
+    lineage = {
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata[COLUMN_LINEAGE].value
+        for event in result.get_asset_materialization_events()
+        if COLUMN_LINEAGE in event.materialization.metadata
+    }
+    edges = {"ingest_windows", "mev_labels"}  # what feeds these is no table
+    assert set(lineage) == {key.to_user_string() for key in block_keys()} - edges
+    assert lineage["opportunities"].deps_by_column["block_number"] == [
+        dg.TableColumnDep(dg.AssetKey("simulations"), "block_number")
+    ]
+
+
+def block_keys() -> set[dg.AssetKey]:
+    return set(defs().resolve_job_def("search_block").asset_layer.executable_asset_keys)
+
+
+@pytest.mark.parametrize(
+    ("job", "form", "assets"),
+    [
+        ("roll_up_hours", "%Y-%m-%d-%H:00", {"coverage_hourly"}),
+        ("roll_up_days", "%Y-%m-%d", {"labels_daily", "backtests_daily"}),
+    ],
+)
+def test_the_window_of_the_blocks_is_rolled_up_with_checks_and_lineage(runs, store, job, form, assets):
+    [(seconds,)] = store.rows("SELECT toUnixTimestamp(min(block_time)) FROM block_runs FINAL")
+    window = datetime.fromtimestamp(seconds, UTC).strftime(form)
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = defs().resolve_job_def(job).execute_in_process(partition_key=window, instance=instance)
+    done = {
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata
+        for event in found.get_asset_materialization_events()
+    }
+    assert set(done) == assets
+    assert all(evaluation.passed for evaluation in found.get_asset_check_evaluations())
+    for metadata in done.values():
+        assert metadata["dagster/row_count"].value > 0
+        assert metadata["blocks"].value > 0
+        assert COLUMN_LINEAGE in metadata
+        assert any(isinstance(value, dg.MarkdownMetadataValue) for value in metadata.values())
+
+
+def test_the_bid_is_what_the_proposer_is_paid(runs):
+    for result in runs.values():
+        [money] = [
+            one for one in result.get_asset_check_evaluations() if one.check_name == "bid_is_paid_and_earned"
+        ]
+        figures = {name: value.value for name, value in money.metadata.items()}
+        assert figures["bid_eth"] == figures["payment_eth"] > 0
+        assert figures["reward_eth"] >= figures["tips_eth"]
 
 
 def test_verified_candidates_reach_the_relay_under_one_trace(runs, store):

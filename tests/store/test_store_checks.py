@@ -42,3 +42,15 @@ def test_a_check_may_look_at_one_block_only(store: Store):
     store.insert("opportunities", opportunities(1) | {"block_number": [7]})
     assert broken(store, "opportunities", block_number=7)["keys_are_unique"] == 1
     assert broken(store, "opportunities", block_number=8)["keys_are_unique"] == 0
+
+
+def test_a_share_beyond_one_is_counted(store: Store):
+    row = {
+        "first_block_number": [1], "last_block_number": [1], "first_block_time": [SLOT], "source": ["block"],
+        "kind": ["all"], "true_positives": [1], "false_positives": [0], "false_negatives": [0],
+        "pnl_wei": [0], "recall": [None], "synthetic": [False],
+    }  # fmt: skip
+    store.insert("backtests", row | {"precision": [1.0]})
+    assert broken(store, "backtests")["shares_are_shares"] == 0
+    store.insert("backtests", row | {"precision": [1.5], "kind": ["backrun"]})
+    assert broken(store, "backtests")["shares_are_shares"] == 1
