@@ -75,10 +75,9 @@ class Silence:
         """Count."""
         self.messages += 1
 
-    def delivered(
-        self, peer: Peer, transactions: Sequence[PooledTransaction], wall_ns: int, mono_ns: int
-    ) -> None:
+    def delivered(self, peer: Peer, transaction: PooledTransaction, wall_ns: int, mono_ns: int) -> bool:
         """Nothing is fetched."""
+        return False
 
     def peers_changed(self, count: int) -> None:
         """The sender knows."""

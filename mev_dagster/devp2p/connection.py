@@ -5,6 +5,7 @@ off at `MAX_UNSENT_BYTES`, and a stage that takes too long ends the connection.
 """
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 from mev_dagster.devp2p.hello import Reason
@@ -76,6 +77,7 @@ class Connection(asyncio.Protocol):
         self.end_reason: str | None = None
         self.started_ns = clock.mono_ns()
         self.bytes_in = self.bytes_out = self.pauses = 0
+        self.decode_seconds = 0.0  # of the last message, from its frame on
         self._owner, self._clock = owner, clock
         self._transport: asyncio.Transport | None = None
         self._stage_ns = self._alive_ns = self.started_ns
@@ -117,9 +119,11 @@ class Connection(asyncio.Protocol):
             for _ in range(frames):
                 if self.end_reason is not None:
                     return False
+                started = time.perf_counter()
                 event = self.session.next_event()
                 if event is None:
                     break
+                self.decode_seconds = time.perf_counter() - started
                 self._end_large_frame()
                 self._take(event)
             self.flush()

@@ -5,8 +5,11 @@
                      └──────────────┘ not there, peer gone, 5 s: asked of another
 
 A hash is remembered for as long as some peer that announced it may still deliver it, and forgotten when it
-was delivered or every such peer has failed: so none is lost while one honest peer has it. A peer has one
-request in flight; one that let five seconds pass keeps that slot taken until it answers or goes.
+was delivered or every such peer has failed: so none is lost while one honest peer has it. A body that the
+receiver had no room for was not delivered: it is asked for again, of the same peer or of another.
+
+A peer has one request in flight; one that let five seconds pass keeps that slot taken until it answers or
+goes.
 """
 
 from collections import Counter
@@ -26,11 +29,20 @@ class FetchLimits:
     slack_ns: int = 10 * NS_PER_MS  # waited after a first announcement, so that a burst is one request
     hedge_ns: int = 1_500 * NS_PER_MS
     timeout_ns: int = 5_000 * NS_PER_MS
+    refused_ns: int = 250 * NS_PER_MS  # waited after a body found no room, so that some can be made
     hashes: int = 256
     announced_bytes: int = 128 * 1024
     offers_per_peer: int = 8_192  # announced and not settled; more of one peer is not remembered
     settled: int = 65_536  # hashes remembered as done while the log takes them up
     size_slack: int = 8  # how far an announced size may be off (what geth tolerates)
+
+
+Take = Callable[[PooledTransaction], bool]
+
+
+def _take_all(_: PooledTransaction) -> bool:
+    """There is always room."""
+    return True
 
 
 class Request(NamedTuple):
@@ -47,6 +59,8 @@ class Delivery:
     """What an answer was worth."""
 
     accepted: list[PooledTransaction] = field(default_factory=list)
+    waited_ns: list[int] = field(default_factory=list)  # of the accepted, since they were first announced
+    refused: int = 0  # bodies without room, still wanted
     violations: list[str] = field(default_factory=list)
     outcome: str = "ok"  # ok, partial, empty, late, unsolicited
     asked: int = 0
@@ -58,6 +72,7 @@ class _Wanted:
     """One hash: who announced it (type, size), who was asked and is not done, and whether it waits."""
 
     since_ns: int
+    ready_ns: int  # not asked for before
     announcers: dict[str, tuple[int, int]] = field(default_factory=dict)
     tried: set[str] = field(default_factory=set)
     open: int = 0  # requests that may still bring it
@@ -150,7 +165,8 @@ class Fetcher:
                 counts["over_limit"] += 1
                 continue
             if wanted is None:
-                wanted = wanted_by_hash[tx_hash] = _Wanted(now_ns, waiting=True)
+                ready_ns = now_ns + self.limits.slack_ns
+                wanted = wanted_by_hash[tx_hash] = _Wanted(now_ns, ready_ns, waiting=True)
                 counts["new"] += 1
             else:
                 counts["dup"] += 1
@@ -162,9 +178,18 @@ class Fetcher:
         counts["known"] += known
 
     def answered(
-        self, peer: str, request_id: int, transactions: Sequence[PooledTransaction], now_ns: int
+        self,
+        peer: str,
+        request_id: int,
+        transactions: Sequence[PooledTransaction],
+        now_ns: int,
+        *,
+        take: Take = _take_all,
     ) -> Delivery:
-        """A peer answered. What it brought unasked or in disagreement with its announcement is named."""
+        """A peer answered. What it brought unasked or in disagreement with its announcement is named.
+
+        `take` is handed each new body and says whether there was room for it.
+        """
         request = self._requests.get(request_id)
         if request is None or request.peer != peer:
             self.counts["unsolicited"] += 1
@@ -182,23 +207,45 @@ class Fetcher:
             else:
                 delivered.add(transaction.hash)
                 last = max(last, position)
-                self._accept(peer, transaction, delivery)
+                self._accept(peer, transaction, delivery, now_ns, take)
         self._close(request)
         self._peers[peer].request = None
         for index, (tx_hash, wanted) in enumerate(zip(request.hashes, request.wanted, strict=True)):
-            if tx_hash not in delivered and self._wanted.get(tx_hash) is wanted:
+            if self._wanted.get(tx_hash) is not wanted:
+                continue
+            if tx_hash in delivered:
+                self._put_off(peer, tx_hash, wanted, now_ns)
+            else:
                 self._missing(peer, tx_hash, wanted, cut_off=bool(delivered) and index > last)
         delivery.outcome = _outcome(len(delivered), len(request.hashes), late=request.timed_out)
         self.counts[delivery.outcome] += 1
         return delivery
 
-    def pushed(self, transactions: Iterable[PooledTransaction]) -> list[PooledTransaction]:
-        """A peer sent transactions without being asked, which the protocol allows; return the new ones."""
+    def pushed(
+        self,
+        peer: str,
+        transactions: Iterable[PooledTransaction],
+        now_ns: int,
+        *,
+        take: Take = _take_all,
+    ) -> list[PooledTransaction]:
+        """A peer sent transactions without being asked, which the protocol allows; return the new ones.
+
+        One without room counts as announced: the peer has it, and can be asked for it.
+        """
         new = []
         for transaction in transactions:
-            if not self._is_done(transaction.hash):
-                self.settle(transaction.hash)
+            tx_hash = transaction.hash
+            if self._is_done(tx_hash):
+                continue
+            if take(transaction):
+                self.settle(tx_hash)
                 new.append(transaction)
+                continue
+            self.counts["refused"] += 1
+            self.announced(peer, (tx_hash,), bytes((transaction.type,)), (transaction.size,), now_ns)
+            if (wanted := self._wanted.get(tx_hash)) is not None:
+                wanted.ready_ns = now_ns + self.limits.refused_ns
         return new
 
     def settle(self, tx_hash: bytes) -> None:
@@ -217,16 +264,14 @@ class Fetcher:
         for name, state in self._peers.items():
             if state.request is None and state.waiting:
                 oldest = next(iter(state.waiting.values()))
-                if oldest.since_ns + self.limits.slack_ns <= now_ns and (
-                    request := self._ask(name, state, now_ns)
-                ):
+                if oldest.ready_ns <= now_ns and (request := self._ask(name, state, now_ns)):
                     requests.append(request)
         return requests
 
     def next_due_ns(self) -> int | None:
         """Return when `due` will next have something to do, as far as can be told now."""
         times = [
-            next(iter(state.waiting.values())).since_ns + self.limits.slack_ns
+            next(iter(state.waiting.values())).ready_ns
             for state in self._peers.values()
             if state.request is None and state.waiting
         ]
@@ -296,7 +341,9 @@ class Fetcher:
 
     # One hash at a time
 
-    def _accept(self, peer: str, transaction: PooledTransaction, delivery: Delivery) -> None:
+    def _accept(
+        self, peer: str, transaction: PooledTransaction, delivery: Delivery, now_ns: int, take: Take
+    ) -> None:
         wanted = self._wanted.get(transaction.hash)
         if wanted is None:
             return  # a hedge was faster, or it came by another way
@@ -305,8 +352,19 @@ class Fetcher:
             delivery.violations.append("wrong_type")
         elif abs(size - transaction.size) > self.limits.size_slack:
             delivery.violations.append("wrong_size")
+        if not take(transaction):
+            self.counts["refused"] += 1
+            delivery.refused += 1
+            return
         self.settle(transaction.hash)
         delivery.accepted.append(transaction)
+        delivery.waited_ns.append(now_ns - wanted.since_ns)
+
+    def _put_off(self, peer: str, tx_hash: bytes, wanted: _Wanted, now_ns: int) -> None:
+        """Ask again later for a body that had no room: the peer has it, it did nothing wrong."""
+        wanted.tried.discard(peer)
+        wanted.ready_ns = now_ns + self.limits.refused_ns
+        self._offer_again(tx_hash, wanted)
 
     def _missing(self, peer: str, tx_hash: bytes, wanted: _Wanted, *, cut_off: bool) -> None:
         if cut_off:  # behind the last one delivered: the answer was full, not the peer empty

@@ -1,7 +1,8 @@
 """The listener: a service that hears announcements, fetches bodies and tells an observer. It never pushes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from mev_dagster.devp2p.eth.messages import (
@@ -11,7 +12,7 @@ from mev_dagster.devp2p.eth.messages import (
     NewPooledTransactionHashes,
     PooledTransactions,
     Transactions,
-    Unread,
+    message_name,
 )
 from mev_dagster.devp2p.eth.pooled import BLOB_TYPE, PooledTransaction
 from mev_dagster.devp2p.fetcher import Delivery, Fetcher, FetchLimits
@@ -36,10 +37,11 @@ class Observer(Protocol):
         """A peer announced hashes, in a frame read at this time."""
         ...
 
-    def delivered(
-        self, peer: Peer, transactions: Sequence[PooledTransaction], wall_ns: int, mono_ns: int
-    ) -> None:
-        """Bodies came that had not come before; each was hashed, none was decoded."""
+    def delivered(self, peer: Peer, transaction: PooledTransaction, wall_ns: int, mono_ns: int) -> bool:
+        """Take a body that had not come before, hashed and not decoded, or say that there is no room.
+
+        What found no room is asked for again later.
+        """
         ...
 
     def peers_changed(self, count: int) -> None:
@@ -104,13 +106,14 @@ class Listener:
             self._announcements += 1  # published at the next tick: labels cost as much as the parsing
             self._announced(peer, message, wall_ns, mono_ns)
             return
-        name = message.name if isinstance(message, Unread) else type(message).__name__
-        self._metrics.messages.labels("in", name).inc()
+        self._metrics.messages.labels("in", message_name(message)).inc()
         match message:
             case PooledTransactions():
-                delivery = self.fetcher.answered(peer.name, message.request_id, message.transactions, mono_ns)
+                take = partial(self._take, peer, "pull", wall_ns, mono_ns)
+                delivery = self.fetcher.answered(
+                    peer.name, message.request_id, message.transactions, mono_ns, take=take
+                )
                 self._judge(peer, message, delivery, mono_ns)
-                self._deliver(peer, delivery.accepted, "pull", wall_ns, mono_ns)
                 self._pump()
             case Transactions():
                 self._pushed(peer, message, wall_ns, mono_ns)
@@ -154,6 +157,8 @@ class Listener:
             self._metrics.fetch_seconds.observe(delivery.latency_ns / 1e9)
             score = self.scores[peer.name]
             score.responded(delivery.latency_ns / 1e9, delivery.asked, len(answer.transactions))
+        for waited_ns in delivery.waited_ns:
+            self._metrics.announce_to_payload.observe(waited_ns / 1e9)
         for kind in delivery.violations:
             self._blame(peer, kind, now_ns)
 
@@ -169,19 +174,18 @@ class Listener:
             tuple([tx.hash for tx in pushed]),
         )
         self._observer.announced(peer, sighting, wall_ns, mono_ns)
-        self._deliver(peer, self.fetcher.pushed(pushed), "push", wall_ns, mono_ns)
+        take = partial(self._take, peer, "push", wall_ns, mono_ns)
+        self.fetcher.pushed(peer.name, pushed, mono_ns, take=take)
+        self._pump()
 
-    def _deliver(
-        self, peer: Peer, transactions: Sequence[PooledTransaction], via: str, wall_ns: int, mono_ns: int
-    ) -> None:
-        if not transactions:
-            return
-        for transaction in transactions:
-            self.recent.add(transaction)
-            self._metrics.transactions.labels(str(min(transaction.type, 5)), via).inc()
-            if transaction.type == BLOB_TYPE:
-                self._metrics.sidecar_bytes.inc(transaction.sidecar_bytes)
-        self._observer.delivered(peer, transactions, wall_ns, mono_ns)
+    def _take(self, peer: Peer, via: str, wall_ns: int, mono_ns: int, transaction: PooledTransaction) -> bool:
+        if not self._observer.delivered(peer, transaction, wall_ns, mono_ns):
+            return False
+        self.recent.add(transaction)
+        self._metrics.transactions.labels(str(min(transaction.type, 5)), via).inc()
+        if transaction.type == BLOB_TYPE:
+            self._metrics.sidecar_bytes.inc(transaction.sidecar_bytes)
+        return True
 
     def _answer(self, peer: Peer, message: Message, now_ns: int) -> None:
         answer = self._responder.answer(message)
@@ -234,3 +238,5 @@ class Listener:
                 self._metrics.announced.labels(name).inc(grown)
             elif name in ("requested", "hedged", "timeout"):
                 self._metrics.requests.labels(name).inc(grown)
+            elif name == "refused":
+                self._metrics.refused_bodies.inc(grown)

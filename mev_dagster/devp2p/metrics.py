@@ -5,6 +5,7 @@ import re
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _FAST_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_DECODE_SECONDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0.2)
 _CLIENTS = ("geth", "reth", "nethermind", "besu", "erigon", "ethereumjs", "ethrex", "mev_dagster")
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
@@ -51,6 +52,22 @@ class P2PMetrics:
         )
         self.fetch_seconds = Histogram(
             "mev_p2p_fetch_seconds", "From a request to its answer", buckets=_FAST_SECONDS, registry=registry
+        )
+        self.announce_to_payload = Histogram(
+            "mev_p2p_announce_to_payload_seconds",
+            "From a transaction's first announcement to its body, for those that were asked for",
+            buckets=_FAST_SECONDS,
+            registry=registry,
+        )
+        self.decode_seconds = Histogram(
+            "mev_p2p_decode_seconds",
+            "From a message's encrypted frame to its fields; of announcements one in eight is timed",
+            ["message"],
+            buckets=_DECODE_SECONDS,
+            registry=registry,
+        )
+        self.refused_bodies = Counter(
+            "mev_p2p_refused_bodies", "Bodies that found no room and are asked for again", registry=registry
         )
         self.in_flight = Gauge("mev_p2p_fetch_in_flight", "Requests without an answer", registry=registry)
         self.wanted = Gauge("mev_p2p_wanted_hashes", "Hashes still to be fetched", registry=registry)

@@ -11,7 +11,7 @@ from mev_dagster.devp2p.admission import Admission, InboundLimits
 from mev_dagster.devp2p.connection import NS_PER_SECOND, Connection
 from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.eth.codec import OFFERED_VERSIONS
-from mev_dagster.devp2p.eth.messages import Message
+from mev_dagster.devp2p.eth.messages import Message, NewPooledTransactionHashes, message_name
 from mev_dagster.devp2p.hello import Reason
 from mev_dagster.devp2p.keys import Entropy, NodeKey
 from mev_dagster.devp2p.large_frames import LargeFrames
@@ -24,6 +24,7 @@ from mev_dagster.telemetry.logging import logger
 
 TICK_SECONDS = 0.5
 DIAL_SECONDS = 15.0
+TIMED_ANNOUNCEMENT = 8  # one in so many
 CLIENT = "mev_dagster/0.1.0"
 
 log = logger("p2p")
@@ -115,6 +116,7 @@ class Network:
         self._large_frames = LargeFrames()
         self._connections: set[Connection] = set()
         self._dialling: dict[bytes, asyncio.Future[Peer]] = {}
+        self._announcements = 0
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -212,6 +214,7 @@ class Network:
 
     def heard(self, connection: Connection, message: Message, wall_ns: int, mono_ns: int) -> None:
         """Pass a message on."""
+        self._time(message, connection.decode_seconds)
         peer = self.peers.get(connection.session.remote_id or b"")
         if peer is not None and peer.connection is connection:
             self._service.message(peer, message, wall_ns, mono_ns)
@@ -278,6 +281,15 @@ class Network:
     def _observe(self, stage: str, connection: Connection) -> None:
         seconds = (self._clock.mono_ns() - connection.started_ns) / NS_PER_SECOND
         self.metrics.handshake_seconds.labels(stage).observe(seconds)
+
+    def _time(self, message: Message, seconds: float) -> None:
+        """Keep how long a message took to decode; announcements come too often to keep all."""
+        if isinstance(message, NewPooledTransactionHashes):
+            self._announcements += 1
+            if self._announcements % TIMED_ANNOUNCEMENT != 1:
+                return
+        name = message_name(message)
+        self.metrics.decode_seconds.labels(name).observe(seconds)
 
     def _gauge(self, peer: Peer) -> Gauge:
         client = client_family(peer.ready.hello.client)

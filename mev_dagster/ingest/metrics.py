@@ -45,6 +45,13 @@ class IngestMetrics:
         self.resynced = Counter(
             "mev_lane_resynced_txs", "Pending transactions a resync brought", ["lane"], registry=registry
         )
+        self.first_seen = Histogram(
+            "mev_first_seen_delta_seconds",
+            "By how much a lane saw a transaction before another lane",
+            ["lane", "vs"],
+            buckets=_FAST_SECONDS,
+            registry=registry,
+        )
         self.head_block = Gauge("mev_head_block_number", "Number of the newest head", registry=registry)
         self.head_age = Gauge(
             "mev_head_age_seconds",

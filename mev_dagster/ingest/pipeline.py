@@ -28,9 +28,11 @@ from mev_dagster.events.types import (
     TxIncluded,
     TxRejected,
     TxReplaced,
+    TxSeen,
 )
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.chain import BlockRef, CanonicalChain
+from mev_dagster.ingest.first_seen import FirstSeen
 from mev_dagster.ingest.memory import DecodedTransactions, Recent
 from mev_dagster.ingest.metrics import IngestMetrics, lane_name
 
@@ -56,6 +58,7 @@ class Pipeline:
         self._known: Recent[bytes, None] = Recent(KNOWN_HASHES)
         self._pending: Recent[tuple[bytes, int], bytes] = Recent(KNOWN_HASHES)
         self._rejected: Recent[bytes, None] = Recent(REJECTS_REMEMBERED)
+        self._first_seen = FirstSeen(metrics)
 
     def knows(self, tx_hash: bytes) -> bool:
         """Say whether the body of this hash is already in the log."""
@@ -95,6 +98,9 @@ class Pipeline:
             yield from self._block(arrival)
         elif isinstance(arrival, TxRejected):
             yield from self._reject(arrival)
+        elif isinstance(arrival, TxSeen):
+            self._first_seen.saw(arrival)
+            yield arrival
         else:
             yield arrival
 

@@ -31,14 +31,17 @@ class Notes:
         self.bodies: dict[bytes, bytes] = {}
         self.peers = 0
         self.full = False
+        self.room = 10**6
 
     def announced(self, peer, announcement, wall_ns, mono_ns) -> None:
         self.seen += [(peer.name, tx_hash) for tx_hash in announcement.hashes]
 
-    def delivered(self, peer, transactions, wall_ns, mono_ns) -> None:
-        for tx in transactions:
-            assert tx.hash not in self.bodies, "delivered twice"
-            self.bodies[tx.hash] = tx.raw
+    def delivered(self, peer, transaction, wall_ns, mono_ns) -> bool:
+        assert transaction.hash not in self.bodies, "delivered twice"
+        if len(self.bodies) >= self.room:
+            return False
+        self.bodies[transaction.hash] = transaction.raw
+        return True
 
     def peers_changed(self, count: int) -> None:
         self.peers = count

@@ -75,6 +75,7 @@ class World:
     seed: int = 1
     limits: FetchLimits = field(default_factory=FetchLimits)
     known: set[bytes] = field(default_factory=set)
+    has_room: Callable[[int], bool] = lambda now_ns: True
 
     def __post_init__(self) -> None:
         self.now = 0
@@ -137,7 +138,9 @@ class World:
         if request.peer not in self._by_name:
             return
         self._busy.discard(request.peer)
-        delivery = self.fetcher.answered(request.peer, request.request_id, answer, self.now)
+        delivery = self.fetcher.answered(
+            request.peer, request.request_id, answer, self.now, take=lambda _: self.has_room(self.now)
+        )
         self.violations += [(request.peer, kind) for kind in delivery.violations]
         for tx in delivery.accepted:
             assert tx.hash not in self.delivered, "delivered twice"

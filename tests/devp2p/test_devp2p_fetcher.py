@@ -190,7 +190,7 @@ def test_a_flood_is_bounded_and_starves_no_one():
 def test_known_pushed_and_settled_hashes_are_not_asked_for():
     peer = Peer("a", POOL)
     run = world(peer, known={POOL[0].hash})
-    assert run.fetcher.pushed(POOL[:2]) == [POOL[1]]
+    assert run.fetcher.pushed("a", POOL[:2], run.now) == [POOL[1]]
     run.fetcher.settle(POOL[2].hash)
     run.announce(peer, POOL)
     run.run()
@@ -209,13 +209,46 @@ def test_a_body_that_comes_another_way_ends_the_wait():
     assert run.fetcher.in_flight == 0
 
 
+def test_bodies_that_found_no_room_are_asked_for_again_until_they_do():
+    """The queue is full for three seconds: nothing is lost, and nobody is blamed."""
+    peer = Peer("a", POOL)
+    run = world(peer, has_room=lambda now_ns: now_ns > 3_000 * MS)
+    run.announce(peer, POOL)
+    run.run()
+    assert run.delivered.keys() == peer.pool.keys()
+    assert all(at > 3_000 * MS for at in run.delivered.values())
+    assert run.violations == []
+    gaps = [after - before for (before, _), (after, _) in zip(run.requests, run.requests[1:], strict=False)]
+    assert len(run.requests) > 2
+    assert min(gaps) >= 250 * MS, "a receiver without room is given time to make some"
+
+
+def test_a_body_without_room_comes_from_another_peer_when_its_first_one_leaves():
+    leaver, stayer = Peer("a", POOL), Peer("b", POOL)
+    run = world(leaver, stayer, has_room=lambda now_ns: now_ns > 1_000 * MS)
+    run.announce(leaver, POOL)
+    run.announce(stayer, POOL, ms=5)
+    run.leave(leaver, ms=200)
+    run.run()
+    assert run.delivered.keys() == stayer.pool.keys()
+
+
+def test_a_pushed_body_without_room_is_asked_for_like_an_announced_one():
+    pusher = Peer("a", POOL)
+    run = world(pusher)
+    assert run.fetcher.pushed("a", POOL, run.now, take=lambda _: False) == []
+    run.run()
+    assert run.delivered.keys() == pusher.pool.keys()
+
+
 CHARACTERS = [Silent, Slow, Partial, Gappy, Liar, Empty]
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_no_hash_is_lost_while_one_honest_peer_has_it(seed):
-    """Any crowd, any timing, with peers leaving: what honest peers that stay announced is all delivered."""
+    """Any crowd, any timing, peers leaving, a queue now full, now not: what honest peers announced comes."""
     chance = random.Random(seed)
+    full_share = chance.choice([0.0, 0.5, 0.9])
     pool = [
         body(n, kind=chance.choice([0, 2, 2, 2, 3]), size=chance.choice([120, 300, 9_000]))
         for n in range(300)
@@ -224,7 +257,14 @@ def test_no_hash_is_lost_while_one_honest_peer_has_it(seed):
     others = [
         chance.choice(CHARACTERS)(f"other{n}", chance.sample(pool, 200)) for n in range(chance.randint(1, 6))
     ]
-    run = world(*others, *honest, seed=seed, limits=FetchLimits(offers_per_peer=400))
+    room = random.Random(seed + 1)
+    run = world(
+        *others,
+        *honest,
+        seed=seed,
+        limits=FetchLimits(offers_per_peer=400),
+        has_room=lambda _: room.random() >= full_share,
+    )
     for peer in (*others, *honest):
         announced = list(peer.pool.values())
         chance.shuffle(announced)

@@ -12,6 +12,7 @@ from ingest_anvil import Anvil, until
 from ingest_processes import Daemon, start, wait_for
 from ingest_run import new_pipeline, running, transfer
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from mev_dagster.cli import main
 from mev_dagster.devp2p.chain import KnownChain
@@ -25,7 +26,7 @@ from mev_dagster.errors import InputError
 from mev_dagster.events.types import LaneState, LaneStatus, TxBody, TxRejected, TxSeen
 from mev_dagster.ingest.gateway import GENERATED_CHAIN_ID, generated_transactions, synthetic_head
 from mev_dagster.ingest.lanes.p2p import P2PLane, node_config
-from mev_dagster.ingest.lanes.p2p_chain import Mimicry
+from mev_dagster.ingest.lanes.p2p_chain import Mimicry, RpcChain
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.clock import SystemClock
@@ -123,6 +124,32 @@ async def test_a_nearly_full_queue_sheds_announcements_before_bodies():
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_bodies_that_a_full_queue_refused_come_when_there_is_room_again():
+    raws = [raw for raw, _ in zip(generated_transactions(5), range(200), strict=False)]
+    async with AsyncExitStack() as stack:
+        served = Gateway()
+        network = await gateway(stack, served)
+        lane = lane_to(network)
+        queue, received = ArrivalQueue(60), set[bytes]()
+
+        async def drain() -> None:
+            for arrival in await queue.take(60):
+                if isinstance(arrival, TxBody):
+                    assert arrival.raw not in received, "once"
+                    received.add(arrival.raw)
+
+        task = asyncio.create_task(lane.run(queue))
+        await until(lambda: lane.connected, "a peer")
+        served.add(raws)
+        await until(lambda: len(queue) == queue.capacity, "the queue to be full")
+        while received != set(raws):
+            async with asyncio.timeout(30):
+                await drain()
+        assert not any(reason == "queue_full" for _, _, reason in queue.dropped), "no body counts as lost"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def test_settings_name_the_peers_and_an_unknown_chain_has_no_public_list(tmp_path, capsys):
     key = NodeKey(b"\x01" * 32)
     url = f"enode://{key.id.hex()}@127.0.0.1:30303"
@@ -171,6 +198,48 @@ def test_hybrid_brings_both_lanes_into_the_store(anvil, store, home, gateway_pro
         assert 'mev_p2p_peers{client="mev_dagster",direction="out",eth="71"} 1.0' in metrics
     finally:
         daemon.kill()
+
+
+@pytest.mark.anvil
+async def test_metrics_tell_decode_time_delivery_time_and_which_lane_was_first(anvil, home):
+    """Ten transactions only a peer has, so that they are fetched; ten both have, so that lanes compare."""
+    async with AsyncExitStack() as stack:
+        chain = RpcChain(anvil.url.replace("ws", "http"))
+        await chain.prepare()
+        served = Gateway()
+        network = Network(NodeKey.generate(), served, chain.statuses, NetworkConfig(listen_port=0))
+        await network.start()
+        stack.push_async_callback(network.close)
+        peers = ("--peer", str(network.enode))
+        daemon = Daemon(home, "--lanes", "p2p,rpc", "--rpc", anvil.url, *peers, p2p_redial_seconds=1)
+        stack.callback(daemon.kill)
+        await asyncio.to_thread(wait_for, partial(both_connected, daemon), "both lanes", 60)
+        sent = [transfer(nonce).raw for nonce in range(20)]
+        served.add(sent)
+        await asyncio.to_thread(anvil.send_all, sent[:10])
+
+        def counted() -> dict | None:
+            found = samples(daemon)
+            compared = found.get("mev_first_seen_delta_seconds_count", {})
+            fetched = found["mev_p2p_announce_to_payload_seconds_count"][()]
+            return found if sum(compared.values()) == 10 and fetched >= 10 else None
+
+        found = await asyncio.to_thread(wait_for, counted, "ten comparisons and ten bodies", 60)
+        compared = found["mev_first_seen_delta_seconds_count"]
+        assert compared.keys() <= {("p2p", "rpc"), ("rpc", "p2p")}
+        assert found["mev_p2p_announce_to_payload_seconds_sum"][()] > 0
+        timed = found["mev_p2p_decode_seconds_count"]
+        assert timed["PooledTransactions",] >= 1
+        assert timed["NewPooledTransactionHashes",] == 1, "one announcement in eight"
+
+
+def samples(daemon: Daemon) -> dict[str, dict[tuple[str, ...], float]]:
+    """Every sample of /metrics by name and label values."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(daemon.get("/metrics")[1]):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    return found
 
 
 def both_connected(daemon: Daemon) -> bool:

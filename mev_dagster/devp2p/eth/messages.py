@@ -157,3 +157,8 @@ Message: TypeAlias = (
     | BlockAccessLists
     | Unread
 )
+
+
+def message_name(message: Message) -> str:
+    """Return a message's name in the protocol: one of a closed set, whatever peers send."""
+    return message.name if isinstance(message, Unread) else type(message).__name__

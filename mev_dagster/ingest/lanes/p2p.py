@@ -1,10 +1,10 @@
 """The p2p lane: the mempool as the network announces it, a sighting for every announcement of every peer.
 
 The lane is connected while it has a peer. When the queue is nearly full nobody is read, and TCP makes the
-peers wait; what still does not fit is dropped and counted, announcements before bodies.
+peers wait; announcements that still do not fit are dropped and counted, bodies are asked for again later.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.eth.messages import NewPooledTransactionHashes
@@ -117,14 +117,14 @@ class P2PLane:
         for tx_hash, kind, size in zip(hashes, announcement.types, announcement.sizes, strict=True):
             queue.offer(TxSeen(UNLOGGED, wall_ns, mono_ns, Lane.P2P, SOURCE, tx_hash, name, kind, size))
 
-    def delivered(
-        self, peer: Peer, transactions: Sequence[PooledTransaction], wall_ns: int, mono_ns: int
-    ) -> None:
-        """Queue bodies."""
-        for transaction in transactions:
-            self._opened_queue.offer(
-                TxBody(UNLOGGED, wall_ns, mono_ns, Lane.P2P, SOURCE, transaction.hash, transaction.raw)
-            )
+    def delivered(self, peer: Peer, transaction: PooledTransaction, wall_ns: int, mono_ns: int) -> bool:
+        """Queue a body while there is room; it is no loss when there is none, for it is asked for again."""
+        queue = self._opened_queue
+        if len(queue) >= queue.capacity:
+            return False
+        return queue.offer(
+            TxBody(UNLOGGED, wall_ns, mono_ns, Lane.P2P, SOURCE, transaction.hash, transaction.raw)
+        )
 
     def peers_changed(self, count: int) -> None:
         """Say when the first peer comes and when the last is gone."""
