@@ -6,6 +6,9 @@ transactions carry no or one short call, a few carry kilobytes. Every signature 
 
 import random
 from collections.abc import Iterator
+from functools import cache
+
+from coincurve import PrivateKey
 
 from mev_dagster.chain.encoding import UnsignedTransaction
 from mev_dagster.chain.envelope import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
@@ -37,18 +40,29 @@ def signing_key(index: int) -> bytes:
     return keccak(b"mev_dagster benchmark key " + index.to_bytes(4, "big"))
 
 
-def generate(count: int, *, seed: int = 1, chain_id: int = 1) -> Iterator[bytes]:
-    """Yield `count` signed transactions in consensus form."""
+@cache
+def _key(index: int) -> PrivateKey:
+    return PrivateKey(signing_key(index))
+
+
+@cache
+def _contracts(senders: int) -> list[bytes]:
+    return [address_of(signing_key(senders + index)) for index in range(500)]
+
+
+def generate(
+    count: int, *, seed: int | str = 1, chain_id: int = 1, senders: int = SENDERS, first_nonce: int = 0
+) -> Iterator[bytes]:
+    """Yield `count` signed transactions in consensus form; each sender counts on from `first_nonce`."""
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    keys = [signing_key(index) for index in range(SENDERS)]
-    contracts = [address_of(signing_key(SENDERS + index)) for index in range(500)]
-    nonces = [0] * SENDERS
+    contracts = _contracts(senders)
+    nonces = [first_nonce] * senders
     kinds, shares = list(TYPE_SHARES), list(TYPE_SHARES.values())
     for _ in range(count):
-        sender = chance.randrange(SENDERS)
+        sender = chance.randrange(senders)
         unsigned = _unsigned(chance, chance.choices(kinds, shares)[0], nonces[sender], contracts, chain_id)
         nonces[sender] += 1
-        yield sign(keys[sender], unsigned)
+        yield sign(_key(sender), unsigned)
 
 
 def _unsigned(

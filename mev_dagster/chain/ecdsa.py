@@ -56,9 +56,13 @@ def recover_address(digest: bytes, signature: bytes, parity: int) -> bytes:
     return address
 
 
-def sign_digest(private_key: bytes, digest: bytes) -> tuple[int, int, int]:
-    """Sign deterministically (RFC 6979): (y parity, r, s) with low s."""
-    signature = PrivateKey(private_key).sign_recoverable(digest, hasher=None)
+def sign_digest(private_key: bytes | PrivateKey, digest: bytes) -> tuple[int, int, int]:
+    """Sign deterministically (RFC 6979): (y parity, r, s) with low s.
+
+    Making a `PrivateKey` costs as much as signing, so one that signs often is handed in made.
+    """
+    key = PrivateKey(private_key) if isinstance(private_key, bytes) else private_key
+    signature = key.sign_recoverable(digest, hasher=None)
     return signature[64], int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from coincurve import PrivateKey
+
 from mev_dagster.chain import rlp
 from mev_dagster.chain.ecdsa import address_of, sign_digest
 from mev_dagster.chain.encoding import UnsignedTransaction
@@ -24,7 +26,7 @@ __all__ = [
 ]
 
 
-def sign(private_key: bytes, unsigned: UnsignedTransaction) -> bytes:
+def sign(private_key: bytes | PrivateKey, unsigned: UnsignedTransaction) -> bytes:
     """Sign and return the consensus encoding alone, without decoding it again."""
     y_parity, r, s = sign_digest(private_key, unsigned.signing_hash())
     return unsigned.encode_signed(unsigned.signature_v(y_parity), r, s)

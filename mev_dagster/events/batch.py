@@ -70,6 +70,22 @@ class RawBatch:
         """Return the records where `mask` is true."""
         return RawBatch(self.buffer, self.offsets[mask], _take(self.headers, mask))
 
+    def select_places(self, places: NDArray[np.intp]) -> "RawBatch":
+        """Return the records at these places, in their order."""
+        return RawBatch(self.buffer, self.offsets[places], _take(self.headers, places))
+
+    def split(self, seq: int) -> tuple["RawBatch", "RawBatch"]:
+        """Return the records before event `seq`, and those from it on."""
+        place = int(np.searchsorted(self.headers["seq"], np.uint64(seq)))
+        return self.piece(0, place), self.piece(place, len(self))
+
+    @property
+    def record_bytes(self) -> memoryview:
+        """Return the bytes of consecutive records."""
+        if not len(self):
+            return memoryview(b"")
+        return memoryview(self.buffer)[int(self.offsets[0]) : int(self.ends[-1])]
+
     def of_kind(self, kind: int) -> "RawBatch":
         """Return the records of one event kind."""
         return self.select(self.headers["kind"] == kind)
@@ -111,6 +127,6 @@ def gather(buffer: bytes, offsets: NDArray[np.int64]) -> RawBatch:
     return RawBatch(buffer, offsets, every_place[offsets].view(HEADER_TYPE))
 
 
-def _take(headers: NDArray[Any], which: NDArray[np.bool_]) -> NDArray[Any]:
+def _take(headers: NDArray[Any], which: NDArray[np.bool_ | np.intp]) -> NDArray[Any]:
     taken: NDArray[Any] = headers.view(_OPAQUE_TYPE)[which].view(HEADER_TYPE)
     return taken

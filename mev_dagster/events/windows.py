@@ -42,6 +42,18 @@ class Window:
     superseded: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive events that neither close a window nor supersede one nor report a gap, counted."""
+
+    first_seq: int
+    opened_ns: int
+    sightings: int
+    bodies: int
+    rejects: int
+    synthetic: bool
+
+
 class WindowCutter:
     """Cuts windows out of events handed in one at a time, as the daemon has them.
 
@@ -60,11 +72,22 @@ class WindowCutter:
         self._sightings = self._bodies = self._rejects = self._gaps = 0
         self._synthetic = False
 
+    def pass_over(self, run: Run) -> None:
+        """Take many events at once."""
+        self._begin(run.first_seq, run.opened_ns)
+        self._sightings += run.sightings
+        self._bodies += run.bodies
+        self._rejects += run.rejects
+        self._synthetic |= run.synthetic
+
+    def _begin(self, seq: int, wall_ns: int) -> None:
+        if self._first_seq is None:
+            self._first_seq = seq
+            self._opened_ns = self._opened_ns or wall_ns
+
     def push(self, event: Event) -> Window | None:
         """Take the next event; return the window it closes or supersedes, if it does."""
-        if self._first_seq is None:
-            self._first_seq = event.seq
-            self._opened_ns = self._opened_ns or event.wall_ns
+        self._begin(event.seq, event.wall_ns)
         if isinstance(event, TxSeen):
             self._sightings += 1
             self._synthetic |= event.synthetic

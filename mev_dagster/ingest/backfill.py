@@ -7,26 +7,33 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.events.reader import EventLogReader
+from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.feeder import StoreFeeder
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.rows import INGEST_TABLES
 from mev_dagster.telemetry.clock import SystemClock
 
 if TYPE_CHECKING:
+    from mev_dagster.ingest.decode_workers import DecodeWorkers
     from mev_dagster.store.client import Store
 
 
 def backfill(
-    store: "Store", log: Path | str, *, on_batch: Callable[[int, int], None] = lambda stored, last: None
+    store: "Store",
+    log: Path | str,
+    *,
+    workers: "DecodeWorkers | None" = None,
+    on_batch: Callable[[int, int], None] = lambda stored, last: None,
 ) -> dict[str, Any]:
     """Bring the store up to the end of the log; return the rows written, by table.
 
-    The daemon's own writer does this all the time; a log it is writing must be left to it.
+    The daemon's own writer does this all the time; a log it is writing must be left to it. With `workers`
+    the next batch is decoded while this one is stored.
     """
     directory = Path(log)
     last_seq = EventLogReader(directory).last_seq
     metrics = IngestMetrics(CollectorRegistry())
-    feeder = StoreFeeder(directory, lambda: store, metrics, SystemClock())
+    feeder = StoreFeeder(directory, lambda: store, metrics, SystemClock(), BodyDecoder(workers))
     while feeder.step():
         on_batch(feeder.stored_seq, last_seq)
     tables = {

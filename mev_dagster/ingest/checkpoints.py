@@ -5,12 +5,14 @@ beside the rows, and a replay compares.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mev_dagster.events.codec import encode
-from mev_dagster.events.types import Event
+import pyarrow as pa
+
+from mev_dagster.events.batch import RawBatch
+from mev_dagster.ingest.canonical import feed
 
 TABLE = "replay_checkpoints"
 LIVE = "live"
@@ -33,9 +35,9 @@ class EventDigest:
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
 
-    def push(self, event: Event) -> None:
-        """Add the next event."""
-        self._sha.update(encode(event, event.seq))
+    def push(self, events: RawBatch) -> None:
+        """Add the next events."""
+        self._sha.update(events.record_bytes)
 
     @property
     def so_far(self) -> bytes:
@@ -48,13 +50,21 @@ class EventDigest:
         return digest
 
 
-def row_digest(rows: Iterable[tuple[str, dict[str, Any]]]) -> bytes:
-    """Return the SHA-256 of rows in their order: table, then every value but the name of the log.
+def row_digest(
+    tables: Mapping[str, Sequence[pa.RecordBatch]], heads: Iterable[tuple[str, dict[str, Any]]]
+) -> bytes:
+    """Return the SHA-256 of a window's rows: each table's columns, then the rows of its head.
 
-    Rows hold integers, bytes, text, booleans, None and lists of these, whose `repr` is exact and stable.
+    How a table was cut into batches does not count, nor does the name of the log. The rows of a head hold
+    integers, bytes, text, booleans and None, whose `repr` is exact and stable.
     """
     sha = hashlib.sha256()
-    for table, row in rows:
+    for table in sorted(tables):
+        rows = pa.concat_batches(tables[table])
+        for name in sorted(rows.schema.names):
+            sha.update(f"{table}.{name}:".encode())
+            feed(sha, rows.column(name))
+    for table, row in heads:
         values = [value for name, value in row.items() if name != "log_id"]
         sha.update(repr((table, values)).encode())
     return sha.digest()

@@ -29,6 +29,7 @@ from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStat
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
 from mev_dagster.ingest.backoff import delays
+from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.chain import CanonicalChain
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.http import Head, Heads, HttpServer, Orders, application, bind
@@ -233,7 +234,7 @@ class IngestDaemon:
         last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
         self._queue = ArrivalQueue(settings.ingest_queue_events, on_drop=self.metrics.count_drop)
         self._feeder = StoreFeeder(
-            settings.events_dir, self._connect_store, self.metrics, self._clock, decoded
+            settings.events_dir, self._connect_store, self.metrics, self._clock, BodyDecoder(known=decoded)
         )
         context = partial(
             LaneContext,

@@ -5,22 +5,25 @@ rebuilt from the start without anyone's help.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mev_dagster.errors import LogCorrupt
-from mev_dagster.events.codec import RawEvent, decode
+from mev_dagster.events.batch import RawBatch
 from mev_dagster.events.reader import EventLogReader, LogCursor
-from mev_dagster.events.types import BlockSeen, EventKind, Lane
+from mev_dagster.events.types import EventKind, Lane
+from mev_dagster.ingest.bodies import BodyDecoder, Decoded
 from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.ingest.checkpoints import LIVE, checkpoint_rows
 from mev_dagster.ingest.checkpoints import TABLE as CHECKPOINT_TABLE
+from mev_dagster.ingest.head_cutter import HeadCutter
 from mev_dagster.ingest.log_windows import log_identity
-from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics
-from mev_dagster.ingest.rows import INGEST_TABLES, WINDOW_TABLES, RowBuilder, Rows, settled
-from mev_dagster.store.log_writer import LogWriter
+from mev_dagster.ingest.row_parts import RowPart, Rows
+from mev_dagster.ingest.rows import INGEST_TABLES, WINDOW_TABLES, RowBuilder, settled
+from mev_dagster.store.log_writer import LogWriter, as_columns
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
 
@@ -43,18 +46,20 @@ class StoreFeeder:
         connect: "Callable[[], Store]",
         metrics: IngestMetrics,
         clock: Clock,
-        decoded: DecodedTransactions | None = None,
+        bodies: BodyDecoder | None = None,
     ) -> None:
         self.stored_seq = -1
         self._reader = EventLogReader(log_directory)
         self._connect = connect
         self._metrics, self._clock = metrics, clock
-        self._decoded = decoded
+        self._bodies = bodies or BodyDecoder()
         self._store: Store | None = None
         self._writer: LogWriter | None = None
         self._builder: RowBuilder
         self._cursor: LogCursor
-        self._available: Iterator[RawEvent] = iter(())
+        self._cutter: HeadCutter
+        self._available: Iterator[RawBatch] = iter(())
+        self._ahead: deque[list[tuple[RawBatch, Decoded]]] = deque()
 
     @property
     def backlog(self) -> int:
@@ -92,10 +97,12 @@ class StoreFeeder:
                 f"{self._reader.directory}: the store holds event {stored} of this log, "
                 f"whose last one is {self._reader.last_seq}"
             )
-        self._builder = RowBuilder(log_id, self._decoded)
+        self._builder = RowBuilder(log_id)
         self._recall(writer, stored)
         self._cursor = LogCursor(self._reader.directory, max(stored + 1, self._reader.first_seq))
+        self._cutter = HeadCutter()
         self._available = iter(())
+        self._ahead.clear()
         self.stored_seq = stored
         self._writer = writer
         log.info("store connected", log_id=log_id, stored_seq=stored, backlog=self.backlog)
@@ -106,63 +113,70 @@ class StoreFeeder:
         recent = writer.newest_windows(BLOCKS_REMEMBERED)
         first = min((first_seq for first_seq, _ in recent), default=0)
         last_head = max((last_seq for _, last_seq in recent), default=-1)
-        for event in self._reader.read(max(first, self._reader.first_seq)):
-            if event.seq > stored:
+        for batch in self._reader.batches(max(first, self._reader.first_seq)):
+            known, _ = batch.split(stored + 1)
+            if not len(known):
                 break
-            if event.seq > last_head:
-                self._builder.push(event)
-            else:
-                self._builder.remember(event)
+            heads, rest = known.split(last_head + 1)
+            self._builder.remember(heads)
+            self._builder.push(rest, self._bodies.begin(rest)())
         self._builder.take()
 
     def _store_batch(self, writer: LogWriter) -> int:
-        batch = self._next_batch()
-        if not batch:
+        parts = self._next_parts()
+        if not parts:
             return 0
         started = time.perf_counter()
-        heads = []
-        for raw in batch:
-            event = decode(raw)
-            self._builder.push(event)
-            if raw.kind == EventKind.BLOCK_SEEN and isinstance(event, BlockSeen):
-                heads.append(event)
-        self._write(writer, settled(self._builder.take()), batch[-1].seq)
-        self.stored_seq = batch[-1].seq
+        for batch, decoded in parts:
+            self._builder.push(batch, decoded())
+        last_seq = int(parts[-1][0].headers["seq"][-1])
+        self._write(writer, settled(self._builder.take()), last_seq)
+        stored, self.stored_seq = self.stored_seq, last_seq
         self._metrics.stored_seq.set(self.stored_seq)
         self._metrics.store_batch_seconds.observe(time.perf_counter() - started)
-        now_ns = self._clock.wall_ns()
-        for head in heads:
-            if head.lane is not Lane.CAPTURE:
-                self._metrics.block_lag.labels("stored").observe((now_ns - head.wall_ns) / 1e9)
-        return len(batch)
+        self._observe_lag([batch for batch, _ in parts])
+        return last_seq - stored
 
-    def _next_batch(self) -> list[RawEvent]:
-        """Return what is there, up to a batch that ends with a head: a whole window needs no renumbering."""
-        batch: list[RawEvent] = []
-        while True:
-            for raw in self._available:
-                batch.append(raw)
-                at_head = raw.kind == EventKind.BLOCK_SEEN
-                if len(batch) >= LARGEST_BATCH_EVENTS or (at_head and len(batch) >= BATCH_EVENTS):
-                    return batch
-            place = self._cursor.next_seq
-            self._available = self._cursor.available()
-            if self._reader.last_seq < place:
-                return batch
+    def _observe_lag(self, batches: list[RawBatch]) -> None:
+        now_ns = self._clock.wall_ns()
+        for batch in batches:
+            heads = batch.of_kind(EventKind.BLOCK_SEEN).headers
+            for wall_ns, lane in zip(heads["wall_ns"].tolist(), heads["lane"].tolist(), strict=True):
+                if lane != Lane.CAPTURE:
+                    self._metrics.block_lag.labels("stored").observe((now_ns - wall_ns) / 1e9)
+
+    def _next_parts(self) -> list[tuple[RawBatch, Decoded]]:
+        """Return the parts of the next batch; decoding of the one behind it may have begun."""
+        while len(self._ahead) <= self._bodies.lookahead and (batches := self._cut()):
+            self._ahead.append([(batch, self._bodies.begin(batch)) for batch in batches])
+        return self._ahead.popleft() if self._ahead else []
+
+    def _cut(self) -> list[RawBatch]:
+        """Return what is there, up to a batch that ends with a head; far behind, batches are larger."""
+        behind = self._reader.last_seq - self._cursor.next_seq
+        at_least = LARGEST_BATCH_EVENTS // 2 if behind > LARGEST_BATCH_EVENTS else BATCH_EVENTS
+        found = self._cutter.take(self._available, at_least=at_least, at_most=LARGEST_BATCH_EVENTS)
+        if not found:
+            self._available = self._cursor.batches()
+            found = self._cutter.take(self._available, at_least=at_least, at_most=LARGEST_BATCH_EVENTS)
+        return found
 
     def _write(self, writer: LogWriter, rows: Rows, last_seq: int) -> None:
         for table in INGEST_TABLES:
-            new, revised = rows.written.get(table, []), rows.revised.get(table, [])
-            if revised and table in WINDOW_TABLES:
+            count = 0
+            if table in WINDOW_TABLES and rows.revised.count(table):
                 # The window's number is part of these tables' keys: the old row has to go first.
-                writer.forget(table, revised)
-                new, revised = [*revised, *new], []
-            count = writer.revise_by_key(table, revised, BLOCK_KEY)
-            if new:
-                count += (
-                    writer.write_transactions(new) if table == "transactions" else writer.write(table, new)
-                )
+                writer.forget(table, rows.revised.seqs(table))
+                count += self._append(writer, table, rows.revised)
+            elif rows.revised.count(table):
+                count += writer.revise_by_key(table, rows.revised[table], BLOCK_KEY)
+            count += self._append(writer, table, rows.written)
             self._metrics.store_rows.labels(table).inc(count)
         checkpoints = checkpoint_rows(rows.checkpoints, log_id=writer.log_id, run=LIVE)
-        writer.write(CHECKPOINT_TABLE, checkpoints)
+        writer.write(CHECKPOINT_TABLE, as_columns(checkpoints))
         writer.advance(last_seq)
+
+    @staticmethod
+    def _append(writer: LogWriter, table: str, part: RowPart) -> int:
+        columns = part.columns(table)
+        return writer.write_transactions(columns) if table == "transactions" else writer.write(table, columns)

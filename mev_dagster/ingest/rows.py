@@ -1,4 +1,4 @@
-"""Logged events to the store's columns: a pure function, the same for live, capture, replay and assets.
+"""Logged events to the store's rows: a pure function, the same for live, capture, replay and assets.
 
     rows = process(events, log_id=...)             # everything in these events
     rows = window_rows(EventLogReader(dir), 17)    # what window 17 holds
@@ -10,24 +10,50 @@ corrected by later events; those corrections are `revised`:
 - a head with another number than expected (the first one, a reorg, a gap) renumbers the open window.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from mev_dagster.chain.blocks import Header, decode_header
-from mev_dagster.chain.transactions import Transaction, decode_transaction
+from mev_dagster.events.batch import RawBatch, gather
+from mev_dagster.events.encoding import encode
 from mev_dagster.events.reader import EventLogReader
-from mev_dagster.events.types import BlockReverted, BlockSeen, Event, TxBody, TxRejected, TxSeen
-from mev_dagster.events.windows import Window, WindowCutter
+from mev_dagster.events.record import SYNTHETIC
+from mev_dagster.events.types import BlockReverted, BlockSeen, Event, EventKind
+from mev_dagster.events.windows import Run, Window, WindowCutter
+from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.ingest.checkpoints import Checkpoint, EventDigest, row_digest
 from mev_dagster.ingest.log_windows import find_window, log_identity
-from mev_dagster.ingest.memory import DecodedTransactions, Recent
+from mev_dagster.ingest.memory import Recent
 from mev_dagster.ingest.metrics import lane_name
-from mev_dagster.store.log_writer import as_columns
+from mev_dagster.ingest.row_parts import Piece, Row, RowPart, Rows
+from mev_dagster.ingest.window_columns import (
+    KINDS,
+    block_tx_columns,
+    reject_columns,
+    sighting_columns,
+    transaction_rows,
+)
 
-Row = dict[str, Any]
+__all__ = [
+    "INGEST_TABLES",
+    "WINDOW_TABLES",
+    "Row",
+    "RowBuilder",
+    "RowPart",
+    "Rows",
+    "batch_of",
+    "header_fields",
+    "process",
+    "settled",
+    "window_rows",
+]
 
 # Rows of what came in while a window was open; they carry its number.
 WINDOW_TABLES = ("tx_sightings", "transactions", "tx_rejects")
@@ -35,64 +61,51 @@ WINDOW_TABLES = ("tx_sightings", "transactions", "tx_rejects")
 INGEST_TABLES = (*WINDOW_TABLES, "block_txs", "blocks", "ingest_windows")
 NS_PER_SECOND = 1_000_000_000
 
+# What is looked at one by one; all other events only make rows and count.
+_TURNING_POINTS = (EventKind.BLOCK_SEEN, EventKind.BLOCK_REVERTED, EventKind.LANE_STATUS)
+
+
+class _Cells(NamedTuple):
+    """The rows that a batch gives a table, and the places in the batch of the events they are of."""
+
+    rows: pa.RecordBatch
+    places: npt.NDArray[np.intp]
+
+    def between(self, start: int, end: int) -> pa.RecordBatch:
+        """Return the rows of the events from place `start` up to `end`."""
+        first, last = np.searchsorted(self.places, (start, end)).tolist()
+        return self.rows.slice(first, last - first)
+
 
 @dataclass(slots=True)
-class Rows:
-    """Rows by table: `written` for the first time, `revised` to replace one with the same key or event.
+class _Open:
+    """Rows of the open window; `taken` once somebody was given them."""
 
-    `checkpoints` are those of the windows that closed meanwhile.
-    """
-
-    written: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
-    revised: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-
-    def columns(self, table: str) -> dict[str, list[Any]]:
-        """Return the rows written to a table as columns."""
-        return as_columns(self.written.get(table, []))
-
-    @property
-    def count(self) -> int:
-        """Number of rows in all tables."""
-        return sum(len(rows) for part in (self.written, self.revised) for rows in part.values())
+    table: str
+    piece: Piece
+    taken: bool = False
 
 
 class RowBuilder:
-    """Folds events, one at a time and in log order, into rows."""
+    """Folds events, in log order, into rows."""
 
-    def __init__(self, log_id: str, decoded: DecodedTransactions | None = None) -> None:
+    def __init__(self, log_id: str) -> None:
         self._log_id = log_id
-        self._decoded = decoded or DecodedTransactions()
         self._cutter = WindowCutter()
         self._events = EventDigest()  # of the open window
         self._blocks: Recent[bytes, Row] = Recent(BLOCKS_REMEMBERED)
         self._expected_number = 0  # of the head that will close the open window
-        self._open: list[tuple[str, Row]] = []  # rows of the open window
-        self._last_seq = self._taken_seq = -1
+        self._open: list[_Open] = []
         self._head_returns = False  # the newest head lost to a rival once and has come back
-        self._rows = Rows()
+        self._rows = self._no_rows()
 
-    def push(self, event: Event) -> None:
-        """Take the next event."""
-        self._events.push(event)
-        if isinstance(event, TxSeen):
-            self._add_to_window("tx_sightings", self._sighting(event))
-        elif isinstance(event, TxBody):
-            self._add_to_window("transactions", self._transaction(event))
-        elif isinstance(event, TxRejected):
-            self._add_to_window("tx_rejects", self._reject(event))
-        self.remember(event)
+    def push(self, batch: RawBatch, transactions: pa.RecordBatch) -> None:
+        """Take the next events; `transactions` is what their bodies decode to."""
+        self._fold(batch, _cells(batch, transactions))
 
-    def remember(self, event: Event) -> None:
-        """Take an event of a window that is stored already: only heads and window bounds count."""
-        if isinstance(event, BlockSeen):
-            self._block(event)
-        elif isinstance(event, BlockReverted):
-            self._revert(event)
-        self._last_seq = event.seq
-        window = self._cutter.push(event)
-        if window is not None:
-            self._window(window)
+    def remember(self, batch: RawBatch) -> None:
+        """Take events of windows that are stored already: only heads and window bounds count."""
+        self._fold(batch, {})
 
     @property
     def open_digest(self) -> bytes:
@@ -101,59 +114,47 @@ class RowBuilder:
 
     def take(self) -> Rows:
         """Return the rows since the last call."""
-        rows, self._rows = self._rows, Rows()
-        self._taken_seq = self._last_seq
+        rows, self._rows = self._rows, self._no_rows()
+        for part in self._open:
+            part.taken = True
         return rows
 
-    def _add_to_window(self, table: str, row: Row) -> None:
-        self._rows.written[table].append(row)
-        self._open.append((table, row))
+    def _no_rows(self) -> Rows:
+        return Rows(RowPart(self._log_id), RowPart(self._log_id))
 
-    def _origin(self, event: Event) -> Row:
-        return {"seq": event.seq, "log_id": self._log_id}
+    def _fold(self, batch: RawBatch, cells: Mapping[str, _Cells]) -> None:
+        """Go from one turning point to the next."""
+        turning = np.flatnonzero(np.isin(batch.headers["kind"], _TURNING_POINTS))
+        start = 0
+        for place, event in zip(turning.tolist(), batch.select_places(turning).events(), strict=True):
+            self._run(batch, cells, start, place)
+            self._events.push(batch.piece(place, place + 1))
+            self._turn(event)
+            start = place + 1
+        self._run(batch, cells, start, len(batch))
 
-    def _sighting(self, event: TxSeen) -> Row:
-        return {
-            "window_number": self._expected_number,
-            "seen_at": event.wall_ns,
-            "mono_ns": event.mono_ns,
-            "tx_hash": event.tx_hash,
-            "lane": lane_name(event.lane),
-            "source": event.source,
-            "peer": event.peer,
-            "announced_type": event.announced_type,
-            "announced_size": event.announced_size,
-            "synthetic": event.synthetic,
-            **self._origin(event),
-        }
+    def _run(self, batch: RawBatch, cells: Mapping[str, _Cells], start: int, end: int) -> None:
+        """Take events that neither close a window nor undo one."""
+        if start == end:
+            return
+        events = batch.piece(start, end)
+        self._events.push(events)
+        self._cutter.pass_over(_run_of(events))
+        for table, found in cells.items():
+            rows = found.between(start, end)
+            if rows.num_rows:
+                piece = Piece(rows, self._expected_number)
+                self._rows.written.add(table, piece)
+                self._open.append(_Open(table, piece))
 
-    def _transaction(self, event: TxBody) -> Row:
-        transaction = self._decoded.find(event.tx_hash, event.raw)
-        if transaction is None:
-            # What the log holds has been accepted; blocks before Homestead may hold a high s.
-            transaction = decode_transaction(event.raw, allow_high_s=True)
-        return {
-            "window_number": self._expected_number,
-            "first_seen_at": event.wall_ns,
-            **transaction_fields(transaction),
-            "lane": lane_name(event.lane),
-            "source": event.source,
-            "synthetic": event.synthetic,
-            **self._origin(event),
-        }
-
-    def _reject(self, event: TxRejected) -> Row:
-        return {
-            "window_number": self._expected_number,
-            "seen_at": event.wall_ns,
-            "digest": event.digest,
-            "lane": lane_name(event.lane),
-            "source": event.source,
-            "reason": event.reason,
-            "detail": event.detail,
-            "raw": event.raw,
-            **self._origin(event),
-        }
+    def _turn(self, event: Event) -> None:
+        if isinstance(event, BlockSeen):
+            self._block(event)
+        elif isinstance(event, BlockReverted):
+            self._revert(event)
+        window = self._cutter.push(event)
+        if window is not None:
+            self._window(window)
 
     def _block(self, event: BlockSeen) -> None:
         header = decode_header(event.header_rlp)
@@ -168,24 +169,16 @@ class RowBuilder:
             "seen_at": event.wall_ns,
             "lane": lane_name(event.lane),
             "source": event.source,
-            **self._origin(event),
+            "seq": event.seq,
+            "log_id": self._log_id,
         }
         self._head_returns = event.block_hash in self._blocks
         if self._head_returns:
-            self._rows.revised["blocks"].append(row)
+            self._rows.revised.append("blocks", row)
         else:
-            self._rows.written["blocks"].append(row)
-            self._rows.written["block_txs"].extend(
-                {
-                    "block_number": event.number,
-                    "block_hash": event.block_hash,
-                    "block_time": block_time,
-                    "tx_index": index,
-                    "tx_hash": tx_hash,
-                    **self._origin(event),
-                }
-                for index, tx_hash in enumerate(event.tx_hashes)
-            )
+            self._rows.written.append("blocks", row)
+            if event.tx_hashes:
+                self._rows.written.add("block_txs", Piece(block_tx_columns(event, block_time), None))
         self._blocks[event.block_hash] = row
         self._expected_number = event.number + 1
 
@@ -193,18 +186,17 @@ class RowBuilder:
         self._expected_number = event.number
         row = self._blocks.get(event.block_hash)
         if row is not None:
-            self._rows.revised["blocks"].append({**row, "canonical": False})
+            self._rows.revised.append("blocks", {**row, "canonical": False})
 
     def _renumber_open_rows(self, number: int) -> None:
-        for index, (table, row) in enumerate(self._open):
-            if row["window_number"] == number:
+        for part in self._open:
+            if part.piece.number == number:
                 continue
-            if row["seq"] > self._taken_seq:
-                row["window_number"] = number
+            if part.taken:
+                part.piece = Piece(part.piece.rows, number)
+                self._rows.revised.add(part.table, part.piece)
             else:
-                corrected = {**row, "window_number": number}
-                self._open[index] = (table, corrected)
-                self._rows.revised[table].append(corrected)
+                part.piece.number = number
 
     def _window(self, window: Window) -> None:
         if not window.superseded:
@@ -229,53 +221,51 @@ class RowBuilder:
             "seq": window.last_seq,
             "log_id": self._log_id,
         }
-        (self._rows.revised if revises else self._rows.written)["ingest_windows"].append(row)
+        (self._rows.revised if revises else self._rows.written).append("ingest_windows", row)
         if not window.superseded:
-            self._checkpoint(window, [*self._open, ("blocks", block), ("ingest_windows", row)])
+            self._checkpoint(window, [("blocks", block), ("ingest_windows", row)])
 
-    def _checkpoint(self, window: Window, rows: list[tuple[str, Row]]) -> None:
+    def _checkpoint(self, window: Window, heads: list[tuple[str, Row]]) -> None:
+        tables: dict[str, list[pa.RecordBatch]] = {}
+        for part in self._open:
+            tables.setdefault(part.table, []).append(part.piece.rows)
+        digest = row_digest(tables, heads)
         self._rows.checkpoints.append(
-            Checkpoint(
-                window.number, window.last_seq, window.closed_ns, self._events.close(), row_digest(rows)
-            )
+            Checkpoint(window.number, window.last_seq, window.closed_ns, self._events.close(), digest)
         )
         self._open.clear()
 
 
-def transaction_fields(transaction: Transaction) -> Row:
-    """Return what a transaction says of itself, as columns of `transactions`."""
-    authorizations = transaction.authorization_list
-    return {
-        "tx_hash": transaction.hash,
-        "tx_type": transaction.type,
-        "chain_id": transaction.chain_id,
-        "nonce": transaction.nonce,
-        "sender": transaction.sender,
-        "to": transaction.to,
-        "value_wei": transaction.value_wei,
-        "gas_limit": transaction.gas_limit,
-        "gas_price_wei": transaction.gas_price_wei,
-        "max_fee_per_gas_wei": transaction.max_fee_per_gas_wei,
-        "max_priority_fee_per_gas_wei": transaction.max_priority_fee_per_gas_wei,
-        "max_fee_per_blob_gas_wei": transaction.max_fee_per_blob_gas_wei,
-        "access_list_addresses": [entry.address for entry in transaction.access_list],
-        "access_list_storage_keys": [list(entry.storage_keys) for entry in transaction.access_list],
-        "blob_versioned_hashes": list(transaction.blob_versioned_hashes),
-        "authorization_chain_ids": [item.chain_id for item in authorizations],
-        "authorization_addresses": [item.address for item in authorizations],
-        "authorization_nonces": [item.nonce for item in authorizations],
-        "authorization_y_parities": [item.y_parity for item in authorizations],
-        "authorization_r": [item.r for item in authorizations],
-        "authorization_s": [item.s for item in authorizations],
-        "authorization_authorities": [item.authority for item in authorizations],
-        "input": transaction.data,
-        "input_len": transaction.input_len,
-        "selector": transaction.selector,
-        "v": transaction.v,
-        "r": transaction.r,
-        "s": transaction.s,
-        "raw_len": transaction.raw_len,
-    }
+def _cells(batch: RawBatch, transactions: pa.RecordBatch) -> dict[str, _Cells]:
+    """Return what a batch gives each of the tables that windows number."""
+    kinds, found = batch.headers["kind"], {}
+    for table, kind in KINDS.items():
+        places = np.flatnonzero(kinds == kind)
+        if not len(places):
+            continue
+        events = batch.select_places(places)
+        if table == "tx_sightings":
+            rows = sighting_columns(events)
+        elif table == "transactions":
+            rows = transaction_rows(events, transactions)
+        else:
+            rows = reject_columns(events)
+        found[table] = _Cells(rows, places)
+    return found
+
+
+def _run_of(events: RawBatch) -> Run:
+    headers = events.headers
+    kinds = np.bincount(headers["kind"], minlength=max(EventKind) + 1)
+    carries = np.isin(headers["kind"], (EventKind.TX_SEEN, EventKind.TX_BODY))
+    return Run(
+        first_seq=int(headers["seq"][0]),
+        opened_ns=int(headers["wall_ns"][0]),
+        sightings=int(kinds[EventKind.TX_SEEN]),
+        bodies=int(kinds[EventKind.TX_BODY]),
+        rejects=int(kinds[EventKind.TX_REJECTED]),
+        synthetic=bool((carries & (headers["flags"] & SYNTHETIC != 0)).any()),
+    )
 
 
 def header_fields(header: Header) -> Row:
@@ -303,11 +293,17 @@ def header_fields(header: Header) -> Row:
     }
 
 
+def batch_of(events: Iterable[Event]) -> RawBatch:
+    """Return events as the records that a log would hold of them."""
+    records = [encode(event, event.seq) for event in events]
+    offsets = [0, *accumulate(map(len, records))][:-1] if records else []
+    return gather(b"".join(records), np.array(offsets, np.int64))
+
+
 def process(events: Iterable[Event], *, log_id: str = "") -> Rows:
     """Return the rows of these events: one a block and a window, its last version."""
-    builder = RowBuilder(log_id)
-    for event in events:
-        builder.push(event)
+    builder, batch = RowBuilder(log_id), batch_of(events)
+    builder.push(batch, BodyDecoder().begin(batch)())
     return settled(builder.take())
 
 
@@ -316,29 +312,30 @@ def window_rows(reader: EventLogReader, number: int, *, log_id: str | None = Non
     span = find_window(reader, number)
     builder = RowBuilder(log_identity(reader) if log_id is None else log_id)
     start = span.first_seq if span.previous_head_seq < 0 else span.previous_head_seq
-    for event in reader.read(start):
-        if event.seq > span.last_seq:
-            break
-        if event.seq < span.first_seq:
-            builder.remember(event)
+    bodies = BodyDecoder()
+    for batch in reader.batches(start):
+        before, rest = batch.split(span.first_seq)
+        if len(before):
+            builder.remember(before)
             builder.take()
-        else:
-            builder.push(event)
+        window, behind = rest.split(span.last_seq + 1)
+        builder.push(window, bodies.begin(window)())
+        if len(behind):
+            break
     rows = builder.take()
-    rows.revised.clear()  # of windows before this one
-    return rows
+    return Rows(rows.written, RowPart(), rows.checkpoints)  # what is revised is of windows before this one
 
 
 def settled(rows: Rows) -> Rows:
     """Return rows with each block's and window's last version; only what was written before stays revised."""
-    result = Rows(defaultdict(list, rows.written), defaultdict(list, rows.revised), rows.checkpoints)
     for table in ("blocks", "ingest_windows"):
-        written = {_key(row): row for row in rows.written.get(table, ())}
+        written = {_key(row): row for row in rows.written[table]}
         revised: dict[tuple[int, bytes], Row] = {}
-        for row in rows.revised.get(table, ()):
+        for row in rows.revised[table]:
             (written if _key(row) in written else revised)[_key(row)] = row
-        result.written[table], result.revised[table] = list(written.values()), list(revised.values())
-    return result
+        rows.written.put(table, list(written.values()))
+        rows.revised.put(table, list(revised.values()))
+    return rows
 
 
 def _key(row: Row) -> tuple[int, bytes]:

@@ -8,6 +8,7 @@ from mev_dagster.captures.source import ChainSource
 from mev_dagster.errors import InputError
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.log_windows import log_identity
 from mev_dagster.replay.against import Comparison, Divergence
 from mev_dagster.replay.decisions import DecisionComparison, decide_again
@@ -16,6 +17,7 @@ from mev_dagster.search.run import DEFAULT_BUDGET
 from mev_dagster.store.replayed import StoredLog
 
 if TYPE_CHECKING:
+    from mev_dagster.ingest.decode_workers import DecodeWorkers
     from mev_dagster.store.client import Store
 
 
@@ -67,11 +69,13 @@ def replay_log(
     store: "Store | None" = None,
     *,
     deciding: Deciding | None = None,
+    workers: "DecodeWorkers | None" = None,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> ReplayReport:
     """Run the log again and, given a store, compare every row that the store has come to.
 
-    With `deciding`, the blocks are searched again too and compared with what their runs stored.
+    With `deciding`, the blocks are searched again too and compared with what their runs stored. With
+    `workers`, bodies are decoded on other cores while rows are compared.
     """
     log_id = log_identity(reader)
     comparison, through = None, reader.last_seq
@@ -81,7 +85,7 @@ def replay_log(
             known = ", ".join(stored.other_logs()) or "no log at all"
             raise InputError(f"{reader.directory}: the store holds nothing of log {log_id}; it holds {known}")
         comparison, through = Comparison(stored), min(through, stored.progress)
-    run = Replay(reader, log_id=log_id, last_seq=through, on_batch=on_batch)
+    run = Replay(reader, log_id=log_id, last_seq=through, bodies=BodyDecoder(workers), on_batch=on_batch)
     for batch in run.batches():
         if comparison is not None:
             comparison.push(batch)

@@ -2,15 +2,18 @@
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from mev_dagster.events.batch import RawBatch
 from mev_dagster.events.manifest import read_manifest
 from mev_dagster.events.reader import EventLogReader
-from mev_dagster.events.types import BlockSeen
+from mev_dagster.ingest.bodies import BodyDecoder, Decoded
+from mev_dagster.ingest.head_cutter import HeadCutter
 from mev_dagster.ingest.rows import RowBuilder, Rows, settled
 
-BATCH_EVENTS = 8_192
+BATCH_EVENTS = 32_768
 NS_PER_SECOND = 1_000_000_000
 
 
@@ -32,6 +35,7 @@ class Replay:
         *,
         log_id: str,
         last_seq: int | None = None,
+        bodies: BodyDecoder | None = None,
         on_batch: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.events = self.checkpoints = 0
@@ -39,6 +43,7 @@ class Replay:
         self.last_seq = reader.last_seq if last_seq is None else last_seq
         self._reader, self._on_batch = reader, on_batch
         self._builder = RowBuilder(log_id)
+        self._bodies = bodies or BodyDecoder()
         self._chain = bytes(32)
         self._first_wall_ns = self._last_wall_ns = 0
 
@@ -61,34 +66,42 @@ class Replay:
 
     def batches(self) -> Iterator[ReplayBatch]:
         """Run the log and yield its rows. Only the folding counts as `seconds`."""
-        first_seq = self._reader.first_seq
         started = time.perf_counter()
-        pushed = 0
-        for event in self._reader.read(first_seq):
-            if event.seq > self.last_seq:
-                break
-            self._builder.push(event)
-            self._first_wall_ns = self._first_wall_ns or event.wall_ns
-            self._last_wall_ns = max(self._last_wall_ns, event.wall_ns)
-            pushed += 1
-            if pushed >= BATCH_EVENTS and isinstance(event, BlockSeen):
-                batch = self._batch(first_seq, pushed)
-                self.seconds += time.perf_counter() - started
-                yield batch
-                started = time.perf_counter()
-                first_seq, pushed = event.seq + 1, 0
-        if pushed:
-            batch = self._batch(first_seq, pushed)
+        for parts in self._parts():
+            for events, decoded in parts:
+                self._builder.push(events, decoded())
+            batch = self._batch([events for events, _ in parts])
             self.seconds += time.perf_counter() - started
             yield batch
+            started = time.perf_counter()
 
-    def _batch(self, first_seq: int, count: int) -> ReplayBatch:
+    def _parts(self) -> Iterator[list[tuple[RawBatch, Decoded]]]:
+        """Yield the parts of each batch, decoding begun for as many behind it as is worth while."""
+        cutter, source = HeadCutter(), self._up_to_last()
+        ahead: deque[list[tuple[RawBatch, Decoded]]] = deque()
+        while batches := cutter.take(source, at_least=BATCH_EVENTS):
+            ahead.append([(events, self._bodies.begin(events)) for events in batches])
+            if len(ahead) > self._bodies.lookahead:
+                yield ahead.popleft()
+        yield from ahead
+
+    def _up_to_last(self) -> Iterator[RawBatch]:
+        for events in self._reader.batches(self._reader.first_seq):
+            wanted, beyond = events.split(self.last_seq + 1)
+            if len(wanted):
+                yield wanted
+            if len(beyond):
+                return
+
+    def _batch(self, parts: list[RawBatch]) -> ReplayBatch:
         rows = settled(self._builder.take())
         for checkpoint in rows.checkpoints:
             digests = checkpoint.event_digest + checkpoint.row_digest
             self._chain = hashlib.sha256(self._chain + digests).digest()
         self.checkpoints += len(rows.checkpoints)
-        self.events += count
-        last_seq = first_seq + count - 1
+        self.events += sum(map(len, parts))
+        first_seq, last_seq = int(parts[0].headers["seq"][0]), int(parts[-1].headers["seq"][-1])
+        self._first_wall_ns = self._first_wall_ns or int(parts[0].headers["wall_ns"][0])
+        self._last_wall_ns = max(self._last_wall_ns, *(int(part.headers["wall_ns"].max()) for part in parts))
         self._on_batch(last_seq, self.last_seq)
         return ReplayBatch(first_seq, last_seq, rows)

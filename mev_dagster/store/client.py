@@ -187,8 +187,11 @@ class Store:
         """
         spec = table_named(table)
         batch = self.arrow(table, columns)
+        distinct = batch.column(key).unique()
+        known = self._known(spec, key, distinct, since)
+        if not known and len(distinct) == batch.num_rows:
+            return self.insert_batch(table, batch)
         keys = batch.column(key).to_pylist()
-        known = self._known(spec, key, batch.column(key).unique(), since)
         fresh = []
         for index, value in enumerate(keys):
             if value not in known:

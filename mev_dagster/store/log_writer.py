@@ -7,6 +7,9 @@ recorded progress, so no event is ever in a table twice, with or without FINAL.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from mev_dagster.store.sql import literal, quoted
 
 if TYPE_CHECKING:
@@ -54,24 +57,26 @@ class LogWriter:
             )
         ]
 
-    def write(self, table: str, rows: Sequence[Row]) -> int:
-        """Append rows."""
-        return self._store.insert(table, as_columns(rows)) if rows else 0
+    def write(self, table: str, columns: Mapping[str, Sequence[Any]]) -> int:
+        """Append rows given as columns."""
+        return self._store.insert(table, columns) if columns else 0
 
-    def write_transactions(self, rows: Sequence[Row]) -> int:
+    def write_transactions(self, columns: Mapping[str, Sequence[Any]]) -> int:
         """Append the transactions that were not stored during the days before: their first row stays.
 
         A body is logged again only when its hash was long forgotten; looking back further than a pool keeps
         a transaction would read a table of months for nothing.
         """
-        since = min((int(row["first_seen_at"]) for row in rows), default=0) - LOOK_BACK_NS
-        return self._store.insert_new("transactions", as_columns(rows), key="tx_hash", since=since)
+        if not columns:
+            return 0
+        since = _earliest(columns["first_seen_at"]) - LOOK_BACK_NS
+        return self._store.insert_new("transactions", columns, key="tx_hash", since=since)
 
-    def forget(self, table: str, rows: Sequence[Row]) -> None:
-        """Remove the rows of the same events, whatever their sorting key is."""
-        for start in range(0, len(rows), _SEQS_IN_A_STATEMENT):
-            seqs = ", ".join(str(int(row["seq"])) for row in rows[start : start + _SEQS_IN_A_STATEMENT])
-            self._store.command(f"DELETE FROM {quoted(table)} WHERE {self._of_this_log} AND seq IN ({seqs})")
+    def forget(self, table: str, seqs: Sequence[int]) -> None:
+        """Remove the rows of these events, whatever their sorting key is."""
+        for start in range(0, len(seqs), _SEQS_IN_A_STATEMENT):
+            some = ", ".join(str(int(seq)) for seq in seqs[start : start + _SEQS_IN_A_STATEMENT])
+            self._store.command(f"DELETE FROM {quoted(table)} WHERE {self._of_this_log} AND seq IN ({some})")
 
     def revise_by_key(self, table: str, rows: Sequence[Row], key: Sequence[str]) -> int:
         """Put each row in the place of that with the same key."""
@@ -82,6 +87,12 @@ class LogWriter:
     def advance(self, seq: int) -> None:
         """Record that every event up to `seq` is stored."""
         self._store.insert(PROGRESS_TABLE, {"log_id": [self.log_id], "seq": [seq]})
+
+
+def _earliest(times: Sequence[Any]) -> int:
+    if isinstance(times, pa.Array):
+        return int(pc.min(times.cast(pa.int64())).as_py())
+    return min(map(int, times))
 
 
 def as_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pyarrow as pa
+
 from mev_dagster.store.log_writer import LogWriter
 from mev_dagster.store.sql import literal, quoted
+from mev_dagster.store.tables import TABLES
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store
@@ -45,6 +48,26 @@ class StoredLog:
         return self._store.rows(
             f"SELECT {names} FROM {quoted(table)} WHERE {self._within(first_seq, last_seq)}"
             f" ORDER BY {', '.join(quoted(name) for name in order)}"
+        )
+
+    def columns(
+        self, table: str, names: Sequence[str], order: Sequence[str], first_seq: int, last_seq: int
+    ) -> dict[str, pa.ChunkedArray]:
+        """Return the same rows as columns in the types that an insert sends."""
+        found = self._store.query(
+            f"SELECT {', '.join(quoted(name) for name in names)} FROM {quoted(table)}"
+            f" WHERE {self._within(first_seq, last_seq)} ORDER BY {', '.join(quoted(name) for name in order)}"
+        )
+        kinds = {name: TABLES[table].arrow_schema().field(name).type for name in names}
+        return {name: found.column(name).cast(kind) for name, kind in kinds.items()}
+
+    def first_of_hash(self, tx_hash: bytes, before_seq: int) -> bool:
+        """Say whether an earlier event than `before_seq`, or another log, gave this transaction its row."""
+        return bool(
+            self._store.scalar(
+                f"SELECT count() FROM transactions WHERE tx_hash = {literal(tx_hash)}"
+                f" AND NOT ({self._of_this_log} AND seq >= {int(before_seq)})"
+            )
         )
 
     def checkpoints(self, run: str, first_seq: int, last_seq: int) -> list[StoredCheckpoint]:

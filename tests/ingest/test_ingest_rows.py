@@ -8,9 +8,15 @@ from ingest_run import new_pipeline, transfer
 
 from mev_dagster.errors import InputError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
+from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.log_windows import find_window, log_identity
-from mev_dagster.ingest.rows import INGEST_TABLES, RowBuilder, process, window_rows
+from mev_dagster.ingest.rows import INGEST_TABLES, RowBuilder, batch_of, process, window_rows
 from mev_dagster.store.tables import TABLES
+
+
+def push(builder, events):
+    batch = batch_of(events)
+    builder.push(batch, BodyDecoder().begin(batch)())
 
 
 def test_every_table_gets_the_columns_its_schema_asks_for():
@@ -19,7 +25,7 @@ def test_every_table_gets_the_columns_its_schema_asks_for():
         columns = set(rows.columns(table))
         assert columns <= set(TABLES[table].names), table
         assert {column.name for column in TABLES[table].columns if column.required} <= columns, table
-        assert rows.columns(table)["log_id"][0] == "test"
+        assert rows.written[table][0]["log_id"] == "test"
 
 
 def test_a_transaction_row_rebuilds_the_signed_values():
@@ -55,8 +61,7 @@ def test_a_block_that_comes_back_is_revised_not_written_again():
     rival = block_on(one.header, fork=b"b")
     events = numbered(new_pipeline().accept([arrived(block) for block in (one, two, rival, two)]))
     builder = RowBuilder("test")
-    for event in events:
-        builder.push(event)
+    push(builder, events)
     rows = builder.take()
     assert len(rows.written["blocks"]) == len(rows.written["ingest_windows"]) == 3
     assert len(rows.written["block_txs"]) == 1
@@ -69,7 +74,7 @@ def test_cutting_the_events_into_batches_changes_nothing():
     builder = RowBuilder("")
     table_rows = {table: {} for table in INGEST_TABLES}
     for event in events:
-        builder.push(event)
+        push(builder, [event])
         rows = builder.take()
         for part in (rows.written, rows.revised):
             for table, found in part.items():
@@ -85,11 +90,10 @@ def test_the_first_head_numbers_what_came_before_it():
     one = block_on(replace(GENESIS, number=99))
     builder = RowBuilder("")
     events = numbered(new_pipeline().accept([seen(tx), body(tx), arrived(one)]))
-    for event in events[:2]:
-        builder.push(event)
+    push(builder, events[:2])
     early = builder.take()
     assert early.written["tx_sightings"][0]["window_number"] == 0
-    builder.push(events[2])
+    push(builder, events[2:])
     late = builder.take()
     assert [row["window_number"] for row in late.revised["tx_sightings"]] == [100]
     assert [row["window_number"] for row in late.revised["transactions"]] == [100]
