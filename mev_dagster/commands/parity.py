@@ -13,12 +13,16 @@ from mev_dagster.commands.output import err, out, print_json, progress
 from mev_dagster.errors import MevError, UnsupportedFork
 
 if TYPE_CHECKING:
+    from mev_dagster.evm.block_files import BlockFile
     from mev_dagster.evm.parity import BlockParity
     from mev_dagster.evm.types import SimulationEngine
 
 app = typer.Typer(add_completion=False)
 
-NamedCheck: TypeAlias = "tuple[str, Callable[[], BlockParity]]"
+NamedBlock: TypeAlias = "tuple[str, Callable[[], BlockFile]]"
+
+BLOCKS_EXPLAINED = 3
+"""An engine that is wrong on every block says so once; tracing takes longer than executing."""
 
 
 @dataclass
@@ -67,6 +71,15 @@ class Totals:
         if parity.differences:
             self.exit_status = 1
 
+    @property
+    def explained(self) -> int:
+        """How many blocks have been looked into."""
+        return sum("explanation" in failure for failure in self.failures)
+
+    def explain(self, index: int, explanation: str) -> None:
+        """Say at a failure where the engines part on its block."""
+        self.failures[index]["explanation"] = explanation
+
     def refuse(self, file: str, error: MevError) -> None:
         """Count a block that could not be executed. A mismatch outweighs bad input in the exit status."""
         entry = {"file": file, "error": error.code, "detail": str(error)}
@@ -94,53 +107,66 @@ def parity(
         _print(totals)
     for entry in totals.unsupported + totals.failures:
         err.print(f"mev: {entry['error']}: {entry['file']}: {entry['detail']}", soft_wrap=True, markup=False)
+        if "explanation" in entry:
+            err.print(f"mev: {entry['explanation']}", soft_wrap=True, markup=False)
     raise typer.Exit(totals.exit_status)
 
 
 def _sweep(path: Path, engine: "SimulationEngine", totals: Totals, *, quiet: bool) -> None:
+    from mev_dagster.evm.parity import check_file
+
     is_capture = (path / "capture.json").is_file()
-    checks = _checks_of_capture(path, engine) if is_capture else _checks_of_files(path, engine)
+    blocks = _blocks_of_capture(path) if is_capture else _blocks_of_files(path)
     with progress("parity", quiet=quiet) as bar:
-        task = bar.add_task("", total=len(checks), detail="")
-        for name, check_block in checks:
+        task = bar.add_task("", total=len(blocks), detail="")
+        for name, load in blocks:
             bar.update(task, detail=name)
+            before, block = len(totals.failures), None
             try:
-                totals.add(name, check_block())
+                block = load()
+                totals.add(name, check_file(block, engine))
             except MevError as error:
                 totals.refuse(name, error)
+            if block is not None and len(totals.failures) > before and totals.explained < BLOCKS_EXPLAINED:
+                totals.explain(before, _explained(block))
             bar.advance(task)
 
 
-def _checks_of_files(path: Path, engine: "SimulationEngine") -> list[NamedCheck]:
+def _explained(block: "BlockFile") -> str:
+    from mev_dagster.evm.explain import explain
+
+    try:
+        return explain(block)
+    except MevError as error:
+        return f"not executed far enough to compare the engines: {error}"
+
+
+def _blocks_of_files(path: Path) -> list[NamedBlock]:
     from mev_dagster.evm.block_files import block_paths, load_block_file, load_codes
-    from mev_dagster.evm.parity import check_file
 
     files = block_paths(path)
     codes = load_codes(files[0].parent)
-
-    def check_one(file: Path) -> "BlockParity":
-        return check_file(load_block_file(file, codes), engine)
-
-    return [(str(file), partial(check_one, file)) for file in files]
+    return [(str(file), partial(load_block_file, file, codes)) for file in files]
 
 
-def _checks_of_capture(path: Path, engine: "SimulationEngine") -> list[NamedCheck]:
+def _blocks_of_capture(path: Path) -> list[NamedBlock]:
     from mev_dagster.captures.format import open_capture
-    from mev_dagster.evm.parity import check
+    from mev_dagster.evm.block_files import BlockFile
 
     capture = open_capture(path)
 
-    def check_one(number: int) -> "BlockParity":
-        return check(
-            capture.block(number),
-            capture.prestate(number),
-            capture.receipts(number),
-            engine,
-            chain=capture.chain_id,
+    def load(number: int) -> BlockFile:
+        return BlockFile(
+            path=path,
+            chain_id=capture.chain_id,
+            block=capture.block(number),
+            prestate=capture.prestate(number),
+            expected=capture.receipts(number),
+            witness=None,
         )
 
     numbers = [number for number in capture.numbers if capture.has_prestate(number)]
-    return [(f"{path}: block {number}", partial(check_one, number)) for number in numbers]
+    return [(f"{path}: block {number}", partial(load, number)) for number in numbers]
 
 
 def _print(totals: Totals) -> None:

@@ -223,6 +223,13 @@ class RevmSession:
         finally:
             self._native.end_trial()
 
+    def steps(self, tx: Transaction, kept: int) -> bytes:
+        """Return the first instructions of a transaction, packed (`evm/trace.py`), and keep no change."""
+        while True:
+            packed, stop = self._native.steps(self._pack(tx), kept)
+            if stop is None or self._resolve(tx, stop) is not None:
+                return bytes(packed)
+
     def begin_block(self) -> None:
         """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block."""
         env = self._env

@@ -9,6 +9,7 @@ use revm::primitives::{Address, Bytes, Log, TxKind, U256};
 
 use crate::limits::{Budget, Limits, STEP_LIMIT, TIME_LIMIT};
 use crate::state::{State, Touched};
+use crate::steps::Steps;
 use crate::watch::{Call, Meter, Report, Watcher};
 use crate::wire::Tx;
 use crate::world::Missing;
@@ -55,9 +56,9 @@ pub struct How {
     pub report: Report,
 }
 
-type Evm<'a> = MainnetEvm<MainnetContext<&'a mut State>, Watcher>;
+type Evm<'a, I = Watcher> = MainnetEvm<MainnetContext<&'a mut State>, I>;
 
-fn evm<'a>(state: &'a mut State, block: &Block) -> Evm<'a> {
+fn evm<'a, I>(state: &'a mut State, block: &Block, inspector: I) -> Evm<'a, I> {
     let mut cfg = CfgEnv::new_with_spec(block.spec);
     cfg.chain_id = block.chain_id;
     // Validity is judged once, by the shared rules, which know the blob limits of every fork.
@@ -66,13 +67,13 @@ fn evm<'a>(state: &'a mut State, block: &Block) -> Evm<'a> {
     Context::<BlockEnv, TxEnv, CfgEnv, _, revm::Journal<_>, ()>::new(state, block.spec)
         .with_cfg(cfg)
         .with_block(block.env.clone())
-        .build_mainnet_with_inspector(Watcher::default())
+        .build_mainnet_with_inspector(inspector)
 }
 
 /// Run transactions in order until the end or the first that cannot be run.
 pub fn execute(state: &mut State, block: &mut Block, how: How, txs: Vec<Tx>) -> (Vec<Executed>, Option<Stop>) {
     let mut room = (block.gas_left, block.blob_gas_left);
-    let mut evm = evm(state, block);
+    let mut evm = evm(state, block, Watcher::default());
     let mut reports = Vec::with_capacity(txs.len());
     let mut stop = None;
     for tx in txs {
@@ -95,32 +96,48 @@ pub fn execute(state: &mut State, block: &mut Block, how: How, txs: Vec<Tx>) -> 
 }
 
 fn execute_one(evm: &mut Evm<'_>, how: How, tx: Tx, room: (u64, u64)) -> Result<Executed, Stop> {
-    judge(evm, &tx, room)?;
+    judge(&evm.ctx, &tx, room)?;
     let outcome = if how.limits.are_set() || how.report.is_wanted() {
         evm.inspect_one(tx.env, Watcher::new(Budget::new(how.limits), how.report))
     } else {
         evm.transact_one(tx.env)
     };
     let journal = evm.finalize();
-    match outcome {
-        Ok(result) => {
-            let touched = evm.ctx.journaled_state.database.apply(journal);
-            let watched = std::mem::take(&mut evm.inspector);
-            Ok(Executed { result, touched, calls: watched.calls, meter: watched.meter })
-        }
-        Err(EVMError::Database(missing)) => Err(Stop::Missing(missing)),
-        Err(EVMError::Custom(what)) if what == STEP_LIMIT => Err(Stop::Limit(STEP_LIMIT)),
-        Err(EVMError::Custom(what)) if what == TIME_LIMIT => Err(Stop::Limit(TIME_LIMIT)),
-        Err(other) => Err(Stop::Fault(other.to_string())),
+    let result = outcome.map_err(stop_of)?;
+    let touched = evm.ctx.journaled_state.database.apply(journal);
+    let watched = std::mem::take(&mut evm.inspector);
+    Ok(Executed { result, touched, calls: watched.calls, meter: watched.meter })
+}
+
+fn stop_of(error: EVMError<Missing>) -> Stop {
+    match error {
+        EVMError::Database(missing) => Stop::Missing(missing),
+        EVMError::Custom(what) if what == STEP_LIMIT => Stop::Limit(STEP_LIMIT),
+        EVMError::Custom(what) if what == TIME_LIMIT => Stop::Limit(TIME_LIMIT),
+        other => Stop::Fault(other.to_string()),
     }
 }
 
+/// Run one transaction, note its instructions and keep nothing of what it changes.
+pub fn steps(state: &mut State, block: &Block, tx: Tx, kept: usize) -> Result<Vec<u8>, Stop> {
+    let mut evm = evm(state, block, Steps::new(kept));
+    judge(&evm.ctx, &tx, (block.gas_left, block.blob_gas_left))?;
+    let outcome = evm.inspect_one_tx(tx.env);
+    evm.finalize();
+    outcome.map_err(stop_of)?;
+    Ok(std::mem::take(&mut evm.inspector.packed))
+}
+
 /// The checks of `mev_dagster/evm/validate.py` that need state, without their words.
-fn judge(evm: &Evm<'_>, tx: &Tx, (gas_left, blob_gas_left): (u64, u64)) -> Result<(), Stop> {
-    let state = &evm.ctx.journaled_state.database;
+fn judge(
+    context: &MainnetContext<&mut State>,
+    tx: &Tx,
+    (gas_left, blob_gas_left): (u64, u64),
+) -> Result<(), Stop> {
+    let state = &context.journaled_state.database;
     let sender = state.head(tx.env.caller).map_err(Stop::Missing)?;
     let code = state.code(sender.code_hash).map_err(Stop::Missing)?;
-    let block = &evm.ctx.block;
+    let block = &context.block;
     let blob_price = block.blob_excess_gas_and_price.map_or(0, |blob| blob.blob_gasprice);
     let affordable = || {
         let fee = U256::from(tx.env.gas_limit).checked_mul(tx.fee_cap)?;
@@ -151,7 +168,7 @@ pub fn system_call(state: &mut State, block: &Block, target: Address, data: Byte
     if state.code(head.code_hash).map_err(Stop::Missing)?.is_empty() {
         return Ok(Bytes::new());
     }
-    let mut evm = evm(state, block);
+    let mut evm = evm(state, block, Watcher::default());
     evm.ctx().set_tx(TxEnv {
         caller: SYSTEM_ADDRESS,
         kind: TxKind::Call(target),

@@ -8,6 +8,7 @@ mod execute;
 mod limits;
 mod session;
 mod state;
+mod steps;
 mod watch;
 mod wire;
 mod world;

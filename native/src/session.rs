@@ -11,7 +11,7 @@ use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, B256, Bytes, U256};
 
 use crate::diff::{AccountDiff, diff_hash, state_diff};
-use crate::execute::{Block, Executed, How, Outcome, Stop, execute, outcome, system_call};
+use crate::execute::{Block, Executed, How, Outcome, Stop, execute, outcome, steps, system_call};
 use crate::limits::Limits;
 use crate::state::State;
 use crate::watch::{Call, Meter, Report};
@@ -137,6 +137,21 @@ impl Session {
         }
         let stop = stop.map(|reason| ints.stop(reason)).transpose()?;
         Ok((results, stop))
+    }
+
+    /// Note the first `kept` instructions of a transaction, packed; what it changes is not kept.
+    fn steps<'py>(
+        &mut self,
+        py: Python<'py>,
+        packed: &[u8],
+        kept: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, Option<Bound<'py, PyTuple>>)> {
+        let tx = Tx::read(packed)?;
+        let Self { state, block, .. } = self;
+        match py.detach(|| steps(state, block, tx, kept)) {
+            Ok(noted) => Ok((PyBytes::new(py, &noted), None)),
+            Err(reason) => Ok((PyBytes::new(py, &[]), Some(Ints::new(py)?.stop(reason)?))),
+        }
     }
 
     /// Call a system contract; return its output, or why there is none.

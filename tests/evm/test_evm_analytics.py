@@ -19,7 +19,6 @@ from mev_dagster.evm.blocks import block_env
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.opcode_classes import opcode_class
 from mev_dagster.evm.prestate import AccountOverride
-from mev_dagster.evm.trace import Step, first_difference, trace
 from mev_dagster.evm.types import Want
 
 SLOT = push(5) + b"\x54\x50"  # SLOAD 5, POP
@@ -142,27 +141,6 @@ def test_a_mainnet_block_adds_up(engine, fixtures):
         spent = sum(tx.analytics.gas_by_class.values())
         assert tx.gas_used <= spent <= tx.gas_used * 5 // 4 + 1
     assert next(iter(block.gas_by_class)) in {"storage", "intrinsic", "call"}
-
-
-def test_a_trace_shows_every_instruction():
-    steps = trace(world(SLOT + b"\x00"), PRAGUE, [transaction(0), transaction(1)], 1)
-    assert [(step.depth, step.pc, step.opcode) for step in steps] == [
-        (0, 0, 0x60),
-        (0, 2, 0x54),
-        (0, 3, 0x50),
-        (0, 4, 0x00),
-    ]
-    assert steps[1].stack == (5,)
-    assert steps[1].gas_left == 100_000 - 21_000 - 3
-    assert str(steps[1]) == "depth 0 pc 2 SLOAD gas 78997 stack [0x5]"
-
-
-def test_the_first_differing_instruction_is_named():
-    ours = trace(world(SLOT + b"\x00"), PRAGUE, [transaction(0)], 0)
-    later = [Step(step.depth, step.pc, step.opcode, step.gas_left - 100 * (step.pc > 2)) for step in ours]
-    assert first_difference(ours, ours) == ""
-    assert first_difference(ours, later).startswith("step 2: reference depth 0 pc 3 POP gas")
-    assert first_difference(ours, ours[:3]) == f"step 3: only the reference goes on with {ours[3]}"
 
 
 def test_forks_before_warmth_are_measured_too(engine):

@@ -25,14 +25,16 @@ class ReferenceFrame(Frame):
         watcher: Watcher | None = self.transaction_context.watcher
         opcodes = self.opcodes
         try:
+            pc = self.code.program_counter
             for opcode in self.code:
                 budget.take(1)
                 if watcher is not None:
-                    watcher(self, self.code.program_counter - 1, opcode, self.get_gas_remaining())
+                    watcher(self, pc, opcode, self.get_gas_remaining())
                 operation = opcodes.get(opcode)
                 if operation is None:
                     operation = InvalidOpcode(opcode)
                 self.child_kind = CALL_OPCODES.get(opcode, "")
                 operation(computation=self)
+                pc = self.code.program_counter
         except Halt:
             pass
