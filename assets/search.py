@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from importlib import resources as package_files
 
 import dagster as dg
 
@@ -11,12 +12,16 @@ from assets.simulation import simulations
 from assets.tables import ether, preview
 from mev_dagster.search.rank import to_json
 from mev_dagster.search.rows import (
+    ALONE,
     opportunity_columns,
     pool_columns,
     pool_state_columns,
     simulation_columns,
 )
+from mev_dagster.store.sql import Not
 from resources.block_search import BlockSearch
+
+LIVE_TIMING_SQL = (package_files.files("assets") / "live_timing.sql").read_text()
 
 SHOWN = (
     "rank",
@@ -48,28 +53,28 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
     result, number = block.result, block.number
     traced = {"trace_id": [block.trace_id] * len(result.candidates)}
     block.replace("opportunities", {"block_number": number}, {**opportunity_columns(result), **traced})
-    # The pending transactions' rows once more, with the candidates' beside them: whatever an earlier run of
-    # this block left behind goes with the same replace.
-    block.replace("simulations", {"block_number": number}, simulation_columns(result))
+    # Beside the pending transactions' rows, which `simulations` has written.
+    of_candidates = {"block_number": number, "opportunity_id": Not(ALONE)}
+    block.replace("simulations", of_candidates, simulation_columns(result, pending=False))
     block.insert_new("pools", pool_columns(result), key="pool")
     block.replace("pool_states", {"block_number": number}, pool_state_columns(result))
     verified = [candidate for candidate in result.candidates if candidate.verified]
     best = max((candidate.simulated_profit_wei or 0 for candidate in verified), default=0)
-    finished_ns = time.time_ns()
+    seen_ns, finished_ns, live = timing(block)
     block.replace(
         "block_runs",
         {"block_number": number},
         {
             "block_hash": [block.block.hash],
             "block_time": [result.env.timestamp * 1_000_000_000],
-            "seen_at": [block.arrived_ns],
+            "seen_at": [seen_ns],
             "finished_at": [finished_ns],
             "engine": [result.engine],
             "pending_txs": [len(result.features)],
             "candidates": [len(result.candidates)],
             "verified": [len(verified)],
             "rank_digest": [result.rank_digest],
-            "live": [block.live],
+            "live": [live],
             "run_id": [block.run_id],
         },
     )
@@ -84,7 +89,7 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
             "total_profit_eth": ether(sum(c.simulated_profit_wei or 0 for c in verified)),
             "proposed": result.proposed,
             "pruned": result.pruned,
-            "lag_ms": (finished_ns - block.arrived_ns) // 1_000_000,
+            "lag_ms": (finished_ns - seen_ns) // 1_000_000,
             "trace_id": block.trace_id.hex(),
             "rank_digest": "0x" + result.rank_digest.hex(),
             "profits": bars(
@@ -102,3 +107,17 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
             )
         ],
     )
+
+
+def timing(block: BlockSearch) -> tuple[int, int, bool]:
+    """Return when the head was seen, when its opportunities were stored, and whether a live run did that.
+
+    A later run of history over the same block leaves the live run's figures as they are: they tell how long
+    the head waited, and that does not change.
+    """
+    if not block.live:
+        parameters = {"number": block.number, "hash": block.span.block_hash.hex()}
+        found = block.store.rows(LIVE_TIMING_SQL, parameters)
+        if found:
+            return int(found[0][0]), int(found[0][1]), True
+    return block.arrived_ns, time.time_ns(), block.live

@@ -9,7 +9,7 @@ from assets.per_block import block_asset
 from assets.plots import bars
 from assets.tables import preview
 from mev_dagster.features.rows import tx_feature_columns
-from mev_dagster.search.rows import simulation_columns
+from mev_dagster.search.rows import ALONE, simulation_columns
 from resources.block_search import BlockSearch
 
 NS_PER_SECOND = 1_000_000_000
@@ -58,7 +58,7 @@ def tx_features(block: BlockSearch) -> dg.MaterializeResult:
 def simulations(block: BlockSearch) -> dg.MaterializeResult:
     """Every pending call executed on the parent's state, behind its sender's earlier transactions."""
     prepared = block.prepared
-    where = {"block_number": prepared.env.number, "opportunity_id": bytes(32)}
+    where = {"block_number": prepared.env.number, "opportunity_id": ALONE}
     columns = simulation_columns(prepared.result())
     block.replace("simulations", where, columns)
     by_gas = sorted((run.result for run in prepared.runs), key=lambda tx: (-tx.gas_used, tx.tx_hash))

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from mev_dagster.store.checks import broken_checks, checks_of
+from mev_dagster.store.checks import checks_of, countings
 from mev_dagster.store.client import Store
-from mev_dagster.store.sql import quoted
+from mev_dagster.store.sql import conditions, quoted
 from mev_dagster.store.tables import TABLES
 
 NAME = "rows_are_sound"
@@ -44,36 +44,40 @@ def judged(store: Store, table: str, number: int) -> dg.AssetCheckResult:
     if column is None:
         raise dg.DagsterInvariantViolationError(f"{table} has no column that names a block")
     references = (
-        {"references_exist": dangling(store, table, REFERENCES[table], column, number)}
-        if table in REFERENCES
-        else {}
+        {"references_exist": dangling(table, REFERENCES[table], column, number)} if table in REFERENCES else {}
     )
     return verdict(store, table, {column: number}, references)
 
 
 def verdict(
-    store: Store, table: str, where: Mapping[str, Any], broken_otherwise: Mapping[str, int]
+    store: Store, table: str, where: Mapping[str, Any], countings_besides: Mapping[str, str]
 ) -> dg.AssetCheckResult:
-    """Hold the rows that match against the schema's checks, and against what was counted otherwise."""
-    held = broken_checks(store, TABLES[table], where)
-    broken = {**{check.name: count for check, count in held.items()}, **broken_otherwise}
-    harmless = {check.name for check in held if not check.blocking}
-    failed = {name for name, count in broken.items() if count}
+    """Hold the rows that match against the schema's checks, and against what is to be counted besides.
+
+    All is asked in one statement: it is asked of every table of every block.
+    """
+    schema = TABLES[table]
+    checks = checks_of(schema)
+    asked = dict(zip((check.name for check in checks), countings(store, schema, where), strict=True))
+    asked |= countings_besides
+    asked["rows"] = f"SELECT count() FROM {quoted(table)} WHERE {conditions(schema, where)}"  # noqa: S608
+    [found] = store.rows("SELECT " + ", ".join(f"({statement})" for statement in asked.values()))
+    counts = dict(zip(asked, map(int, found), strict=True))
+    harmless = {check.name for check in checks if not check.blocking}
+    failed = {name for name, count in counts.items() if count and name != "rows"}
     return dg.AssetCheckResult(
         check_name=NAME,
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN if failed <= harmless else dg.AssetCheckSeverity.ERROR,
-        metadata={**broken, "rows": store.count(table, where)},
+        metadata=counts,
     )
 
 
-def dangling(store: Store, table: str, reference: Reference, block_column: str, number: int) -> int:
-    """Count the values of a block's rows that the table they refer to does not hold."""
+def dangling(table: str, reference: Reference, block_column: str, number: int) -> str:
+    """Return the SELECT that counts the values of a block's rows that the table they refer to lacks."""
     name, target = quoted(reference.column), quoted(reference.target)
     values = f"SELECT DISTINCT {name} FROM {quoted(table)} WHERE {quoted(block_column)} = {number:d}"  # noqa: S608
-    return int(
-        store.scalar(
-            f"SELECT count() FROM ({values}) WHERE {name} NOT IN"  # noqa: S608
-            f" (SELECT {name} FROM {target} WHERE {name} IN ({values}))"
-        )
+    return (
+        f"SELECT count() FROM ({values}) WHERE {name} NOT IN"  # noqa: S608
+        f" (SELECT {name} FROM {target} WHERE {name} IN ({values}))"
     )

@@ -18,16 +18,16 @@ SOCKET_PATH_LIMIT = 100  # a unix socket path may hold 107 bytes
 
 INSTANCE = """\
 run_storage:
-  module: dagster._core.storage.runs
-  class: SqliteRunStorage
+  module: resources.instance_storage
+  class: KeptRuns
   config: {{base_dir: "{home}/storage"}}
 event_log_storage:
-  module: dagster._core.storage.event_log
-  class: ConsolidatedSqliteEventLogStorage
+  module: resources.instance_storage
+  class: KeptEventLog
   config: {{base_dir: "{home}/storage"}}
 schedule_storage:
-  module: dagster._core.storage.schedules
-  class: SqliteScheduleStorage
+  module: resources.instance_storage
+  class: KeptSchedules
   config: {{base_dir: "{home}/storage"}}
 local_artifact_storage:
   module: dagster._core.storage.root
@@ -56,6 +56,14 @@ WORKSPACE = """\
 load_from:
   - grpc_server: {{host: {host}, port: {port}, location_name: mev_dagster}}
 """
+
+
+EVENTS_IN_A_BATCH = 256
+
+
+def dagster_environment() -> dict[str, str]:
+    """Return what Dagster's processes read from the environment: the events of a new run are one write."""
+    return {"DAGSTER_EVENT_BATCH_SIZE": str(EVENTS_IN_A_BATCH)}
 
 
 def short_socket(config: Settings, name: str) -> Path:

@@ -28,7 +28,7 @@ def up(
 ) -> None:
     """Start every process; without --rpc the shipped capture is replayed."""
     from mev_dagster.commands import processes
-    from mev_dagster.commands.dagster_home import prepare
+    from mev_dagster.commands.dagster_home import dagster_environment, prepare
     from mev_dagster.demo import SHIPPED_CAPTURE
     from mev_dagster.settings import settings
 
@@ -50,7 +50,7 @@ def up(
     home = config.home.resolve()
     with err.status("preparing Dagster's instance"):
         dagster_home = prepare(config)
-    environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)}
+    environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)} | dagster_environment()
     environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
     processes.start(config, listed, environment)
     states = _await_health(config, wait)

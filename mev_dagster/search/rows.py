@@ -59,11 +59,14 @@ class _Execution(NamedTuple):
     first: int
 
 
-def simulation_columns(result: SearchResult) -> Columns:
-    """Return one row per transaction executed: pending ones on their own, and those of candidates."""
+def simulation_columns(result: SearchResult, *, pending: bool = True) -> Columns:
+    """Return one row per transaction executed: pending ones on their own, and those of candidates.
+
+    Without `pending` those of candidates only.
+    """
     rows = [
         (execution, position)
-        for execution in _executions(result)
+        for execution in _executions(result, pending)
         for position in range(execution.first, len(execution.sim.txs))
     ]
     txs = [execution.sim.txs[position] for execution, position in rows]
@@ -86,9 +89,10 @@ def simulation_columns(result: SearchResult) -> Columns:
     }
 
 
-def _executions(result: SearchResult) -> Iterator[_Execution]:
-    for run in result.runs:
-        yield _Execution(ALONE, run.sim, len(run.prerequisites))
+def _executions(result: SearchResult, pending: bool) -> Iterator[_Execution]:
+    if pending:
+        for run in result.runs:
+            yield _Execution(ALONE, run.sim, len(run.prerequisites))
     for candidate in result.candidates:
         if candidate.verification is not None:
             yield _Execution(candidate.opportunity_id, candidate.verification.sim, 0)

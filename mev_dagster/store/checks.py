@@ -37,10 +37,15 @@ def broken_checks(
     checks = checks_of(table)
     if not checks:
         return {}
-    rows = f"{quoted(store.database)}.{quoted(table.name)} WHERE {conditions(table, where or {})}"
-    counts = ", ".join(f"({check.counting.format(source=f'(SELECT * FROM {rows})')})" for check in checks)
+    counts = ", ".join(f"({statement})" for statement in countings(store, table, where))
     [found] = store.rows(f"SELECT {counts}")
     return dict(zip(checks, map(int, found), strict=True))
+
+
+def countings(store: Store, table: Table, where: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the SELECT of each of a table's checks, for whoever asks more in the same statement."""
+    rows = f"{quoted(store.database)}.{quoted(table.name)} WHERE {conditions(table, where or {})}"
+    return [check.counting.format(source=f"(SELECT * FROM {rows})") for check in checks_of(table)]
 
 
 def checks_of(table: Table) -> tuple[TableCheck, ...]:

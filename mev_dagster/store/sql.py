@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mev_dagster.errors import StoreError
@@ -9,6 +10,13 @@ from mev_dagster.store.tables import Column, Table
 from mev_dagster.store.types import nanoseconds
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """In `conditions`: any value but this one."""
+
+    value: Any
 
 
 def quoted(name: str) -> str:
@@ -37,7 +45,8 @@ def time_literal(wall_ns: int) -> str:
 
 
 def conditions(table: Table, where: Mapping[str, Any]) -> str:
-    """Return `a = 1 AND b IN (...)` for columns of `table`; a list or tuple means any of its values."""
+    """Return `a = 1 AND b IN (...)` for columns of `table`; a list or tuple means any of its values,
+    `Not` any other."""
     if not where:
         return "1"
     parts = []
@@ -48,6 +57,8 @@ def conditions(table: Table, where: Mapping[str, Any]) -> str:
         if isinstance(value, list | tuple | set | frozenset):
             options = ", ".join(_literal_of(column, option) for option in value) or "NULL"
             parts.append(f"{quoted(name)} IN ({options})")
+        elif isinstance(value, Not):
+            parts.append(f"{quoted(name)} != {literal(value.value)}")
         else:
             parts.append(f"{quoted(name)} = {_literal_of(column, value)}")
     return " AND ".join(parts)

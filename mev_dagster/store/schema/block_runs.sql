@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS block_runs
     candidates UInt32 COMMENT 'candidates ranked',
     verified UInt32 COMMENT 'candidates that execution confirmed',
     rank_digest FixedString(32) COMMENT 'SHA-256 over the ranked candidates',
-    live Bool COMMENT 'true when the run followed a head, false for backfills and captures',
+    live Bool COMMENT 'true when the block was first searched as a head came, false for backfills and captures',
     run_id String DEFAULT '' COMMENT 'Dagster run that made the row, volatile',
     stored_at DateTime64(9, 'UTC') DEFAULT now64(9) COMMENT 'when this row was written; the newest version of a key wins' CODEC(Delta, ZSTD(1))
 )
