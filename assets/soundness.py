@@ -43,10 +43,10 @@ def judged(store: Store, table: str, number: int) -> dg.AssetCheckResult:
     column = TABLES[table].block_column
     if column is None:
         raise dg.DagsterInvariantViolationError(f"{table} has no column that names a block")
-    references = (
-        {"references_exist": dangling(table, REFERENCES[table], column, number)} if table in REFERENCES else {}
-    )
-    return verdict(store, table, {column: number}, references)
+    besides = {}
+    if table in REFERENCES:
+        besides["references_exist"] = dangling(table, REFERENCES[table], column, number)
+    return verdict(store, table, {column: number}, besides)
 
 
 def verdict(
