@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.links import links
 from assets.pbs import relay_submissions
 from assets.per_block import block_asset
 from assets.plots import bars
@@ -63,6 +64,7 @@ def mev_labels(block: BlockSearch) -> dg.MaterializeResult:
             "arbitrages": len(labels.arbitrages),
             "sandwiches": len(labels.sandwiches),
             "liquidations": len(labels.liquidations),
+            **links(block, traced=False),
             "net": bars("net of each label (ETH)", [ether(row["net_wei"] or 0) for row in rows]),
             "labels": preview(rows, ("kind", "tx_hashes", "net_wei")),
         },
@@ -111,6 +113,7 @@ def backtests(block: BlockSearch) -> dg.MaterializeResult:
             "false_positives": sum(columns["false_positives"][:-1]),
             "false_negatives": sum(columns["false_negatives"][:-1]),
             "pnl_eth": ether(result.pnl_wei),
+            **links(block),
             "scores": preview(scores, names),
             "hits": bars("landed and found, by kind", columns["true_positives"]),
             **({} if share is None else {"captured_share": share}),

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.links import links
 from assets.per_block import block_asset
 from assets.plots import bars
 from assets.search import opportunities
@@ -79,6 +80,7 @@ def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeR
             "gas_used": header.gas_used,
             "gas_full": header.gas_used / header.gas_limit,
             "block_hash": "0x" + template.sealed.block.hash.hex(),
+            **links(block),
             "state_root_known": template.sealed.state_root_known,
             "gas_by_order": bars(
                 "gas by order in the block; candidates in orange",
@@ -154,7 +156,7 @@ def relay_submissions(block: BlockSearch, relay: RelayResource) -> dg.Materializ
             "bid_eth": ether(template.bid_wei),
             "http_status": last.status if last else 0,
             "latency_ms": last.latency_ns // 1_000_000 if last else 0,
-            "trace_id": block.trace_id.hex(),
+            **links(block),
             "attempts_ms": bars(
                 "latency by attempt (ms)", [attempt.latency_ns / 1e6 for attempt in report.attempts]
             ),

@@ -6,6 +6,7 @@ from importlib import resources as package_files
 
 import dagster as dg
 
+from assets.links import links
 from assets.per_block import block_asset
 from assets.plots import bars
 from assets.simulation import simulations
@@ -90,7 +91,7 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
             "proposed": result.proposed,
             "pruned": result.pruned,
             "lag_ms": (finished_ns - seen_ns) // 1_000_000,
-            "trace_id": block.trace_id.hex(),
+            **links(block),
             "rank_digest": "0x" + result.rank_digest.hex(),
             "profits": bars(
                 "profit after gas by rank (ETH); unverified in orange",

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "parity": ("parity", "execute blocks and compare with their receipts"),
     "relay": ("relay", "sandbox relay, submission checks, dry-run submit"),
     "replay": ("replay", "replay an event log and compare digests"),
+    "report": ("report", "one page of what an hour or a day came to, with plots and traces"),
     "search": ("search", "ranked ex-ante candidates of a capture"),
     "simulate": ("simulate", "execute a block or transaction on its captured prestate"),
     "soak": ("soak", "load over time: devp2p peers under churn, and what was lost"),

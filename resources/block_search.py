@@ -177,7 +177,7 @@ class BlockSearch:
     def root(self) -> Span:
         """The span above everything done for this block; its trace id follows the decision to the relay."""
         with self.tracing.span(
-            "block", number=self.number, block_hash="0x" + self.span.block_hash.hex()
+            "block", number=self.number, block_hash="0x" + self.span.block_hash.hex(), run_id=self.run_id
         ) as span:
             return span
 

@@ -1,10 +1,14 @@
-"""What the clock starts: roll-ups, sealing, retention. Each runs in the cold lane."""
+"""What the clock starts: roll-ups, which reports follow, sealing, retention. Each runs in the cold lane."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from mev_dagster.errors import MevError
+from mev_dagster.reports.figures import newest_hour
+from mev_dagster.reports.window import NS_PER_SECOND
 from resources.lanes import COLD, LANE_TAG
+from resources.store import service_store
 from sensors.jobs import retain, roll_up_days, roll_up_hours, seal
 
 COLD_TAGS = {LANE_TAG: COLD}
@@ -27,6 +31,27 @@ def hourly_rollups(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def daily_rollups(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Roll up the day that ended a quarter of an hour ago."""
     return _window_before(context, "%Y-%m-%d", hours=24)
+
+
+@dg.schedule(
+    job=roll_up_hours, cron_schedule="*/10 * * * *", default_status=ON,
+    description="Rolls up the hour of the newest block while blocks arrive; its report page follows.",
+)  # fmt: skip
+def reports_of_newest_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Roll up the newest block's hour where blocks came in since; a capture's blocks have an old hour."""
+    try:
+        with service_store() as store:
+            newest = newest_hour(store)
+    except MevError as error:
+        return dg.SkipReason(f"the store does not answer: {error}")
+    if newest is None:
+        return dg.SkipReason("no block has been searched yet")
+    if newest.rolled_up:
+        return dg.SkipReason(
+            f"hour {newest.window.name} holds block {newest.last_block}, the newest, already"
+        )
+    key = datetime.fromtimestamp(newest.window.start_ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%d-%H:%M")
+    return dg.RunRequest(run_key=f"{key}:{newest.searched_ns}", partition_key=key, tags=COLD_TAGS)
 
 
 def _window_before(context: dg.ScheduleEvaluationContext, form: str, *, hours: int) -> dg.RunRequest:

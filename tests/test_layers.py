@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"cli", "commands", "definitions", "__main__"},
     {"assets", "sensors"},
-    {"resources", "demo", "bench", "backtest", "replay", "drills"},
+    {"resources", "demo", "bench", "reports", "backtest", "replay", "drills"},
     {"ingest", "search", "labels", "pbs"},
     {"captures", "features"},
     {"devp2p", "evm", "dex", "store", "events"},

@@ -112,7 +112,14 @@ class IngestDaemon:
             raise
         orders = Orders(self._take_alerts, self._seal_log, self._prune_log)
         server = HttpServer(
-            application(self.metrics.registry, self._heads, self.health, self.not_ready, orders)
+            application(
+                self.metrics.registry,
+                self._heads,
+                self.health,
+                self.not_ready,
+                orders,
+                self._settings.home / "reports",
+            )
         )
         serving = asyncio.create_task(server.serve([listener]))
         consuming = asyncio.create_task(self._consume())

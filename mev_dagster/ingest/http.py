@@ -1,4 +1,4 @@
-"""What the daemon tells over HTTP: /metrics, /healthz, /readyz, and /heads for whoever waits for a block.
+"""What the daemon tells over HTTP: /metrics, /healthz, /readyz, report pages, and /heads to wait for blocks.
 
 And what it is told, as JSON: POST /alerts takes Alertmanager's webhook; POST /log/seal and /log/prune ask the
 log's only writer to seal the open segment and to let old ones go.
@@ -6,9 +6,11 @@ log's only writer to seal the open segment and to let old ones go.
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +18,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError, MevError, PortInUse
@@ -24,6 +26,7 @@ from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
 from mev_dagster.telemetry.metrics import exposition
 
 MAX_WAIT_SECONDS = 60.0
+_PAGE_NAME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,12 @@ def application(
     health: Callable[[], dict[str, Any]],
     not_ready: Callable[[], list[str]],
     orders: Orders | None = None,
+    reports: Path | None = None,
 ) -> Starlette:
-    """Build the app. `health` describes the daemon; `not_ready` names what keeps it from being ready."""
+    """Build the app. `health` describes the daemon; `not_ready` names what keeps it from being ready.
+
+    `reports` is the folder whose pages are handed out; absent, none are.
+    """
     told = [] if orders is None else _told(orders)
 
     async def metrics(_: Request) -> Response:
@@ -121,8 +128,24 @@ def application(
             Route("/readyz", readyz),
             Route("/heads", next_head),
             *told,
+            *([] if reports is None else [_pages(reports)]),
         ]
     )
+
+
+def _pages(folder: Path) -> Route:
+    """Return the route of the report pages: an hour's or a day's, by its name."""
+
+    async def page(request: Request) -> Response:
+        name = request.path_params["name"]
+        path = folder / f"{name}.html"
+        if not _PAGE_NAME.fullmatch(name) or not await asyncio.to_thread(path.is_file):
+            return Response(
+                f"No page {name!r} yet: it follows the hour's roll-up, or `mev report {name}`.", 404
+            )
+        return FileResponse(path)
+
+    return Route("/reports/{name}.html", page)
 
 
 def _told(orders: Orders) -> list[Route]:

@@ -9,7 +9,7 @@ from mev_dagster.definitions import defs
 from mev_dagster.store.tables import TABLES
 
 EDGES = {"mempool", "chain_heads", "landed_blocks", "relays"}
-WITHOUT_TABLE = {"retention", "event_log_segments"}
+WITHOUT_TABLE = {"retention", "event_log_segments", "hourly_report"}
 GRAPH = defs().resolve_asset_graph()
 ALL = sorted(GRAPH.get_all_asset_keys())
 AUTOMATION = [*sensors.SENSORS, *sensors.SCHEDULES]

@@ -29,7 +29,9 @@ def client(tmp_path: Path) -> TestClient:
     async def prune(before: int, dry_run: bool) -> dict[str, object]:
         return {"segments": [str(before), str(dry_run)], "bytes": 0}
 
-    return TestClient(application(process_registry(), Heads(), dict, list, Orders(take, seal, prune)))
+    return TestClient(
+        application(process_registry(), Heads(), dict, list, Orders(take, seal, prune), tmp_path / "reports")
+    )
 
 
 def post(client: TestClient, *alerts: object):
@@ -72,6 +74,18 @@ def test_a_damaged_file_in_the_inbox_is_set_aside(client, tmp_path):
     inbox = AlertInbox(tmp_path)
     assert inbox.waiting() == []
     assert inbox.forget(2**62) == 1
+
+
+def test_report_pages_are_handed_out_by_name_and_nothing_else_is(client, tmp_path):
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "2026-01-02T03.html").write_text("<p>a page")
+    (tmp_path / "secret.html").write_text("no page")
+    page = client.get("/reports/2026-01-02T03.html")
+    assert (page.status_code, page.text) == (200, "<p>a page")
+    assert page.headers["content-type"].startswith("text/html")
+    for name in ("2026-01-02T04", "../secret", "%2e%2e%2fsecret", "secret", "2026-01-02T03.html/.."):
+        assert client.get(f"/reports/{name}.html").status_code == 404
+    assert "`mev report 2026-01-02T04`" in client.get("/reports/2026-01-02T04.html").text
 
 
 def test_sealing_and_pruning_answer_what_was_done(client):

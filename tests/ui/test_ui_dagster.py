@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 300
 BLOCKS_FIRST = 4
 """Blocks that have been through the whole graph before anything is looked at."""
 NO_BLOCK = "999999999"
-GROUPS = ("sources", "ingest", "simulation", "search", "pbs", "labels", "rollups", "operations")
+GROUPS = ("sources", "ingest", "simulation", "search", "pbs", "labels", "rollups", "reports", "operations")
 UI_JOB = "__ASSET_JOB"
 """Dagster's name for what is materialised from an asset's page."""
 RUNS = """query($filter: RunsFilter) { runsOrError(filter: $filter, limit: 100) {
