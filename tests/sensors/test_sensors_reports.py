@@ -1,4 +1,4 @@
-"""An hour's report follows its roll-up by declaration; a schedule rolls the newest hour up while blocks come."""
+"""An hour's report follows its roll-up by declaration; a schedule rolls the newest hour up again."""
 
 from datetime import UTC, datetime
 from pathlib import Path
