@@ -97,7 +97,10 @@ def report_of(store: Store, window: ReportWindow) -> Report:
         window,
         blocks,
         int(store.scalar(WINDOWS_SQL, span)),
-        tuple(ReportedAlert(*map(str, row[:4]), starts_ns=int(row[4])) for row in alerts),
+        tuple(
+            ReportedAlert(name, source, summary, action, int(starts_ns))
+            for name, source, summary, action, starts_ns in alerts
+        ),
     )
 
 
