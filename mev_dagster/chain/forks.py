@@ -125,9 +125,9 @@ def devnet_schedule(fork: Fork = Fork.PRAGUE, *, chain_id: int = DEVNET_CHAIN_ID
 _SCHEDULES = {schedule.chain_id: schedule for schedule in (MAINNET, SEPOLIA, HOODI, devnet_schedule())}
 
 
-def is_known_chain(chain_id: int) -> bool:
-    """Say whether there is a schedule for a chain."""
-    return chain_id in _SCHEDULES
+def is_public_chain(chain_id: int) -> bool:
+    """Say whether a chain is one for all, whose forks are agreed on ahead of time."""
+    return chain_id in {MAINNET.chain_id, SEPOLIA.chain_id, HOODI.chain_id}
 
 
 def schedule_for(chain_id: int) -> ForkSchedule:

@@ -13,6 +13,7 @@ from typing import Any
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.jsonrpc import hex_data, log_from_rpc, quantity
 from mev_dagster.chain.receipts import Log
+from mev_dagster.chain.signing import create_address
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError, InputError, MissingState, NodeAnswerError, UnsupportedFork
 from mev_dagster.evm.node_calls import HALTED, call_frames
@@ -29,6 +30,7 @@ from mev_dagster.evm.types import RESULTS_ONLY, BlockEnv, Output, StateSource, T
 # eth_simulateV1 of anvil 1.7.1 has no creations, and it refunds authorizations of accounts that do not
 # exist; its blob base fee follows its own block.
 _ANVIL_ONLY_TYPES = {0, 1, 2}
+_CODE_OF_A_REVERT = 3
 
 
 class NodeEngine(PyEvmEngine):
@@ -138,10 +140,16 @@ class NodeSession(PyEvmSession):
 
     def _note_reads(self, read: Mapping[str, Any]) -> None:
         """Load what the node read from our own source, which raises where it does not know."""
-        for address, fields in read.items():
-            self.state.get_code(bytes.fromhex(address[2:]))
-            for slot in fields.get("storage") or {}:
-                self.state.get_storage(bytes.fromhex(address[2:]), int(slot, 16))
+        accounts = {
+            bytes.fromhex(text[2:]): {int(slot, 16) for slot in fields.get("storage") or {}}
+            for text, fields in read.items()
+        }
+        if isinstance(self.state.source, RpcState):
+            self.state.source.prefetch_unknown(accounts)
+        for address, slots in accounts.items():
+            self.state.get_code(address)
+            for slot in slots:
+                self.state.get_storage(address, slot)
 
     def _apply(self, changed: Mapping[str, Any]) -> None:
         """Write the tracer's diff into the journal."""
@@ -168,13 +176,17 @@ class NodeSession(PyEvmSession):
 
     def _result_of(self, tx: Transaction, mark: int, simulated: Any) -> TxResult:
         answer = simulated[0]["calls"][0]
-        gas_used, output = int(answer["gasUsed"], 16), bytes.fromhex(answer["returnData"][2:])
+        gas_used = int(answer["gasUsed"], 16)
+        # geth puts what a revert returned into its error, and nothing into `returnData`.
+        error = answer.get("error") or {}
+        output = bytes.fromhex((error.get("data") or answer["returnData"])[2:])
         status, detail = TxStatus.SUCCESS, ""
         if int(answer["status"], 16) == 0:
             # Nodes word their errors as they like. Only a halt burns all gas and returns nothing.
-            reverted = bool(output) or gas_used < tx.gas_limit
+            reverted = bool(output) or gas_used < tx.gas_limit or error.get("code") == _CODE_OF_A_REVERT
             status = TxStatus.REVERTED if reverted else TxStatus.HALTED
             detail = revert_reason(output) if reverted else HALTED
+        created = tx.to is None and status is TxStatus.SUCCESS
         journal = self.state.journal
         balance_changes = journal.balance_changes(mark)
         return TxResult(
@@ -189,6 +201,7 @@ class NodeSession(PyEvmSession):
             accounts_read=tuple(sorted(journal.accounts_touched)),
             slots_read=tuple(sorted(journal.slots_touched)),
             slots_written=journal.slots_written(mark),
+            contract_address=create_address(tx.sender, tx.nonce) if created else None,
         )
 
 

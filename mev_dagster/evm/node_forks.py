@@ -13,7 +13,7 @@ from mev_dagster.chain.forks import (
     Fork,
     ForkSchedule,
     devnet_schedule,
-    is_known_chain,
+    is_public_chain,
     schedule_for,
 )
 from mev_dagster.errors import NodeAnswerError, UnsupportedFork
@@ -39,7 +39,7 @@ def schedule_of(rpc: JsonRpc) -> ForkSchedule:
     if is_anvil(rpc):
         return devnet_schedule(_fork_of_anvil(rpc), chain_id=chain_id)
     config = rpc.batch_settled([("eth_config", [])])[0]
-    if is_known_chain(chain_id):
+    if is_public_chain(chain_id):
         schedule = schedule_for(chain_id)
         if isinstance(config, Mapping):
             _check_present(rpc, schedule, config.get("current"))

@@ -157,16 +157,17 @@ class RpcState:
             for entry in tx.access_list:
                 slots = wanted.setdefault(entry.address, set())
                 slots.update(int.from_bytes(key, "big") for key in entry.storage_keys)
-        unknown = {
-            address: {slot for slot in slots if (address, slot) not in self._cache.slots}
+        self.prefetch_unknown(wanted)
+
+    def prefetch_unknown(self, wanted: Mapping[bytes, Iterable[int]]) -> None:
+        """Load accounts with slots and codes as far as they are not known, in two batches."""
+        unknown = [
+            (address, [slot for slot in slots if (address, slot) not in self._cache.slots])
             for address, slots in wanted.items()
-        }
-        needed = [
-            (address, slots)
-            for address, slots in unknown.items()
-            if slots or address not in self._cache.accounts
         ]
-        self.prefetch(needed, codes=True)
+        needed = [item for item in unknown if item[1] or item[0] not in self._cache.accounts]
+        if needed:
+            self.prefetch(needed, codes=True)
 
     def prefetch_hints(self, txs: Sequence[Transaction]) -> None:
         """Load what the node says transactions would touch (`eth_createAccessList`), each on its own.
@@ -181,7 +182,7 @@ class RpcState:
             for entry in answer.get("accessList", ()) if isinstance(answer, Mapping) else ():
                 slots = wanted.setdefault(_data(entry.get("address"), _ADDRESS_BYTES, "address"), set())
                 slots.update(_quantity(key, "storageKeys") for key in entry.get("storageKeys", ()))
-        self.prefetch(wanted.items(), codes=True)
+        self.prefetch_unknown(wanted)
 
     def advance(self, header: Header, state_diff: Mapping[bytes, AccountDiff]) -> None:
         """Move to the next block, forgetting exactly what it changed."""

@@ -6,15 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "devp2p"))
 
 from devp2p_clients import Client, free_port, running
+
+from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork
 
 MODULE = "github.com/ethereum/go-ethereum/cmd"
 # The newest whose dependencies every proxy has; the ones before it are tried in turn.
@@ -44,10 +47,10 @@ def built(name: str) -> Path:
 
 
 @asynccontextmanager
-async def geth(folder: Path, rich: bytes) -> AsyncIterator[Client]:
-    """A node past the merge; it needs no consensus client to keep a pool and to gossip."""
+async def geth(folder: Path, rich: bytes, **chain: Any) -> AsyncIterator[Client]:
+    """A node past the merge; it needs no consensus client to keep a pool, to gossip and to simulate."""
     binary = str(built("geth"))
-    (folder / "genesis.json").write_text(json.dumps(genesis(rich)))
+    (folder / "genesis.json").write_text(json.dumps(genesis(rich, **chain)))
     await asyncio.to_thread(
         subprocess.run, [binary, "init", "--datadir", "data", "genesis.json"],
         cwd=folder, check=True, capture_output=True,
@@ -55,7 +58,7 @@ async def geth(folder: Path, rich: bytes) -> AsyncIterator[Client]:
     port, rpc_port = free_port(), free_port()
     command = [
         *(binary, "--datadir", "data", "--networkid", "1337", "--syncmode", "full", "--ipcdisable"),
-        *("--http", "--http.port", str(rpc_port), "--http.api", "eth,net,admin,txpool"),
+        *("--http", "--http.port", str(rpc_port), "--http.api", "eth,net,admin,txpool,debug,web3"),
         *("--authrpc.port", str(free_port()), "--port", str(port), "--nat", "extip:127.0.0.1"),
         *("--nodiscover", "--netrestrict", "127.0.0.0/8", "--verbosity", "4"),
     ]
@@ -63,16 +66,28 @@ async def geth(folder: Path, rich: bytes) -> AsyncIterator[Client]:
         yield client
 
 
-def genesis(rich: bytes, *, chain_id: int = 1337) -> dict:
-    """A chain that runs Prague from its first block, with one rich account."""
-    forks = ["homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg"]
-    config = {f"{name}Block": 0 for name in (*forks, "istanbul", "berlin", "london")}
+def genesis(
+    rich: bytes,
+    *,
+    chain_id: int = 1337,
+    fork: Fork = Fork.PRAGUE,
+    alloc: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict:
+    """A chain that runs one fork from its first block, with one rich account and what else is given."""
+    names = ["homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg"]
+    config: dict[str, Any] = {f"{name}Block": 0 for name in (*names, "istanbul", "berlin", "london")}
     config |= {"chainId": chain_id, "terminalTotalDifficulty": 0, "terminalTotalDifficultyPassed": True}
-    config |= {"shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0}
+    timed = [name for name in Fork if Fork.SHANGHAI <= name <= fork]
+    config |= {f"{name.name.lower()}Time": 0 for name in timed}
     config["depositContractAddress"] = "0x00000000219ab540356cbb839cbe05303d7705fa"
     config["blobSchedule"] = {
-        "cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477},
-        "prague": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5_007_716},
+        name.name.lower(): {
+            "target": blobs.target,
+            "max": blobs.maximum,
+            "baseFeeUpdateFraction": blobs.base_fee_update_fraction,
+        }
+        for name in timed
+        if (blobs := BLOB_PARAMETERS.get(name)) is not None
     }
     zero = "0x" + "00" * 32
     return {
@@ -85,5 +100,5 @@ def genesis(rich: bytes, *, chain_id: int = 1337) -> dict:
         "mixHash": zero,
         "coinbase": "0x" + "00" * 20,
         "baseFeePerGas": "0x3b9aca00",
-        "alloc": {"0x" + rich.hex(): {"balance": hex(10**24)}},
+        "alloc": {"0x" + rich.hex(): {"balance": hex(10**24)}} | dict(alloc or {}),
     }

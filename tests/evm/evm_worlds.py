@@ -1,5 +1,6 @@
 """Small states, blocks and signed transactions for tests."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from mev_dagster.chain.signing import address_of, sign_transaction
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.engines import native_is_installed
 from mev_dagster.evm.prestate import AccountOverride, Prestate
-from mev_dagster.evm.types import BlockEnv
+from mev_dagster.evm.types import BlockEnv, SimResult, TxStatus
 
 ETHER, GWEI = 10**18, 10**9
 KEYS = tuple(keccak(f"mev_dagster TEST-ONLY {index}".encode()) for index in range(4))
@@ -73,6 +74,17 @@ def push(value: int) -> bytes:
 def store(slot: int, expression: bytes) -> bytes:
     """Return code that stores what the expression leaves on the stack."""
     return expression + push(slot) + b"\x55"
+
+
+def assert_same_on_a_node(ours: SimResult, theirs: SimResult, *, also_read: Sequence[bytes] = ()) -> None:
+    """Equal in everything a node can tell; it does not say why it halted nor what it read in vain."""
+    assert theirs.state_diff == ours.state_diff
+    assert theirs.state_diff_hash == ours.state_diff_hash
+    for mine, other in zip(ours.txs, theirs.txs, strict=True):
+        detail = "halted" if mine.status is TxStatus.HALTED else mine.detail
+        reads = {"accounts_read": (), "slots_read": ()}
+        assert replace(other, **reads) == replace(mine, detail=detail, **reads)
+        assert set(other.accounts_read) <= {*mine.accounts_read, *also_read}
 
 
 RETURN_TOP = push(0) + b"\x52" + push(32) + push(0) + b"\xf3"

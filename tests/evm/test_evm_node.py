@@ -5,7 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from evm_worlds import ALICE, BOB, CONTRACT, GWEI, PRAGUE, push, store, transaction, world
+from evm_worlds import (
+    ALICE,
+    BOB,
+    CONTRACT,
+    GWEI,
+    PRAGUE,
+    assert_same_on_a_node,
+    push,
+    store,
+    transaction,
+    world,
+)
 
 from mev_dagster.bench.uniswap import ETHER, SANDWICH_GAS, build, find_modules
 from mev_dagster.chain.forks import Fork
@@ -18,7 +29,7 @@ from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.evm.rpc_state import RpcState
-from mev_dagster.evm.types import SimResult, TxStatus
+from mev_dagster.evm.types import TxStatus
 
 COUNTER = store(0, push(0) + b"\x54" + push(1) + b"\x01") + b"\x5f\x5f\x5f\x5f\x34\x41\x5a\xf1\x00"
 REVERTS = push(1) + b"\x5f\x52" + push(32) + b"\x5f\xfd"
@@ -40,17 +51,6 @@ def node(rpc) -> NodeEngine:
     return NodeEngine(rpc)
 
 
-def assert_same(ours: SimResult, theirs: SimResult) -> None:
-    """Equal in everything a node can tell; it does not say why it halted nor what it read in vain."""
-    assert theirs.state_diff == ours.state_diff
-    assert theirs.state_diff_hash == ours.state_diff_hash
-    for mine, other in zip(ours.txs, theirs.txs, strict=True):
-        detail = "halted" if mine.status is TxStatus.HALTED else mine.detail
-        reads = {"accounts_read": (), "slots_read": ()}
-        assert replace(other, **reads) == replace(mine, detail=detail, **reads)
-        assert set(other.accounts_read) <= set(mine.accounts_read)
-
-
 @pytest.mark.parametrize("code", [COUNTER, REVERTS, HALTS, CLEARS, b""], ids=str)
 def test_a_batch_on_a_captured_state_is_the_same(node, code):
     state = world(code, storage={1: 5})
@@ -65,13 +65,13 @@ def test_a_batch_on_a_captured_state_is_the_same(node, code):
     ]
     ours, theirs = (engine.simulate(state, PRAGUE, txs) for engine in (get_engine(), node))
     assert [tx.error for tx in theirs.txs] == ["", "", "", "nonce_too_high", "", "", ""]
-    assert_same(ours, theirs)
+    assert_same_on_a_node(ours, theirs)
 
 
 def test_trials_on_a_session_are_the_same_and_leave_nothing(node):
     state, prefix, bundle = world(COUNTER), [transaction(0)], [transaction(1, value_wei=8)]
     ours, theirs = (engine.session(state, PRAGUE, prefix) for engine in (get_engine(), node))
-    assert_same(ours.run(bundle), theirs.run(bundle))
+    assert_same_on_a_node(ours.run(bundle), theirs.run(bundle))
     assert theirs.run(bundle) == theirs.run(bundle)
 
 
@@ -86,7 +86,7 @@ def test_a_uniswap_sandwich_is_the_same(node):
         for engine in (get_engine(), node)
     )
     assert tuple(tx.gas_used for tx in theirs.txs[:3]) == SANDWICH_GAS
-    assert_same(ours, theirs)
+    assert_same_on_a_node(ours, theirs)
 
 
 def test_the_nodes_own_state_needs_no_overrides(node, rpc):
@@ -101,7 +101,7 @@ def test_the_nodes_own_state_needs_no_overrides(node, rpc):
         for engine in (get_engine(), node)
     )
     assert theirs.state_diff[CONTRACT].storage == {0: 2}
-    assert_same(ours, theirs)
+    assert_same_on_a_node(ours, theirs)
 
 
 @pytest.mark.fixtures
