@@ -8,6 +8,7 @@ node is known to get wrong goes to the reference engine.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from mev_dagster.chain.forks import Fork
@@ -30,6 +31,8 @@ from mev_dagster.evm.types import RESULTS_ONLY, BlockEnv, Output, StateSource, T
 # eth_simulateV1 of anvil 1.7.1 has no creations, and it refunds authorizations of accounts that do not
 # exist; its blob base fee follows its own block.
 _ANVIL_ONLY_TYPES = {0, 1, 2}
+_BLOCKHASH, _BLOBBASEFEE = 0x40, 0x4A
+_PUSH1, _PUSH32 = 0x60, 0x7F
 _CODE_OF_A_REVERT = 3
 
 
@@ -66,7 +69,18 @@ class NodeEngine(PyEvmEngine):
             raise UnsupportedFork(
                 f"{self._rpc.shown_url} executes this block as {runs.name}, not {env.fork.name}"
             )
-        return NodeSession(self._rpc, state, env, self._how, reference_only=self._is_reference_only)
+        # A node knows the ancestors of its own blocks only.
+        not_theirs = {_BLOCKHASH} if isinstance(state, Prestate) else set()
+        if self._is_anvil:
+            not_theirs.add(_BLOBBASEFEE)
+        return NodeSession(
+            self._rpc,
+            state,
+            env,
+            self._how,
+            reference_only=self._is_reference_only,
+            not_theirs=frozenset(not_theirs),
+        )
 
     def _is_reference_only(self, tx: Transaction) -> bool:
         return self._is_anvil and (tx.to is None or tx.type not in _ANVIL_ONLY_TYPES)
@@ -83,10 +97,12 @@ class NodeSession(PyEvmSession):
         how: How,
         *,
         reference_only: Callable[[Transaction], bool],
+        not_theirs: frozenset[int],
     ) -> None:
         super().__init__(NodeEngine.name, source, env, how)
         self._rpc = rpc
         self._reference_only = reference_only
+        self._not_theirs = not_theirs
         self._base = _overrides_of(source) if isinstance(source, Prestate) else {}
         self._block = quantity(source.number) if isinstance(source, RpcState) else "latest"
         if not isinstance(source, Prestate | RpcState):
@@ -108,7 +124,10 @@ class NodeSession(PyEvmSession):
             requests.append(("debug_traceCall", [call, self._block, {**tracer, "tracer": "callTracer"}]))
         simulated, changed, read, *traced = self._rpc.batch(requests)
         try:
-            self._note_reads(_object(read, "prestateTracer"))
+            codes = self._note_reads(_object(read, "prestateTracer"))
+            if any(has_instruction(code, self._not_theirs) for code in codes):
+                self.state.journal.begin_transaction()
+                return super()._perform(tx, mark, watcher)
             self._apply(_object(changed, "prestateTracer diff"))
             result = self._result_of(tx, mark, simulated)
             fork = self.state.env.fork
@@ -138,8 +157,8 @@ class NodeSession(PyEvmSession):
                 fields["state" if whole else "stateDiff"] = slots
         return merged
 
-    def _note_reads(self, read: Mapping[str, Any]) -> None:
-        """Load what the node read from our own source, which raises where it does not know."""
+    def _note_reads(self, read: Mapping[str, Any]) -> list[bytes]:
+        """Load what the node read from our own source, which raises where it lacks it; give the codes."""
         accounts = {
             bytes.fromhex(text[2:]): {int(slot, 16) for slot in fields.get("storage") or {}}
             for text, fields in read.items()
@@ -147,9 +166,9 @@ class NodeSession(PyEvmSession):
         if isinstance(self.state.source, RpcState):
             self.state.source.prefetch_unknown(accounts)
         for address, slots in accounts.items():
-            self.state.get_code(address)
             for slot in slots:
                 self.state.get_storage(address, slot)
+        return [self.state.get_code(address) for address in accounts]
 
     def _apply(self, changed: Mapping[str, Any]) -> None:
         """Write the tracer's diff into the journal."""
@@ -203,6 +222,18 @@ class NodeSession(PyEvmSession):
             slots_written=journal.slots_written(mark),
             contract_address=create_address(tx.sender, tx.nonce) if created else None,
         )
+
+
+@lru_cache(maxsize=4_096)
+def has_instruction(code: bytes, opcodes: frozenset[int]) -> bool:
+    """Say whether code has one of these instructions, be it ever reached or not."""
+    position = 0
+    while position < len(code):
+        opcode = code[position]
+        if opcode in opcodes:
+            return True
+        position += opcode - _PUSH1 + 2 if _PUSH1 <= opcode <= _PUSH32 else 1
+    return False
 
 
 def _logs_of(answer: Mapping[str, Any]) -> tuple[Log, ...]:
