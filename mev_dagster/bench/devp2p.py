@@ -16,6 +16,7 @@ import rlp as rlp_package
 from prometheus_client import CollectorRegistry
 from sha3 import keccak_256
 
+from mev_dagster.bench.devp2p_hostile import hostile_memory
 from mev_dagster.bench.devp2p_traffic import (
     ANNOUNCED,
     CONNECTIONS,
@@ -63,6 +64,8 @@ def run(options: Options) -> Iterator[Result]:
     yield _mainnet(20 // min(scale, 4))
     options.step("saturation")
     yield from asyncio.run(_saturation(40_000 // scale))
+    options.step("hostile connections")
+    yield from asyncio.run(hostile_memory(options))
 
 
 def _held(name: str, value: float, unit: str, budget: str, ok: bool, note: str = "") -> Result:

@@ -125,6 +125,11 @@ class Network:
         """How others dial this node."""
         return Enode(self.key.id, self.config.host, self.port, self.port)
 
+    @property
+    def connections(self) -> int:
+        """How many sockets are open, those of strangers included."""
+        return len(self._connections)
+
     async def start(self) -> None:
         """Listen, if asked to, and begin to give turns."""
         loop = asyncio.get_running_loop()
