@@ -20,7 +20,15 @@ from mev_dagster.chain.forks import (
     next_base_fee,
     schedule_for,
 )
-from mev_dagster.errors import InputError
+from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
+from mev_dagster.errors import InputError, UnsupportedFork
+from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.types import BlockEnv
+
+needs_revm = pytest.mark.skipif(
+    not native_is_installed(), reason="mev_native is not installed: run `make native`"
+)
 
 
 @pytest.mark.fixtures
@@ -30,6 +38,65 @@ def test_mainnet_forks_start_where_the_fork_ids_say(fixtures):
     merge = 15_537_394  # not part of the fork id
     ours = {start for start, _ in (*MAINNET.by_number, *MAINNET.by_timestamp)} - {0, merge}
     assert ours == stated
+
+
+# EIP-2124 ids as go-ethereum computes them (core/forkid): each covers genesis and every fork begun so far,
+# so that one second's or block's error in the schedule changes all that follow.
+SEPOLIA_IDS = [
+    (1_677_557_087, "b96cbd13", 1_677_557_088),
+    (1_677_557_088, "f7f9bc08", 1_706_655_072),
+    (1_706_655_072, "88cf81d9", 1_741_159_776),
+    (1_741_159_776, "ed88b5fd", 1_760_427_360),
+    (1_760_427_360, "e2ae4999", 1_761_017_184),
+    (1_761_017_184, "56078a1e", 1_761_607_008),
+    (1_761_607_008, "268956b6", 1_791_294_816),
+]
+HOODI_IDS = [
+    (1_742_999_831, "bef71d30", 1_742_999_832),
+    (1_742_999_832, "0929e24e", 1_761_677_592),
+    (1_761_677_592, "e7e0e7ff", 1_762_365_720),
+    (1_762_365_720, "3893353e", 1_762_955_544),
+    (1_762_955_544, "23aa1351", 0),
+]
+
+
+@pytest.mark.parametrize(("schedule", "ids"), [(SEPOLIA, SEPOLIA_IDS), (HOODI, HOODI_IDS)])
+def test_test_networks_fork_when_their_fork_ids_say(schedule, ids):
+    forks = PUBLIC_NETWORKS[schedule.chain_id].forks
+    for time, checksum, following in ids:
+        found = forks.fork_id(9_000_000, time)
+        assert (found.hash.hex(), found.next) == (checksum, following)
+        if following:
+            before, after = (schedule.fork_at(9_000_000, following - early) for early in (1, 0))
+            assert after == before + 1
+
+
+@pytest.mark.fixtures
+def test_every_mainnet_fork_id_names_the_fork_of_its_head(fixtures):
+    entries = json.loads((fixtures / "p2p" / "mainnet_forkids.json").read_text())
+    forks_by_id = {}
+    for entry in entries:
+        fork = MAINNET.fork_at(entry["head"], entry["time"])
+        # The merge is no part of the id: Gray Glacier's holds until Shanghai.
+        forks_by_id.setdefault(entry["hash"], set()).add(Fork.GRAY_GLACIER if fork is Fork.PARIS else fork)
+    assert all(len(forks) == 1 for forks in forks_by_id.values())
+    found = sorted(fork for forks in forks_by_id.values() for fork in forks)
+    # Mainnet never had Constantinople alone; it has no Amsterdam yet.
+    assert found == sorted(set(Fork) - {Fork.CONSTANTINOPLE, Fork.PARIS, Fork.AMSTERDAM})
+
+
+@pytest.mark.parametrize("name", ["py_evm", pytest.param("revm", marks=needs_revm)])
+def test_a_block_past_the_last_known_fork_is_refused(name):
+    schedule = SEPOLIA
+    for timestamp, refused in ((1_791_294_815, False), (1_791_294_816, True)):
+        fork = schedule.fork_at(11_000_000, timestamp)
+        env = BlockEnv(schedule.chain_id, fork, 11_000_000, timestamp, bytes(20), 30_000_000, 10**9)
+        state = Prestate({}, {}, complete=True)
+        if refused:
+            with pytest.raises(UnsupportedFork, match="AMSTERDAM"):
+                get_engine(name).simulate(state, env, [])
+        else:
+            assert get_engine(name).simulate(state, env, []).txs == ()
 
 
 def test_a_block_belongs_to_the_last_fork_that_has_started():
