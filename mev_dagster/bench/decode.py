@@ -24,7 +24,7 @@ BLOCK = 2_000
 ROUNDS = 7
 PEER_EVERY = 20  # the peer decodes every 20th transaction of each block, being ten times slower
 
-AT_MOST_C = 1.5  # the goal is 1.35; a shared machine's noise is allowed for
+AT_MOST_C = 1.35
 AT_MOST_RECOVERY = 1.6
 AT_LEAST_PEER = 8.0
 DUPLICATE_SHARE = 1 / 20

@@ -32,6 +32,7 @@ def replay(
     from mev_dagster.commands import output
     from mev_dagster.events.reader import EventLogReader
     from mev_dagster.evm.engines import get_engine
+    from mev_dagster.ingest.decode_workers import workers_for
     from mev_dagster.replay.report import Deciding, replay_log
     from mev_dagster.settings import settings
     from mev_dagster.store.client import open_store
@@ -49,10 +50,12 @@ def replay(
                 budget=settings().search_budget,
                 on_block=lambda number: bar.update(task, detail=f"block {number}"),
             )
+        reader = EventLogReader(log)
         report = replay_log(
-            EventLogReader(log),
+            reader,
             store,
             deciding=deciding,
+            workers=stack.enter_context(workers_for(reader.last_seq)),
             on_batch=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if json:

@@ -125,12 +125,23 @@ def backfill(
 
 
 def _backfill_log(log: str, json: bool) -> None:
+    from mev_dagster.events.reader import EventLogReader
     from mev_dagster.ingest.backfill import backfill as run
+    from mev_dagster.ingest.decode_workers import workers_for
     from mev_dagster.store.client import open_store
 
-    with open_store(settings()) as store, progress("storing events", quiet=json) as bar:
+    with (
+        open_store(settings()) as store,
+        workers_for(EventLogReader(log).last_seq) as workers,
+        progress("storing events", quiet=json) as bar,
+    ):
         task = bar.add_task("", total=None, detail="")
-        report = run(store, log, on_batch=lambda seq, last: bar.update(task, completed=seq, total=last))
+        report = run(
+            store,
+            log,
+            workers=workers,
+            on_batch=lambda seq, last: bar.update(task, completed=seq, total=last),
+        )
     if json:
         print_json(report)
         return

@@ -1,11 +1,13 @@
 """Decode on other cores: a fixed number of worker processes behind futures."""
 
+import os
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import IO
 
@@ -52,6 +54,20 @@ class _Worker:
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None, "the process was started with pipes"
     return pipe
+
+
+WORTH_WORKERS_EVENTS = 100_000
+
+
+@contextmanager
+def workers_for(events: int) -> "Iterator[DecodeWorkers | None]":
+    """Give workers for as many events as repay their start, on a machine with a core to spare; else None."""
+    cores = len(os.sched_getaffinity(0))
+    if events < WORTH_WORKERS_EVENTS or cores < 2:
+        yield None
+        return
+    with DecodeWorkers(cores) as workers:
+        yield workers
 
 
 class DecodeWorkers:
