@@ -8,7 +8,7 @@ import dagster as dg
 from assets.links import links
 from assets.per_block import block_asset
 from assets.plots import bars
-from assets.search import opportunities
+from assets.search import agreement, opportunities, store_candidates
 from assets.tables import ether, preview
 from mev_dagster.errors import UnsupportedFork
 from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
@@ -21,6 +21,8 @@ from resources.block_search import BlockSearch
 from resources.relay import RelayResource
 
 OWNERS = ["team:pbs"]
+WINNERS_CHECK = "winners_agree_with_reference"
+REWARD_CHECK = "bid_is_paid_and_earned"
 
 relays = dg.AssetSpec(
     "relays",
@@ -29,9 +31,6 @@ relays = dg.AssetSpec(
     owners=OWNERS,
     description="Relays that take dry-run submissions: the local sandbox unless MEV_RELAY_URL names another.",
 )
-
-
-REWARD_CHECK = "bid_is_paid_and_earned"
 
 
 @block_asset(
@@ -46,7 +45,12 @@ REWARD_CHECK = "bid_is_paid_and_earned"
             blocking=True,
             description="The sealed block pays the proposer exactly the bid, and earns at least that: "
             "payment from its last transaction, tips from its receipts, reward from executing it whole.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            WINNERS_CHECK,
+            asset="block_templates",
+            description="Every candidate that entered the block came out the same on py_evm.",
+        ),
     ],
 )
 def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeResult:
@@ -57,7 +61,8 @@ def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeR
         return dg.MaterializeResult(
             metadata={"dagster/row_count": 0, "skipped": str(error)},
             check_results=[
-                dg.AssetCheckResult(check_name=REWARD_CHECK, passed=True, metadata={"built": False})
+                dg.AssetCheckResult(check_name=REWARD_CHECK, passed=True, metadata={"built": False}),
+                agreement(WINNERS_CHECK, block.rechecked),
             ],
         )
     block.template = template
@@ -96,7 +101,7 @@ def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeR
             ),
             "landed_gas_used": block.block.header.gas_used,
         },
-        check_results=[judged(reward)],
+        check_results=[judged(reward), agreement(WINNERS_CHECK, block.rechecked)],
     )
 
 
@@ -181,10 +186,16 @@ async def duty(block: BlockSearch, relay: RelayResource) -> SlotDuty:
 
 
 def build(block: BlockSearch, duty: SlotDuty) -> BlockTemplate:
-    """Build the block for its slot's proposer."""
+    """Build the block for its slot's proposer; without a winner that the reference disproves, once more."""
     context = context_for(block.block, block.source.chain_id)
     with block.tracing.span("block.build", parent=block.root, candidates=len(block.result.candidates)):
-        return template_for(block.inputs, block.result, context, duty, engine=block.engine, keys=block.keys)
+        while True:
+            template = template_for(
+                block.inputs, block.result, context, duty, engine=block.engine, keys=block.keys
+            )
+            if block.rechecked.hold(template.opportunity_ids):
+                return template
+            store_candidates(block)
 
 
 async def submit(

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from importlib import resources as package_files
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from assets.plots import bars
 from assets.simulation import simulations
 from assets.tables import ether, preview
 from mev_dagster.search.rank import to_json
+from mev_dagster.search.recheck import RecheckedSearch
 from mev_dagster.search.rows import (
     ALONE,
     opportunity_columns,
@@ -46,14 +48,19 @@ SHOWN = (
             asset="opportunities",
             blocking=True,
             description="Every candidate called verified was executed with a profit after gas.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            "engine_agrees_with_reference",
+            asset="opportunities",
+            description="The best candidate and a sample of all executions came out the same on py_evm.",
+        ),
     ],
 )
 def opportunities(block: BlockSearch) -> dg.MaterializeResult:
     """Ranked sandwich, backrun and arbitrage candidates of the block, verified by execution."""
-    result, number = block.result, block.number
-    traced = {"trace_id": [block.trace_id] * len(result.candidates)}
-    block.replace("opportunities", {"block_number": number}, {**opportunity_columns(result), **traced})
+    checked, number = block.rechecked, block.number
+    result = checked.result
+    store_candidates(block)
     # Beside the pending transactions' rows, which `simulations` has written.
     of_candidates = {"block_number": number, "opportunity_id": Not(ALONE)}
     block.replace("simulations", of_candidates, simulation_columns(result, pending=False))
@@ -74,6 +81,8 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
             "pending_txs": [len(result.features)],
             "candidates": [len(result.candidates)],
             "verified": [len(verified)],
+            "rechecked": [checked.checked],
+            "mismatches": [len(checked.mismatches)],
             "rank_digest": [result.rank_digest],
             "live": [live],
             "run_id": [block.run_id],
@@ -90,6 +99,8 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
             "total_profit_eth": ether(sum(c.simulated_profit_wei or 0 for c in verified)),
             "proposed": result.proposed,
             "pruned": result.pruned,
+            "rechecked": checked.checked,
+            "recheck_ms": block.recheck_ms,
             "lag_ms": (finished_ns - seen_ns) // 1_000_000,
             **links(block),
             "rank_digest": "0x" + result.rank_digest.hex(),
@@ -105,7 +116,8 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
                 check_name="verified_profit_is_executed",
                 passed=not unexecuted,
                 metadata={"verified": len(verified), "without_profit": len(unexecuted)},
-            )
+            ),
+            agreement("engine_agrees_with_reference", checked),
         ],
     )
 
@@ -122,3 +134,23 @@ def timing(block: BlockSearch) -> tuple[int, int, bool]:
         if found:
             return int(found[0][0]), int(found[0][1]), True
     return block.arrived_ns, time.time_ns(), block.live
+
+
+def store_candidates(block: BlockSearch) -> None:
+    """Make the block's rows be the candidates as they stand."""
+    result = block.result
+    traced = {"trace_id": [block.trace_id] * len(result.candidates)}
+    block.replace("opportunities", {"block_number": block.number}, {**opportunity_columns(result), **traced})
+
+
+def agreement(check_name: str, checked: RecheckedSearch) -> dg.AssetCheckResult:
+    """Return what the reference engine said of the executions it was given so far."""
+    said: dict[str, Any] = {"checked": checked.checked, "mismatches": len(checked.mismatches)}
+    if checked.skipped:
+        said = {"skipped": checked.skipped}
+    if checked.mismatches:
+        first = checked.mismatches[0]
+        said["first"] = "; ".join(first.differences)
+        if first.artifact is not None:
+            said["input"] = dg.MetadataValue.path(first.artifact)
+    return dg.AssetCheckResult(check_name=check_name, passed=not checked.mismatches, metadata=said)

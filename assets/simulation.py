@@ -8,6 +8,7 @@ from assets.ingest import decoded_txs
 from assets.per_block import block_asset
 from assets.plots import bars
 from assets.tables import preview
+from mev_dagster.evm.analytics import analyze
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.search.rows import ALONE, simulation_columns
 from resources.block_search import BlockSearch
@@ -60,6 +61,7 @@ def simulations(block: BlockSearch) -> dg.MaterializeResult:
     prepared = block.prepared
     where = {"block_number": prepared.env.number, "opportunity_id": ALONE}
     columns = simulation_columns(prepared.result())
+    totals = analyze([run.result for run in prepared.runs]).gas_by_class
     block.replace("simulations", where, columns)
     by_gas = sorted((run.result for run in prepared.runs), key=lambda tx: (-tx.gas_used, tx.tx_hash))
     outcomes = Counter(str(run.result.status) for run in prepared.runs)
@@ -72,6 +74,10 @@ def simulations(block: BlockSearch) -> dg.MaterializeResult:
             "pairs_moved": len({pair for run in prepared.runs for pair in run.moved}),
             **{f"status_{status}": count for status, count in sorted(outcomes.items())},
             "engine": prepared.engine,
+            "contended": sum(bool(slots) for slots in columns["contended_slots"]),
+            "gas_by_class": preview(
+                ({"class": name, "gas": gas} for name, gas in totals.items()), ("class", "gas")
+            ),
             "gas": bars("gas used, most first", [tx.gas_used for tx in by_gas]),
             "most_gas": preview(
                 (

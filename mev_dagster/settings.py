@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     engine: str = Field(
         "auto", description="simulation engine: auto (revm where installed), py_evm, revm or node"
     )
+    meter_simulations: bool | None = Field(
+        None, description="store gas and accesses by instruction; absent = where the engine is revm"
+    )
+    recheck_share: float = Field(
+        0.02, ge=0, le=1, description="share of all executions run again on py_evm; winners always are"
+    )
     search_budget: int = Field(64, description="candidates per block that are verified by execution")
     retention_days_sightings: int = 30
     retention_days_transactions: int = 90
@@ -91,6 +97,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's instance folder."""
         return self.home / "dagster"
+
+    @property
+    def mismatch_dir(self) -> Path:
+        """Inputs on which an engine and the reference disagreed, whole, each under its own id."""
+        return self.home / "mismatches"
 
     @property
     def prestate_dir(self) -> Path:

@@ -4,6 +4,7 @@ Every write of a run goes through `BlockSearch.replace`, which holds the block's
 """
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.errors import InputError, Superseded
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Event
+from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.tx import TxFeatures, features_of
@@ -32,12 +34,13 @@ from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.inputs import SearchInputs, known_only
+from mev_dagster.search.recheck import RecheckedSearch
 from mev_dagster.search.run import Prepared, SearchResult, prepare, propose
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_of
 from resources.chain import ChainResource
-from resources.engine import EngineResource
+from resources.engine import EngineResource, judge_of
 from resources.event_log import EventLogResource
 from resources.lanes import BLOCK_HASH_TAG, COLD, COLD_NICENESS, HOT, LANE_TAG, lane_of
 from resources.store import StoreResource
@@ -59,9 +62,11 @@ class BlockSearch:
     reader: EventLogReader
     source: ChainSource
     engine: SimulationEngine
+    judge: Recheck
     run_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     template: BlockTemplate | None = None
+    recheck_ms: float = 0.0
 
     @cached_property
     def span(self) -> WindowSpan:
@@ -156,9 +161,24 @@ class BlockSearch:
         return prepare(self.inputs, self.engine)
 
     @cached_property
-    def result(self) -> SearchResult:
-        """The candidates, executed and ranked."""
+    def proposed(self) -> SearchResult:
+        """The candidates, executed and ranked by the engine in use."""
         return propose(self.prepared, budget=settings().search_budget)
+
+    @cached_property
+    def rechecked(self) -> RecheckedSearch:
+        """The same without what the reference engine disproves: what everything later is built on."""
+        found = RecheckedSearch(self.proposed, self.judge)
+        started_ns = time.perf_counter_ns()
+        found.check_sample()
+        found.check_best()
+        self.recheck_ms = (time.perf_counter_ns() - started_ns) / 1e6
+        return found
+
+    @property
+    def result(self) -> SearchResult:
+        """The candidates that hold."""
+        return self.rechecked.result
 
     @cached_property
     def keys(self) -> Keyring:
@@ -242,6 +262,7 @@ class BlockSearchResource(dg.ConfigurableResource):
                 self.event_log.reader(),
                 self.chain.source(),
                 self.engine.build(),
+                judge_of(settings()),
                 context.run_id,
                 context.run.tags,
             )

@@ -1,10 +1,15 @@
-"""The simulation engine."""
+"""The simulation engine, and the reference that judges it."""
+
+from functools import lru_cache
 
 import dagster as dg
 from pydantic import Field
 
-from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.evm.engines import get_engine, resolved
+from mev_dagster.evm.recheck import Recheck
+from mev_dagster.evm.types import SimulationEngine, Want
+from mev_dagster.settings import Settings, settings
+from mev_dagster.telemetry.metrics import process_registry
 
 
 class EngineResource(dg.ConfigurableResource):
@@ -13,5 +18,14 @@ class EngineResource(dg.ConfigurableResource):
     name: str = Field("py_evm", description="auto, py_evm (reference), revm (fast wheel) or node")
 
     def build(self) -> SimulationEngine:
-        """Return the engine."""
-        return get_engine(self.name)
+        """Return the engine, metering instructions where that is cheap or asked for."""
+        metered = settings().meter_simulations
+        if metered is None:
+            metered = resolved(self.name) == "revm"
+        return get_engine(self.name, want=Want(analytics=metered))
+
+
+@lru_cache(maxsize=1)
+def judge_of(configured: Settings) -> Recheck:
+    """Return this process's judge: its counters live as long as the process, its artifacts in the home."""
+    return Recheck(configured.recheck_share, folder=configured.mismatch_dir, registry=process_registry())

@@ -7,7 +7,7 @@ made to (`Want.analytics`). Contention needs only what each transaction read and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mev_dagster.evm.types import SimResult, TxResult
+from mev_dagster.evm.types import TxResult
 
 Slot = tuple[bytes, int]
 
@@ -44,9 +44,9 @@ class BlockAnalytics:
         return 1.0 if not self.txs else 1 - len(dependent) / len(self.txs)
 
 
-def analyze(executed: SimResult) -> BlockAnalytics:
-    """Account for the gas and accesses of transactions that were executed one after the other."""
-    return BlockAnalytics(executed.txs, contention(executed.txs))
+def analyze(txs: Sequence[TxResult]) -> BlockAnalytics:
+    """Account for the gas and accesses of transactions, contention as if they stood in this order."""
+    return BlockAnalytics(tuple(txs), contention(txs))
 
 
 def contention(results: Sequence[TxResult]) -> tuple[Contention, ...]:

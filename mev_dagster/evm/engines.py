@@ -14,6 +14,13 @@ def native_is_installed() -> bool:
     return find_spec("mev_native") is not None
 
 
+def resolved(name: str) -> str:
+    """Return which engine `auto` stands for here; any other name is its own."""
+    if name == "auto":
+        return "revm" if native_is_installed() else "py_evm"
+    return name
+
+
 def get_engine(
     name: str = "py_evm", *, rpc_url: str | None = None, want: Want = RESULTS_ONLY
 ) -> SimulationEngine:
@@ -22,8 +29,7 @@ def get_engine(
     `auto` is revm where it is installed, else py_evm. The node is `rpc_url`, or the configured one. Its
     results tell what is wanted, but for what it `lacks`.
     """
-    if name == "auto":
-        name = "revm" if native_is_installed() else "py_evm"
+    name = resolved(name)
     if name == "py_evm":
         from mev_dagster.evm.py_evm.engine import PyEvmEngine
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.chain.trie import state_root
@@ -28,6 +28,15 @@ class AccountOverride:
     nonce: int | None = None
     code: bytes | None = None
     storage: Mapping[int, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Recording(StateSource, Protocol):
+    """A source that remembers what was read from it."""
+
+    def recorded(self) -> "Prestate":
+        """Return all that has been read so far."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,25 @@ class Prestate:
         if self.complete or not self.lists_every_account:
             return []
         return [address for address in addresses if address not in self.accounts]
+
+    def self_contained(self) -> "Prestate":
+        """Return this state with what has been read through its fallback listed, and no fallback."""
+        behind = self.fallback
+        if not isinstance(behind, Recording):
+            return self
+        read = behind.recorded()
+        accounts = {**read.accounts, **self.accounts}
+        for address in read.accounts.keys() & self.accounts.keys():
+            ours = self.accounts[address]
+            storage = {**read.accounts[address].storage, **ours.storage}
+            accounts[address] = replace(ours, storage=storage)
+        return replace(
+            self,
+            accounts=accounts,
+            codes={**read.codes, **self.codes},
+            block_hashes={**read.block_hashes, **self.block_hashes},
+            fallback=None,
+        )
 
     def state_root(self) -> bytes:
         """Return the root of the state trie; only a complete state has one to compute."""

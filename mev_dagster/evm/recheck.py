@@ -6,7 +6,7 @@ counted, and its whole input is written to a file from which it can be run again
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ class SimInput:
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
 
+    def self_contained(self) -> "SimInput":
+        """Return the input with what was read from a node behind the prestate listed in it."""
+        return replace(self, prestate=self.prestate.self_contained())
+
 
 class Recheck:
     """Judges results of other engines by the reference.
@@ -71,9 +75,9 @@ class Recheck:
     ) -> None:
         if not 0 <= share <= 1:
             raise InputError(f"the share of results to check lies between 0 and 1, got {share}")
+        self.reference = reference or get_engine()
         self._below = int(share * _SAMPLE_SPACE)
         self._folder = folder
-        self._reference = reference or get_engine()
         metrics = registry or CollectorRegistry()
         self._checked = Counter(
             "mev_sim_rechecks_total",
@@ -94,30 +98,41 @@ class Recheck:
 
     def check(self, given: SimInput, claimed: SimResult, *, always: bool = False) -> Mismatch | None:
         """Run again if selected; return what differs, or None."""
-        identity = given.identity
-        if not (always or self.selects(identity)):
+        if not (always or self.selects(given.identity)):
             return None
+        truth = self.reference.simulate(given.prestate, given.env, given.txs, begin_block=given.begin_block)
+        return self.judge(given, truth, claimed)
+
+    def judge(self, given: SimInput, truth: SimResult, claimed: SimResult) -> Mismatch | None:
+        """Count and keep what differs between the reference's result and the engine's, or return None."""
         self._checked.labels(claimed.engine).inc()
-        truth = self._reference.simulate(given.prestate, given.env, given.txs, begin_block=given.begin_block)
         differences = tuple(compare(truth, claimed))
         if not differences:
             return None
         self._mismatches.labels(claimed.engine).inc()
+        whole = given.self_contained()
         document = {
-            "input_id": identity.hex(),
+            "input_id": whole.identity.hex(),
             "differences": differences,
-            **_input_to_json(given),
+            **_input_to_json(whole),
             "results": [_result_to_json(result) for result in (truth, claimed)],
         }
-        return Mismatch(identity, claimed.engine, differences, self._keep(identity, document))
+        return Mismatch(whole.identity, claimed.engine, differences, self._keep(whole.identity, document))
 
     def _keep(self, identity: bytes, document: dict[str, Any]) -> Path | None:
         if self._folder is None:
             return None
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{identity.hex()}.json"
-        path.write_text(json.dumps(document, indent=1))
+        written = path.with_suffix(".part")
+        written.write_text(json.dumps(document, indent=1))
+        written.replace(path)
         return path
+
+
+def kept_inputs(folder: Path) -> int:
+    """Return how many inputs the mismatches of all processes have left."""
+    return sum(1 for _ in folder.glob("*.json"))
 
 
 def load_artifact(path: Path) -> SimInput:

@@ -26,6 +26,7 @@ from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.manifest import prunable, read_manifest
 from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus
+from mev_dagster.evm.recheck import kept_inputs
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
 from mev_dagster.ingest.backoff import delays
@@ -266,6 +267,7 @@ class IngestDaemon:
         self.metrics.queue_capacity.set(self._queue.capacity)
         self.metrics.queue_depth.set_function(lambda: len(self._queue))
         self.metrics.backlog.set_function(lambda: max(0, self._writer.durable_seq - self._feeder.stored_seq))
+        self.metrics.engine_mismatches.set_function(partial(kept_inputs, settings.mismatch_dir))
         for supervisor in self._supervisors:
             lane = supervisor.lane
             self.metrics.lane_up.labels(lane_name(lane.kind)).set_function(partial(_is_connected, lane))

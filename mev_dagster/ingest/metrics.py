@@ -69,6 +69,11 @@ class IngestMetrics:
         self.store_batch_seconds = Histogram(
             "mev_store_batch_seconds", "Rows built and inserted", buckets=_FAST_SECONDS, registry=registry
         )
+        self.engine_mismatches = Gauge(
+            "mev_sim_parity_mismatch_inputs",
+            "Inputs in the home on which the engine in use and the reference disagree",
+            registry=registry,
+        )
         self.loop_lag = Histogram(
             "mev_loop_lag_seconds", "Delay of the event loop", buckets=_FAST_SECONDS, registry=registry
         )

@@ -1,12 +1,13 @@
 """A search's findings as columns of `opportunities`, `simulations`, `pools` and `pool_states`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mev_dagster.chain.receipts import logs_hash
 from mev_dagster.dex.registry import PAIR_CODES
 from mev_dagster.dex.uniswap_v2 import Pair
-from mev_dagster.evm.types import AccountDiff, SimResult
+from mev_dagster.evm.analytics import Slot, contended_slots
+from mev_dagster.evm.types import SimResult, TxResult
 from mev_dagster.search.identity import canonical_json
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
@@ -57,6 +58,7 @@ class _Execution(NamedTuple):
     opportunity_id: bytes
     sim: SimResult
     first: int
+    contended: tuple[Slot, ...] = ()
 
 
 def simulation_columns(result: SearchResult, *, pending: bool = True) -> Columns:
@@ -83,29 +85,39 @@ def simulation_columns(result: SearchResult, *, pending: bool = True) -> Columns
         "logs_hash": [logs_hash(tx.logs) for tx in txs],
         "state_diff_hash": [execution.sim.state_diff_hash for execution, _ in rows],
         "accounts_read": [list(tx.accounts_read) for tx in txs],
-        "slots_read": [[_slot(address, slot) for address, slot in tx.slots_read] for tx in txs],
-        "slots_written": [list(_slots_written(execution.sim.state_diff)) for execution, _ in rows],
+        "slots_read": [_slots(tx.slots_read) for tx in txs],
+        "slots_written": [_slots(tx.slots_written) for tx in txs],
+        "contended_slots": [_slots(execution.contended) for execution, _ in rows],
         "detail": [f"{tx.error}: {tx.detail}" if tx.error else tx.detail for tx in txs],
+        **_analytics_columns(txs),
+    }
+
+
+def _analytics_columns(txs: Sequence[TxResult]) -> Columns:
+    """Return nothing where nothing was metered: a replay that does not meter compares the rest."""
+    metered = [tx.analytics for tx in txs]
+    if not any(metered):
+        return {}
+    counts = ("instructions", "cold_slots", "warm_slots", "cold_accounts", "warm_accounts")
+    return {
+        "gas_classes": [list(found.gas_by_class) if found else [] for found in metered],
+        "gas_of_classes": [list(found.gas_by_class.values()) if found else [] for found in metered],
+        **{name: [getattr(found, name) if found else None for found in metered] for name in counts},
     }
 
 
 def _executions(result: SearchResult, pending: bool) -> Iterator[_Execution]:
     if pending:
-        for run in result.runs:
-            yield _Execution(ALONE, run.sim, len(run.prerequisites))
+        contended = contended_slots([run.result for run in result.runs])
+        for run, slots in zip(result.runs, contended, strict=True):
+            yield _Execution(ALONE, run.sim, len(run.prerequisites), slots)
     for candidate in result.candidates:
         if candidate.verification is not None:
             yield _Execution(candidate.opportunity_id, candidate.verification.sim, 0)
 
 
-def _slots_written(diff: Mapping[bytes, AccountDiff]) -> Iterator[bytes]:
-    for address, account in sorted(diff.items()):
-        for slot in sorted(account.storage):
-            yield _slot(address, slot)
-
-
-def _slot(address: bytes, slot: int) -> bytes:
-    return address + slot.to_bytes(32, "big")
+def _slots(slots: Iterable[Slot]) -> list[bytes]:
+    return [address + slot.to_bytes(32, "big") for address, slot in slots]
 
 
 def pool_columns(result: SearchResult) -> Columns:

@@ -78,7 +78,7 @@ def test_a_precompile_called_by_the_transaction_itself_counts_too(engine):
 
 def test_contention_names_writer_and_users(engine):
     txs = [transaction(0), transaction(1), transaction(2, to=ALICE), transaction(3)]
-    block = analyze(engine.simulate(world(COUNTER), PRAGUE, txs))
+    block = analyze(engine.simulate(world(COUNTER), PRAGUE, txs).txs)
     found = [(item.slot, item.writer, item.users) for item in block.contention]
     assert found == [((CONTRACT, 5), 0, (1,)), ((CONTRACT, 5), 1, (3,))]
     assert block.independent_share == 0.5
@@ -134,7 +134,7 @@ def test_every_instruction_has_a_class(opcode, name):
 def test_a_mainnet_block_adds_up(engine, fixtures):
     file = load_block_file(fixtures / "blocks_prestate" / "21688509.json.zst")
     env = block_env(file.block.header, 1)
-    block = analyze(engine.simulate(file.prestate, env, file.block.transactions))
+    block = analyze(engine.simulate(file.prestate, env, file.block.transactions).txs)
     assert [tx.gas_used for tx in block.txs] == [receipt.gas_used for receipt in file.expected]
     for tx in block.txs:
         # A refund gives back at most a fifth (EIP-3529).

@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS block_runs
     pending_txs UInt32 COMMENT 'pending transactions that were searched',
     candidates UInt32 COMMENT 'candidates ranked',
     verified UInt32 COMMENT 'candidates that execution confirmed',
+    rechecked UInt32 DEFAULT 0 COMMENT 'executions run again on the reference engine, winners among them',
+    mismatches UInt32 DEFAULT 0 COMMENT 'of those, how many came out otherwise; such candidates are dropped',
     rank_digest FixedString(32) COMMENT 'SHA-256 over the ranked candidates',
     live Bool COMMENT 'true when the block was first searched as a head came, false for backfills and captures',
     run_id String DEFAULT '' COMMENT 'Dagster run that made the row, volatile',
