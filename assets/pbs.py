@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assets.links import links
-from assets.per_block import block_asset
+from assets.per_block import Order, block_asset
 from assets.plots import bars
 from assets.search import agreement, opportunities, store_candidates
 from assets.tables import ether, preview
@@ -37,6 +37,7 @@ relays = dg.AssetSpec(
     "pbs",
     table="block_templates",
     team="pbs",
+    order=Order.TO_THE_RELAY,
     deps=[opportunities, relays],
     checks=[
         dg.AssetCheckSpec(
@@ -124,6 +125,7 @@ def judged(reward: Reward) -> dg.AssetCheckResult:
     "pbs",
     table="relay_submissions",
     team="pbs",
+    order=Order.TO_THE_RELAY,
     deps=[block_templates],
     checks=[
         dg.AssetCheckSpec(
@@ -137,14 +139,12 @@ def relay_submissions(block: BlockSearch, relay: RelayResource) -> dg.Materializ
     """Every attempt to hand the block to the relay in a dry run, and what the relay checked and answered."""
     template = block.template
     if template is None:
-        template = build(block, asyncio.run(duty(block, relay)))
+        try:
+            template = build(block, asyncio.run(duty(block, relay)))
+        except UnsupportedFork as error:
+            return not_submitted(str(error))
     if not template.bid_wei:
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": 0, "skipped": "the block is worth nothing to the proposer"},
-            check_results=[
-                dg.AssetCheckResult(check_name="relay_accepted", passed=True, metadata={"submitted": False})
-            ],
-        )
+        return not_submitted("the block is worth nothing to the proposer")
     block.fence.check()  # nothing is submitted for a slot that another block has taken
     report, receipts = asyncio.run(submit(block, template, relay))
     where = {"block_number": block.number}
@@ -174,6 +174,16 @@ def relay_submissions(block: BlockSearch, relay: RelayResource) -> dg.Materializ
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"ended": report.ended, "message": last.message if last else ""},
             )
+        ],
+    )
+
+
+def not_submitted(reason: str) -> dg.MaterializeResult:
+    """Say why there was nothing to submit, which is no fault."""
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": 0, "skipped": reason},
+        check_results=[
+            dg.AssetCheckResult(check_name="relay_accepted", passed=True, metadata={"submitted": False})
         ],
     )
 

@@ -11,6 +11,7 @@ handed through.
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any
 
 import dagster as dg
@@ -25,6 +26,17 @@ from resources.lanes import ENDED_TAG, SUPERSEDED
 
 Body = Callable[..., dg.MaterializeResult[Any]]
 
+PRIORITY_TAG = "dagster/priority"
+
+
+class Order(IntEnum):
+    """What a head's run does first: what leads to its opportunities, then the bid, then the rest."""
+
+    TO_OPPORTUNITIES = 2
+    TO_THE_RELAY = 1
+    WHEN_THERE_IS_TIME = 0
+
+
 FRESH_FOR = timedelta(minutes=10)
 """A chain that stands still this long is worth a look: fifty slots."""
 
@@ -36,8 +48,9 @@ def block_asset(
     team: str,
     deps: Sequence[Any],
     checks: Sequence[dg.AssetCheckSpec] = (),
+    order: Order = Order.WHEN_THERE_IS_TIME,
 ) -> Callable[[Body], dg.AssetsDefinition]:
-    """Make an asset that fills `table` block by block."""
+    """Make an asset that fills `table` block by block; `order` is its place among those ready to run."""
 
     def decorate(body: Body) -> dg.AssetsDefinition:
         upstream = [one for one in deps if isinstance(one, dg.AssetsDefinition)]
@@ -61,6 +74,7 @@ def block_asset(
             kinds={"python", "clickhouse"},
             metadata=table_metadata(table),
             code_version="1",
+            op_tags={PRIORITY_TAG: str(order.value)},
             check_specs=[*checks, soundness.spec(body.__name__, table)],
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR),
         )(run)

@@ -9,6 +9,10 @@ COLD = "cold"
 """Backfills, repairs and alerts: one at a time, niced, behind the hot lane."""
 COLD_NICENESS = 10
 
+LAUNCHER_TAG = "mev/launcher"
+STOCK = "stock"
+"""The warm worker did not take the run."""
+
 BLOCK_TAG = "mev/block"
 BLOCK_HASH_TAG = "mev/block_hash"
 WINDOW_TAG = "mev/window"

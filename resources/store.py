@@ -26,7 +26,7 @@ class StoreResource(dg.ConfigurableResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["StoreResource", None, None]:
         """Open the store when a run begins and close it when it ends."""
-        with open_store(settings(), in_process=self.in_process) as store:
+        with _AHEAD.pop() if _AHEAD else open_store(settings(), in_process=self.in_process) as store:
             self._store = store
             yield self
             self._store = None
@@ -37,6 +37,16 @@ class StoreResource(dg.ConfigurableResource):
         if self._store is None:
             raise dg.DagsterInvariantViolationError("the store is open only inside a run")
         return self._store
+
+
+_AHEAD: list[Store] = []
+
+
+def open_ahead() -> None:
+    """Open the store for the run that this process will execute next."""
+    store = open_store(settings(), in_process=False)
+    store.ping()
+    _AHEAD.append(store)
 
 
 @contextmanager

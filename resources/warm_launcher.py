@@ -22,7 +22,7 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._serdes import ConfigurableClassData
 
-from resources.lanes import COLD, HOT, lane_of
+from resources.lanes import COLD, HOT, LAUNCHER_TAG, STOCK, lane_of
 
 WORKER_PID_TAG = "mev/worker_pid"
 ANSWER_SECONDS = 2.0
@@ -75,6 +75,7 @@ class WarmRunLauncher(DefaultRunLauncher):
             if answer is not None and answer.get("accepted"):
                 return
             why = "does not answer" if answer is None else str(answer.get("reason"))
+            self._instance.add_run_tags(run.run_id, {LAUNCHER_TAG: STOCK})
             self._instance.report_engine_event(
                 f"The warm worker {why}; this run starts in a new process.", run, cls=self.__class__
             )

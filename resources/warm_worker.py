@@ -1,14 +1,16 @@
-"""The warm worker: imports everything once, then forks one child per run of a lane.
+"""The warm worker: imports and builds everything once, then forks one child per run of a lane.
 
 Hot runs go first, two at a time. Cold runs (backfills, repairs) wait until no hot run does and go one at a
 time; they are niced besides (`resources.block_search`), so that history never holds up a head.
 
 `python -m resources.warm_worker SOCKET` listens for run ids (see `warm_launcher.offer`). The parent stays
 single-threaded and opens no database, so a fork copies nothing that must not be shared; each child opens
-its own Dagster instance. A child that dies without finishing its run has the run reported as failed, and
-so have runs that a killed worker left behind.
+its own Dagster instance. One child, the spare, is forked ahead and has opened instance and store before the
+next head comes: that head's run starts at once. A child that dies without finishing its run has the run
+reported as failed, and so have runs that a killed worker left behind.
 """
 
+import gc
 import json
 import os
 import selectors
@@ -17,16 +19,22 @@ import socket
 import sys
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from resources.lanes import COLD, HOT, LANE_TAG
+from resources.lanes import COLD, HOT, LANE_TAG, LAUNCHER_TAG, STOCK
 from resources.warm_launcher import CONFIRMATION, MESSAGE_BYTES, WORKER_PID_TAG
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, RepositoryDefinition
 
 MAX_RUNNING = {HOT: 2, COLD: 1}
 MAX_WAITING = {HOT: 16, COLD: 512}
 READ_SECONDS = 1.0
+RUN_ID_BYTES = 256
 
 
 @dataclass(slots=True)
@@ -52,40 +60,115 @@ class Queue:
         return None
 
 
-def execute(run_id: str) -> None:
+@cache
+def repository() -> "RepositoryDefinition":
+    """Return the code location, built once and shared with every child by the fork."""
+    found: RepositoryDefinition = import_module("mev_dagster.definitions").defs().get_repository_def()
+    return found
+
+
+def execute(instance: "DagsterInstance", run_id: str) -> None:
     """Execute one run in this process; called in the forked child."""
-    from dagster import DagsterInstance
+    from dagster._core.definitions.job_base import InMemoryJob
     from dagster._core.execution.api import execute_run
-    from dagster._utils.hosted_user_process import recon_job_from_origin
 
-    with DagsterInstance.get() as instance:
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.is_finished or run.job_code_origin is None:
-            return
-        instance.add_run_tags(run_id, {WORKER_PID_TAG: str(os.getpid())})
-        run = instance.get_run_by_id(run_id)
-        assert run is not None
-        assert run.job_code_origin is not None
-        execute_run(recon_job_from_origin(run.job_code_origin), run, instance)
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return
+    instance.add_run_tags(run_id, {WORKER_PID_TAG: str(os.getpid())})
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    execute_run(InMemoryJob(repository().get_job(run.job_name)), run, instance)
 
 
-def fork_child(run_id: str, inherited: list[socket.socket]) -> int:
-    """Fork a child that executes `run_id` and exits; return its pid."""
+def fork_child(inherited: list[socket.socket], run_id: str | None = None) -> tuple[int, socket.socket | None]:
+    """Fork a child that executes one run and exits; return its pid.
+
+    Without a run id it is the spare: it makes ready and reads the id off the socket that is returned too.
+    """
+    ours, theirs = socket.socketpair() if run_id is None else (None, None)
     pid = os.fork()
     if pid:
-        return pid
+        if theirs is not None:
+            theirs.close()
+        return pid, ours
     status = 1
     try:
-        for connection in inherited:
+        for connection in (*inherited, *((ours,) if ours is not None else ())):
             connection.close()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        execute(run_id)
+        _child(run_id, theirs)
         status = 0
     except BaseException as error:  # the child must never return into the parent's loop
         print(f"run {run_id}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     os._exit(status)
+
+
+def _child(run_id: str | None, orders: socket.socket | None) -> None:
+    from dagster import DagsterInstance
+
+    with DagsterInstance.get() as instance:
+        if orders is not None:
+            make_ready(instance)
+            run_id = orders.recv(RUN_ID_BYTES).decode() or None  # nothing: the parent has gone
+        if run_id is not None:
+            execute(instance, run_id)
+
+
+def make_ready(instance: "DagsterInstance") -> None:
+    """Open what a run will need, so that it does not wait for it."""
+    from mev_dagster.errors import MevError
+    from resources.store import open_ahead
+
+    instance.get_runs(limit=1)
+    instance.get_dynamic_partitions("blocks")
+    try:
+        open_ahead()
+    except MevError:
+        return  # the run will open the store itself, or say why it cannot
+
+
+@dataclass(slots=True)
+class Spare:
+    """The child that waits for the next hot run, if there is one."""
+
+    inherited: list[socket.socket]
+    pid: int | None = None
+    orders: socket.socket | None = None
+    died: bool = False
+
+    def fork(self) -> None:
+        """Have a spare; one that died by itself is replaced only after a run has started without it."""
+        if self.pid is None and not self.died:
+            self.pid, self.orders = fork_child(self.inherited)
+
+    def start(self, run_id: str) -> int:
+        """Give a run to the spare, or to a new child where there is none; return the pid."""
+        pid, orders = self.pid, self.orders
+        self.pid = self.orders = None
+        self.died = False
+        if pid is None or orders is None:
+            return fork_child(self.inherited, run_id)[0]
+        with orders:
+            try:
+                orders.sendall(run_id.encode())
+            except OSError:  # it has just died, and nobody has noticed yet
+                return fork_child(self.inherited, run_id)[0]
+        return pid
+
+    def lost(self, pid: int) -> None:
+        """Forget a spare that ended without a run."""
+        if pid == self.pid and self.orders is not None:
+            self.orders.close()
+            self.pid = self.orders = None
+            self.died = True
+
+    def dismiss(self) -> None:
+        """Let the spare go."""
+        if self.orders is not None:
+            self.orders.close()
 
 
 def report_lost(run_ids: list[str], reason: str) -> None:
@@ -115,6 +198,8 @@ def reconcile() -> None:
     unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
     with DagsterInstance.get() as instance:
         for run in instance.get_runs(RunsFilter(tags={LANE_TAG: [HOT, COLD]}, statuses=unfinished)):
+            if run.tags.get(LAUNCHER_TAG) == STOCK:
+                continue
             pid_tag = run.tags.get(WORKER_PID_TAG)
             if pid_tag is None or not Path(f"/proc/{pid_tag}").exists():
                 instance.report_run_failed(run, message="the warm worker died while this run was on")
@@ -137,12 +222,13 @@ def negotiate(connection: socket.socket, queue: Queue) -> None:
         return
 
 
-def reap(queue: Queue) -> None:
+def reap(queue: Queue, spare: Spare) -> None:
     """Collect children that have ended, and report the runs of those that died."""
-    while queue.running:
+    while queue.running or spare.pid is not None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
+        spare.lost(pid)
         ended = queue.running.pop(pid, None)
         if ended is not None and status != 0:
             report_lost(
@@ -175,7 +261,8 @@ def serve(path: Path) -> None:
     selector.register(listener, selectors.EVENT_READ)
     selector.register(wake_read, selectors.EVENT_READ)
     inherited = [listener, wake_read, wake_write]
-    queue = Queue()
+    queue, spare = Queue(), Spare(inherited)
+    spare.fork()
     while not stopping:
         for key, _ in selector.select():
             if key.fileobj is wake_read:
@@ -184,9 +271,14 @@ def serve(path: Path) -> None:
             connection, _address = listener.accept()
             with connection:
                 negotiate(connection, queue)
-        reap(queue)
+        reap(queue, spare)
         while (taken := queue.next()) is not None:
-            queue.running[fork_child(taken[0], inherited)] = taken
+            run_id, lane = taken
+            pid = spare.start(run_id) if lane == HOT else fork_child(inherited, run_id)[0]
+            queue.running[pid] = taken
+        if not any(lane == HOT for _, lane in queue.running.values()):
+            spare.fork()  # not beside a head's run, which wants the machine for itself
+    spare.dismiss()
     left = [run_id for lane in queue.waiting.values() for run_id in lane]
     if left:
         report_lost(left, "the warm worker was stopped before this run began")
@@ -194,8 +286,15 @@ def serve(path: Path) -> None:
 
 
 def main() -> None:
-    """Import the code location, then serve."""
-    import_module("mev_dagster.definitions").defs()
+    """Import and build the code location, then serve."""
+    from mev_dagster.evm.engines import get_engine
+    from mev_dagster.settings import settings
+
+    for job in repository().get_all_jobs():
+        job.graph  # noqa: B018 - resolved on first access
+    get_engine(settings().engine)
+    gc.collect()
+    gc.freeze()  # children share these pages, as long as no collector writes to them
     reconcile()
     serve(Path(sys.argv[1]))
 
