@@ -29,6 +29,7 @@ def p2p(
     import asyncio
     from dataclasses import asdict
 
+    from mev_dagster.commands import coverage as coverage_command
     from mev_dagster.commands.output import out, print_json
     from mev_dagster.drills.folders import drill_folder
     from mev_dagster.drills.p2p_soak import SoakOptions, soak_p2p
@@ -39,10 +40,13 @@ def p2p(
     with drill_folder(home) as folder:
         report = asyncio.run(soak_p2p(folder, options, (lambda _: None) if as_json else _tell_mark))
     if as_json:
-        print_json({**asdict(report), "ok": report.ok})
+        coverage = coverage_command.as_json(report.coverage) if report.coverage else None
+        print_json({**asdict(report), "coverage": coverage, "ok": report.ok})
     else:
         out.print()
         _tell_report(report)
+        if report.coverage:
+            coverage_command.print_coverage(out, report.coverage)
     if not report.ok:
         raise typer.Exit(1)
 

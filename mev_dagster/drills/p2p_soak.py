@@ -10,6 +10,7 @@ from typing import Any
 from mev_dagster.drills.hybrid import TICK_SECONDS, HybridStage, hybrid_stage
 from mev_dagster.drills.memory import MIB, Memory
 from mev_dagster.drills.processes import Metrics, by_label, quantile
+from mev_dagster.ingest.coverage import Coverage, measure
 
 MARKS = 12  # how often a figure is shown in one run
 SAMPLE_SECONDS = 5.0
@@ -51,6 +52,7 @@ class SoakReport:
     peers_only_delivered: int
     lost: int
     churned: int
+    coverage: Coverage | None
     rss: list[Mark]
     rss_slope: float
     rss_level: bool | None
@@ -62,8 +64,14 @@ class SoakReport:
 
     @property
     def ok(self) -> bool:
-        """Nothing lost, memory level where it was judged, and the daemon ended as it should."""
-        return self.lost == 0 and self.announced > 0 and self.rss_level is not False and self.daemon_exit == 0
+        """Nothing lost, both lanes heard, memory level where it was judged, and the daemon ended well."""
+        lanes = self.coverage.lanes if self.coverage else ()
+        return (
+            self.lost == 0
+            and {one.lane.partition("/")[0] for one in lanes if one.seen} == {"p2p", "rpc"}
+            and self.rss_level is not False
+            and self.daemon_exit == 0
+        )
 
 
 async def soak_p2p(home: Path, options: SoakOptions, on_mark: Callable[[Mark], None]) -> SoakReport:
@@ -154,6 +162,8 @@ class _Run:
         stage, announced = self._stage, self._stage.announced
         health = stage.daemon.health()
         daemon_exit = stage.daemon.stop()
+        with stage.open_store() as store:
+            coverage = measure(store)
         lag = quantile(metrics, "mev_loop_lag_seconds", 0.99)
         return SoakReport(
             minutes=self._options.minutes,
@@ -164,6 +174,7 @@ class _Run:
             peers_only_delivered=len(announced.peers_only - missing),
             lost=len(missing),
             churned=self._churned,
+            coverage=coverage,
             rss=self._marks,
             rss_slope=round(self._memory.slope_mib_per_hour, 2),
             rss_level=self._memory.is_level,

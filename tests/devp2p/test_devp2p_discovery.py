@@ -1,8 +1,13 @@
 """Node records, discv4 packets and DNS lists against the vectors of their specifications."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from mev_dagster.devp2p import dnslist
 from mev_dagster.devp2p.discv4 import (
@@ -83,6 +88,49 @@ def test_discv4_vectors_decode_whatever_they_append(fixtures):
         ("2001:db8:3c4d:15::abcd:ef12", 3333, 3333),
         ("2001:db8:85a3:8d3:1319:8a2e:370:7348", 999, 1000),
     ]
+
+
+DISCV5 = "discv5_v5.1-{}.txt"
+STATIC_HEADER_BYTES, NODE_ID_BYTES = 23, 32
+
+
+def discv5_packet(path: Path) -> tuple[dict[str, bytes], int, bytes]:
+    """Return a vector's inputs, the packet's flag and its authdata; the header is masked, not encrypted."""
+    lines = path.read_text().splitlines()
+    inputs = dict(
+        re.fullmatch(r"# ([\w.-]+) = 0x([0-9a-f]+)", line).groups() for line in lines if " = 0x" in line
+    )
+    packet = bytes.fromhex("".join(line for line in lines if not line.startswith("#")))
+    mask = Cipher(AES(bytes.fromhex(inputs["dest-node-id"])[:16]), CTR(packet[:16])).decryptor()
+    header = mask.update(packet[16:])
+    assert header[:8] == b"discv5\x00\x01"
+    size = int.from_bytes(header[STATIC_HEADER_BYTES - 2 : STATIC_HEADER_BYTES], "big")
+    authdata = header[STATIC_HEADER_BYTES : STATIC_HEADER_BYTES + size]
+    return {name: bytes.fromhex(text) for name, text in inputs.items()}, header[8], authdata
+
+
+@pytest.mark.fixtures
+def test_a_record_inside_a_discv5_handshake_is_read_and_is_its_senders(fixtures):
+    """We speak discv4 and DNS lists; discv5 carries the same records, and its vectors hold one."""
+    inputs, flag, authdata = discv5_packet(fixtures / "p2p" / DISCV5.format("ping-handshake-enr"))
+    signature_bytes, key_bytes = authdata[NODE_ID_BYTES : NODE_ID_BYTES + 2]
+    assert (flag, authdata[:NODE_ID_BYTES]) == (2, inputs["src-node-id"])
+    record = decode_record(authdata[NODE_ID_BYTES + 2 + signature_bytes + key_bytes :])
+    assert record.address == inputs["src-node-id"]
+    assert (record.seq, record.enode, record.fork_id) == (1, None, None)
+
+
+@pytest.mark.fixtures
+@pytest.mark.parametrize(("name", "flag"), [("ping-message", 0), ("whoareyou", 1), ("ping-handshake", 2)])
+def test_no_other_discv5_vector_holds_a_record(fixtures, name, flag):
+    inputs, found, authdata = discv5_packet(fixtures / "p2p" / DISCV5.format(name))
+    assert found == flag
+    if flag == 1:
+        assert authdata[:16] == inputs["whoareyou.id-nonce"]
+        return
+    assert authdata[:NODE_ID_BYTES] == inputs["src-node-id"]
+    proof = 2 + sum(authdata[NODE_ID_BYTES : NODE_ID_BYTES + 2]) if flag == 2 else 0
+    assert len(authdata) == NODE_ID_BYTES + proof
 
 
 END = Endpoint("10.0.0.1", 30303, 30304)
