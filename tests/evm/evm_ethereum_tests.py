@@ -8,6 +8,7 @@ from typing import Any
 
 import zstandard
 
+from mev_dagster.chain.blocks import Header
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.evm.prestate import Prestate
@@ -104,8 +105,11 @@ def _state_case(name: str, test: dict[str, Any], fork: Fork, post: dict[str, Any
     )
 
 
-def schedule_of(network: str) -> ForkSchedule:
-    """Read a network's name: one fork, or `<one>To<other>At<number>` / `AtTime<seconds>k`."""
+def schedule_of(network: str, header: Header) -> ForkSchedule:
+    """Read a network's name: one fork, `<one>To<other>At<number>`, `AtTime<seconds>k` or `AtDiff<total>`.
+
+    Where the change is the merge's, at a total difficulty, a block's own difficulty says on which side it is.
+    """
     if network in FORKS:
         return _schedule((0, FORKS[network]), None)
     change, _, at = network.partition("At")
@@ -113,7 +117,7 @@ def schedule_of(network: str) -> ForkSchedule:
     if at.startswith("Time"):
         return _schedule((0, FORKS[before]), (int(at.removeprefix("Time").rstrip("k")) * 1000, FORKS[after]))
     if at.startswith("Diff"):
-        raise NotImplementedError("terminal difficulty: the merge is by number here")
+        return _schedule((0, FORKS[before if header.difficulty else after]), None)
     return ForkSchedule(1, ((0, FORKS[before]), (int(at), FORKS[after])), ())
 
 
