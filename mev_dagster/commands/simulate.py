@@ -1,14 +1,14 @@
-"""`mev simulate`: execute a block, or one of its transactions, on its captured state or a live node's."""
+"""`mev simulate`: execute a block, one of its transactions or a bundle on a captured or a live state."""
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 from rich.table import Table
 
 from mev_dagster.commands.output import out, print_json
-from mev_dagster.errors import InputError
+from mev_dagster.errors import DecodeError, InputError
 
 if TYPE_CHECKING:
     from mev_dagster.chain.blocks import Block
@@ -21,11 +21,21 @@ Outcome: TypeAlias = "tuple[dict[str, Any], list[TxResult]]"
 """What `--json` prints, and the results it is made of."""
 
 
+class Part(NamedTuple):
+    """What is executed of a block: all, one transaction, or raw ones in its place."""
+
+    tx: int | None
+    bundle: list[bytes] | None
+
+
 @app.command()
 def simulate(
     block: Annotated[str, typer.Argument(help="a block file as `mev parity` reads it; with --rpc a number")],
     engine: Annotated[str, typer.Option(help="auto, py_evm, revm or node")] = "py_evm",
     tx: Annotated[int | None, typer.Option(help="only this transaction, after those before it")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="in its place raw transactions, a line of hex each")
+    ] = None,
     rpc: Annotated[str | None, typer.Option(help="take block and state from this node, http://…")] = None,
     store: Annotated[Path | None, typer.Option(help="with --rpc: keep the state read in this folder")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
@@ -36,27 +46,26 @@ def simulate(
     if store is not None and rpc is None:
         raise InputError("--store keeps what was read from a node: it goes with --rpc")
     chosen = get_engine(engine, rpc_url=rpc)
+    part = Part(tx, None if bundle is None else _raw_lines(bundle))
     if rpc is None:
-        document, results = _on_file(Path(block), chosen, tx)
+        document, results = _on_file(Path(block), chosen, part)
     else:
-        document, results = _on_node(block, rpc, chosen, tx, store)
+        document, results = _on_node(block, rpc, chosen, part, store)
     if as_json:
         print_json(document)
     else:
         _print(document, results)
 
 
-def _on_file(path: Path, engine: "SimulationEngine", tx: int | None) -> "Outcome":
+def _on_file(path: Path, engine: "SimulationEngine", part: Part) -> "Outcome":
     from mev_dagster.chain.forks import schedule_for
     from mev_dagster.evm.block_files import load_block_file
 
     file = load_block_file(path)
-    return _execute(engine, file.prestate, file.block, schedule_for(file.chain_id), tx, str(path))
+    return _execute(engine, file.prestate, file.block, schedule_for(file.chain_id), part, str(path))
 
 
-def _on_node(
-    text: str, url: str, engine: "SimulationEngine", tx: int | None, store: Path | None
-) -> "Outcome":
+def _on_node(text: str, url: str, engine: "SimulationEngine", part: Part, store: Path | None) -> "Outcome":
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.evm.node_blocks import load_block
     from mev_dagster.evm.prestate_store import PrestateStore
@@ -70,7 +79,7 @@ def _on_node(
         # A node's engine has the state where it runs; what it reads is found, and proven, by a local one.
         loaded = load_block(client, number, get_engine("auto") if engine.name == "node" else engine)
         state, where = loaded.state, f"block {number}"
-        document, results = _execute(engine, state, loaded.block, loaded.schedule, tx, where)
+        document, results = _execute(engine, state, loaded.block, loaded.schedule, part, where)
         recorded = state.recorded()
         document |= {
             "prestate": recorded.digest(),
@@ -93,22 +102,26 @@ def _execute(
     state: "StateSource",
     block: "Block",
     schedule: "ForkSchedule",
-    tx: int | None,
+    part: Part,
     where: str,
 ) -> "Outcome":
     from mev_dagster.evm.blocks import block_env, execute_block
+    from mev_dagster.evm.bundle import simulate_bundle
 
-    count = len(block.transactions)
+    tx, count = part.tx, len(block.transactions)
     if tx is not None and not 0 <= tx < count:
         raise InputError(f"--tx {tx}: {where} holds transactions 0 to {count - 1}")
     env = block_env(block.header, schedule)
     started = time.perf_counter()
-    if tx is None:
+    receipts_root: bytes | None = None
+    if part.bundle is not None:
+        sim = simulate_bundle(engine, state, env, part.bundle, block.transactions[: tx or 0])
+    elif tx is None:
         result = execute_block(engine, state, block, schedule)
         sim, receipts_root = result.sim, result.receipts_root
     else:
         session = engine.session(state, env, block.transactions[:tx])
-        sim, receipts_root = session.run(block.transactions[tx : tx + 1]), None
+        sim = session.run(block.transactions[tx : tx + 1])
     matches = None if receipts_root is None else receipts_root == block.header.receipts_root
     document = {
         "engine": sim.engine,
@@ -120,6 +133,23 @@ def _execute(
         "seconds": time.perf_counter() - started,
     }
     return document, list(sim.txs)
+
+
+def _raw_lines(path: Path) -> list[bytes]:
+    """Return the bytes each line spells; what is no hex is no transaction, and told so."""
+    from mev_dagster.chain.lines import parse_hex
+
+    try:
+        lines = path.read_bytes().split()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    found = []
+    for line in lines:
+        try:
+            found.append(parse_hex(line))
+        except DecodeError:
+            found.append(line)
+    return found
 
 
 def _transaction(result: "TxResult") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from mev_dagster.errors import InputError
-from mev_dagster.evm.types import RESULTS_ONLY, SimulationEngine, Want
+from mev_dagster.evm.types import NO_LIMITS, RESULTS_ONLY, Limits, SimulationEngine, Want
 from mev_dagster.settings import settings
 
 ENGINES = ("auto", "py_evm", "revm", "node")
@@ -22,22 +22,28 @@ def resolved(name: str) -> str:
 
 
 def get_engine(
-    name: str = "py_evm", *, rpc_url: str | None = None, want: Want = RESULTS_ONLY
+    name: str = "py_evm",
+    *,
+    rpc_url: str | None = None,
+    want: Want = RESULTS_ONLY,
+    limits: Limits = NO_LIMITS,
 ) -> SimulationEngine:
     """Return a fresh engine: `py_evm`, the reference; `revm`, the native one; `node`, a live node's.
 
-    `auto` is revm where it is installed, else py_evm. The node is `rpc_url`, or the configured one. Its
-    results tell what is wanted, but for what it `lacks`.
+    `auto` is revm where it is installed, else py_evm. The node is `rpc_url`, or the configured one; it
+    keeps limits of its own and takes none of ours. Results tell what is wanted, but for what it `lacks`.
     """
     name = resolved(name)
     if name == "py_evm":
         from mev_dagster.evm.py_evm.engine import PyEvmEngine
 
-        return PyEvmEngine(want=want)
+        return PyEvmEngine(limits, want=want)
     if name == "node":
         from mev_dagster.evm.node import NodeEngine
         from mev_dagster.evm.rpc import JsonRpc
 
+        if limits != NO_LIMITS:
+            raise InputError("the node engine keeps the node's own limits: steps and seconds cannot be set")
         url = rpc_url or settings().rpc_url
         if url is None:
             raise InputError("the node engine needs a node: set MEV_RPC_URL to its http:// endpoint")
@@ -47,5 +53,5 @@ def get_engine(
             raise InputError("the revm engine is not installed: run `make native`, which needs cargo")
         from mev_dagster.evm.revm import RevmEngine
 
-        return RevmEngine(want=want)
+        return RevmEngine(limits, want=want)
     raise InputError(f"no engine '{name}'; there are: {', '.join(ENGINES)}")

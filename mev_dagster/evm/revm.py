@@ -47,6 +47,7 @@ from mev_dagster.evm.types import (
     TxResult,
     TxStatus,
     Want,
+    invalid_result,
 )
 from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, validate_tx, whole_block
 
@@ -209,7 +210,8 @@ class RevmSession:
             if stop is not None:
                 rejection = self._resolve(txs[len(results)], stop)
                 if rejection is not None:
-                    results.append(_invalid(txs[len(results)], rejection))
+                    tx = txs[len(results)]
+                    results.append(invalid_result(tx.hash, rejection.code, rejection.detail))
         return tuple(results)
 
     def run(self, txs: Sequence[Transaction]) -> SimResult:
@@ -364,15 +366,3 @@ class RevmSession:
             native.learn_code(key[0], source.code(key[0]))
         else:
             native.learn_block_hash(key[0], source.block_hash(key[0]))
-
-
-def _invalid(tx: Transaction, rejection: Rejection) -> TxResult:
-    return TxResult(
-        tx_hash=tx.hash,
-        status=TxStatus.INVALID,
-        gas_used=0,
-        output=b"",
-        logs=(),
-        detail=rejection.detail,
-        error=str(rejection.code),
-    )

@@ -181,6 +181,11 @@ class TxResult:
     analytics: TxAnalytics | None = None
 
 
+def invalid_result(tx_hash: bytes, code: str, detail: str) -> TxResult:
+    """Return the result of a transaction that cannot be executed."""
+    return TxResult(tx_hash, TxStatus.INVALID, 0, b"", (), detail=detail, error=str(code))
+
+
 @dataclass(frozen=True, slots=True)
 class AccountDiff:
     """Changed fields of one account, `None` where unchanged; `deleted` when it no longer exists.

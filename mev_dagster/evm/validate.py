@@ -28,6 +28,8 @@ class Invalid(StrEnum):
     FEE_BELOW_BASE = "fee_below_base"
     BLOB_FEE_BELOW_BASE = "blob_fee_below_base"
     INSUFFICIENT_FUNDS = "insufficient_funds"
+    UNSUPPORTED_FORK = "unsupported_fork"
+    UNSUPPORTED_BLOCK = "unsupported_block"
     # Only executing could tell: the transaction is not known to be invalid, its result is unknown.
     MISSING_STATE = "missing_state"
     STEP_LIMIT = "step_limit"

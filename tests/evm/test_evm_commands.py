@@ -7,6 +7,7 @@ import pytest
 import zstandard
 
 from mev_dagster.cli import main
+from mev_dagster.evm.block_files import load_block_file
 
 pytestmark = pytest.mark.fixtures
 
@@ -125,6 +126,22 @@ def test_simulate_gives_one_transaction_as_it_came_out_in_its_block(capsys, fold
     _, out, _ = run(capsys, "simulate", folder / "22615247.json.zst", "--json")
     _, alone, _ = run(capsys, "simulate", folder / "22615247.json.zst", "--json", "--tx", "7")
     assert json.loads(alone)["txs"] == [json.loads(out)["txs"][7]]
+
+
+def test_simulate_takes_a_bundle_in_place_of_the_block(capsys, folder):
+    block = load_block_file(folder / "22615247.json.zst").block
+    bundle = folder / "bundle.hex"
+    lines = ["0x" + block.transactions[7].raw.hex(), "no transaction", block.transactions[8].raw.hex()[:-2]]
+    bundle.write_text("\n".join(line.replace(" ", "_") for line in lines))
+    _, whole, _ = run(capsys, "simulate", folder / "22615247.json.zst", "--json")
+    status, out, _ = run(
+        capsys, "simulate", folder / "22615247.json.zst", "--json", "--tx", "7", "--bundle", bundle
+    )
+    first, *others = json.loads(out)["txs"]
+    assert status == 0
+    assert first == json.loads(whole)["txs"][7]
+    assert [(tx["status"], tx["gas_used"]) for tx in others] == [("invalid", 0)] * 2
+    assert all(tx["error"] and tx["detail"] for tx in others)
 
 
 def test_simulate_speaks_to_people(capsys, folder):

@@ -2,14 +2,32 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from evm_worlds import ALICE, BOB, CONTRACT, ETHER, GWEI, PRAGUE, at, transaction, world
+from evm_worlds import (
+    ALICE,
+    BOB,
+    CONTRACT,
+    ETHER,
+    GWEI,
+    LOCAL_ENGINES,
+    NEEDS_NATIVE,
+    PRAGUE,
+    at,
+    transaction,
+    world,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mev_dagster.chain import rlp
 from mev_dagster.chain.ecdsa import SECP256K1_N
 from mev_dagster.chain.forks import GAS_PER_BLOB, Fork
+from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import sign_authorization
-from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.bundle import simulate_bundle
+from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.prestate import AccountOverride, Prestate
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.types import BlockEnv, Limits, TxStatus
@@ -17,6 +35,18 @@ from mev_dagster.evm.types import BlockEnv, Limits, TxStatus
 OSAKA = at(Fork.OSAKA)
 BLOB_HASH = b"\x01" + bytes(31)
 ENDLESS = b"\x5b\x60\x00\x56"  # JUMPDEST PUSH1 0 JUMP
+
+
+REFERENCE_LOOP = partial(PyEvmEngine, reference=True)
+ENGINES_BY_NAME = (
+    pytest.param(partial(get_engine, "py_evm"), id="py_evm"),
+    pytest.param(partial(get_engine, "revm"), id="revm", marks=NEEDS_NATIVE),
+)
+
+
+@pytest.fixture(params=LOCAL_ENGINES)
+def engine(request):
+    return get_engine(request.param)
 
 
 def blob(**fields):
@@ -51,16 +81,16 @@ CASES = {
     "intrinsic_gas_too_low": (PRAGUE, transaction(1, gas_limit=20_999)),
     "bad_blob_version": (PRAGUE, blob(blob_versioned_hashes=[bytes(32)])),
     "too_many_blobs": (PRAGUE, blob(blob_versioned_hashes=[BLOB_HASH] * 10)),
-    "blob_fee_below_base": (replace(PRAGUE, excess_blob_gas=10**9), blob()),
+    "blob_fee_below_base": (replace(PRAGUE, excess_blob_gas=150_000_000), blob()),
 }
 
 
 @pytest.mark.parametrize("code", CASES)
-def test_an_invalid_transaction_says_why_and_changes_nothing(code):
+def test_an_invalid_transaction_says_why_and_changes_nothing(engine, code):
     env, invalid = CASES[code]
     before, after = transaction(0), transaction(0, nonce=1)
-    with_it = get_engine().simulate(world(), env, [before, invalid, after])
-    without = get_engine().simulate(world(), env, [before, after])
+    with_it = engine.simulate(world(), env, [before, invalid, after])
+    without = engine.simulate(world(), env, [before, after])
     assert with_it.txs[1].status is TxStatus.INVALID
     assert with_it.txs[1].error == code
     assert with_it.txs[1].detail
@@ -68,27 +98,27 @@ def test_an_invalid_transaction_says_why_and_changes_nothing(code):
     assert with_it.state_diff_hash == without.state_diff_hash
 
 
-def test_a_nonce_is_not_used_twice():
+def test_a_nonce_is_not_used_twice(engine):
     tx = transaction()
-    assert [result.error for result in get_engine().simulate(world(), PRAGUE, [tx, tx]).txs] == [
+    assert [result.error for result in engine.simulate(world(), PRAGUE, [tx, tx]).txs] == [
         "",
         "nonce_too_low",
     ]
 
 
-def test_a_contract_sends_nothing_unless_it_is_a_delegation():
+def test_a_contract_sends_nothing_unless_it_is_a_delegation(engine):
     contract = world().with_overrides({ALICE: AccountOverride(code=b"\x00")})
     delegated = world().with_overrides({ALICE: AccountOverride(code=b"\xef\x01\x00" + CONTRACT)})
-    assert get_engine().simulate(contract, PRAGUE, [transaction()]).txs[0].error == "sender_has_code"
-    assert get_engine().simulate(delegated, PRAGUE, [transaction()]).txs[0].status is TxStatus.SUCCESS
+    assert engine.simulate(contract, PRAGUE, [transaction()]).txs[0].error == "sender_has_code"
+    assert engine.simulate(delegated, PRAGUE, [transaction()]).txs[0].status is TxStatus.SUCCESS
 
 
 @pytest.mark.parametrize(
     ("fork", "blobs"), [(Fork.CANCUN, 6), (Fork.PRAGUE, 9), (Fork.OSAKA, 9), (Fork.BPO1, 15), (Fork.BPO2, 21)]
 )
-def test_a_block_has_room_for_as_many_blobs_as_its_fork_says(fork, blobs):
+def test_a_block_has_room_for_as_many_blobs_as_its_fork_says(engine, fork, blobs):
     txs = [blob(nonce=index) for index in range(blobs + 1)]
-    results = get_engine().simulate(world(), at(fork), txs).txs
+    results = engine.simulate(world(), at(fork), txs).txs
     assert [result.error for result in results] == [""] * blobs + ["blobs_above_block"]
 
 
@@ -96,34 +126,34 @@ def test_a_block_has_room_for_as_many_blobs_as_its_fork_says(fork, blobs):
     ("fork", "fraction"),
     [(Fork.CANCUN, 3_338_477), (Fork.OSAKA, 5_007_716), (Fork.BPO1, 8_346_193), (Fork.BPO2, 11_684_671)],
 )
-def test_blobs_are_paid_at_the_forks_own_price(fork, fraction):
+def test_blobs_are_paid_at_the_forks_own_price(engine, fork, fraction):
     env = replace(at(fork), excess_blob_gas=60_000_000, base_fee_per_gas_wei=0)
     tx = blob(max_fee_per_gas_wei=0, max_priority_fee_per_gas_wei=0)
-    result = get_engine().simulate(world(), env, [tx]).txs[0]
+    result = engine.simulate(world(), env, [tx]).txs[0]
     paid = -result.balance_changes_wei[tx.sender] // GAS_PER_BLOB
     assert paid == pytest.approx(math.exp(60_000_000 / fraction), rel=1e-6, abs=1)
 
 
-def test_the_room_of_a_block_shrinks_with_what_was_used():
+def test_the_room_of_a_block_shrinks_with_what_was_used(engine):
     env = replace(PRAGUE, gas_limit=121_000)
     txs = [
         transaction(0, gas_limit=100_000),
         transaction(1, gas_limit=100_000),
         transaction(2, gas_limit=100_000),
     ]
-    assert [result.error for result in get_engine().simulate(world(), env, txs).txs] == [
+    assert [result.error for result in engine.simulate(world(), env, txs).txs] == [
         "",
         "",
         "gas_limit_above_block",
     ]
 
 
-def test_absent_state_is_a_result_of_its_transaction():
+def test_absent_state_is_a_result_of_its_transaction(engine):
     state = Prestate(world().accounts, {}, complete=False)
     lost = transaction(0, to=bytes.fromhex("dd" * 20))
     plain = transaction(1, to=ALICE)
     state = state.with_overrides({PRAGUE.coinbase: AccountOverride()})
-    results = get_engine().simulate(state, PRAGUE, [lost, plain], begin_block=False).txs
+    results = engine.simulate(state, PRAGUE, [lost, plain], begin_block=False).txs
     assert (results[0].status, results[0].error) == (TxStatus.INVALID, "missing_state")
     assert results[0].detail == "account 0x" + "dd" * 20
     assert results[1].status is TxStatus.SUCCESS
@@ -132,9 +162,9 @@ def test_absent_state_is_a_result_of_its_transaction():
 @pytest.mark.parametrize(
     ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.05), "time_limit")]
 )
-@pytest.mark.parametrize("reference", [False, True])
-def test_an_endless_loop_is_stopped(limits, error, reference):
-    engine = PyEvmEngine(limits, reference=reference)
+@pytest.mark.parametrize("make", [*ENGINES_BY_NAME, pytest.param(REFERENCE_LOOP, id="reference loop")])
+def test_an_endless_loop_is_stopped(limits, error, make):
+    engine = make(limits=limits)
     bomb = transaction(0, gas_limit=29_000_000, max_fee_per_gas_wei=10 * GWEI, max_priority_fee_per_gas_wei=0)
     state = world(ENDLESS).with_overrides({ALICE: AccountOverride(balance_wei=100 * ETHER)})
     results = engine.simulate(state, PRAGUE, [bomb, transaction(1, to=BOB)]).txs
@@ -142,11 +172,66 @@ def test_an_endless_loop_is_stopped(limits, error, reference):
     assert results[1].status is TxStatus.SUCCESS
 
 
-def test_gas_ends_an_endless_loop_by_itself():
-    result = get_engine().simulate(world(ENDLESS), PRAGUE, [transaction()]).txs[0]
+def test_gas_ends_an_endless_loop_by_itself(engine):
+    result = engine.simulate(world(ENDLESS), PRAGUE, [transaction()]).txs[0]
     assert (result.status, result.detail, result.gas_used) == (TxStatus.HALTED, "OutOfGas", 100_000)
 
 
-def test_no_batch_is_an_empty_result():
+def test_no_batch_is_an_empty_result(engine):
     env: BlockEnv = PRAGUE
-    assert get_engine().simulate(world(), env, []).txs == ()
+    assert engine.simulate(world(), env, []).txs == ()
+
+
+def signed_with(r: int, s: int) -> bytes:
+    """Return a transaction whose signature was replaced."""
+    raw = transaction(1).raw
+    *fields, _, _ = rlp.decode(raw[1:])
+    signature = [value.to_bytes((value.bit_length() + 7) // 8, "big") for value in (r, s)]
+    return raw[:1] + rlp.encode([*fields, *signature])
+
+
+BROKEN = {
+    "empty": b"",
+    "unknown_type": b"\x05" + transaction(1).raw[1:],
+    "signature_out_of_range": signed_with(0, 1),
+    "signature_unrecoverable": signed_with(5, 1),
+    "high_s": signed_with(1, SECP256K1_N - 1),
+}
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_a_bundle_holds_what_it_is_sent(engine, code):
+    raw = BROKEN[code]
+    before, after = transaction(0), transaction(0, nonce=1)
+    result = simulate_bundle(engine, world(), PRAGUE, [before.raw, raw, after.raw])
+    assert [tx.error for tx in result.txs] == ["", code, ""]
+    assert result.txs[1].status is TxStatus.INVALID
+    assert result.txs[1].tx_hash == keccak(raw)
+    without = simulate_bundle(engine, world(), PRAGUE, [before.raw, after.raw])
+    assert result.state_diff_hash == without.state_diff_hash
+
+
+@given(raws=st.lists(st.binary(max_size=300) | st.just(transaction(0).raw[:-1]), max_size=4))
+def test_no_bytes_make_a_bundle_raise(raws):
+    for name in ("py_evm", *(["revm"] if native_is_installed() else [])):
+        result = simulate_bundle(get_engine(name), world(), PRAGUE, raws)
+        assert [tx.status for tx in result.txs] == [TxStatus.INVALID] * len(raws)
+
+
+def test_a_fork_nobody_implements_is_each_transactions_result(engine):
+    env = replace(PRAGUE, fork=Fork.AMSTERDAM)
+    result = simulate_bundle(engine, world(), env, [transaction(0).raw, b"", transaction(1).raw])
+    assert [tx.error for tx in result.txs] == ["unsupported_fork", "empty", "unsupported_fork"]
+    assert (result.gas_used, result.state_diff) == (0, {})
+
+
+@NEEDS_NATIVE
+def test_a_block_beyond_an_engines_numbers_is_each_transactions_result():
+    env = replace(PRAGUE, excess_blob_gas=10**9)
+    result = simulate_bundle(get_engine("revm"), world(), env, [transaction(0).raw])
+    assert [tx.error for tx in result.txs] == ["unsupported_block"]
+
+
+def test_a_block_that_cannot_be_begun_is_each_transactions_result(engine):
+    result = simulate_bundle(engine, Prestate({}, {}), PRAGUE, [transaction(0).raw, transaction(1).raw])
+    assert [tx.error for tx in result.txs] == ["missing_state"] * 2

@@ -30,8 +30,9 @@ from mev_dagster.evm.types import (
     TxResult,
     TxStatus,
     Want,
+    invalid_result,
 )
-from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, blob_gas, validate_tx, whole_block
+from mev_dagster.evm.validate import Invalid, Room, Sender, blob_gas, validate_tx, whole_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,14 @@ class PyEvmSession:
         try:
             rejection = validate_tx(tx, self._env, self._sender(tx), self.room)
             if rejection is not None:
-                return _invalid(tx, rejection)
+                return invalid_result(tx.hash, rejection.code, rejection.detail)
             result = self._perform(tx, mark, watcher)
         except MissingState as missing:
             journal.revert(mark)
-            return _invalid(tx, Rejection(Invalid.MISSING_STATE, f"{missing.what} {missing.key}"))
+            return invalid_result(tx.hash, Invalid.MISSING_STATE, f"{missing.what} {missing.key}")
         except LimitReached as reached:
             journal.revert(mark)
-            return _invalid(tx, Rejection(reached.what, f"stopped by {self._how.limits}"))
+            return invalid_result(tx.hash, reached.what, f"stopped by {self._how.limits}")
         self.room = Room(self.room.gas - result.gas_used, self.room.blob_gas - blob_gas(tx))
         return result
 
@@ -157,15 +158,3 @@ def _status_of(computation: Any) -> tuple[TxStatus, str]:
 def _logs_of(computation: Any) -> Iterable[Log]:
     for address, topics, data in computation.get_log_entries():
         yield Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), bytes(data))
-
-
-def _invalid(tx: Transaction, rejection: Rejection) -> TxResult:
-    return TxResult(
-        tx_hash=tx.hash,
-        status=TxStatus.INVALID,
-        gas_used=0,
-        output=b"",
-        logs=(),
-        detail=rejection.detail,
-        error=str(rejection.code),
-    )
