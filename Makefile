@@ -58,3 +58,11 @@ clean:
 .PHONY: conformance
 conformance: setup
 	@$(BIN)/python -m pytest tests/conformance -rs
+
+# Minutes of load under churn, and faults on purpose: devp2p peers, node, store and daemon.
+.PHONY: soak chaos
+soak: setup
+	@$(BIN)/mev soak p2p
+
+chaos: setup
+	@$(BIN)/mev chaos p2p

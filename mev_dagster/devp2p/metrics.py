@@ -61,7 +61,7 @@ class P2PMetrics:
         )
         self.decode_seconds = Histogram(
             "mev_p2p_decode_seconds",
-            "From a message's encrypted frame to its fields; of announcements one in eight is timed",
+            "From a message's encrypted frame to its fields; of announcements one in 32 is timed",
             ["message"],
             buckets=_DECODE_SECONDS,
             registry=registry,

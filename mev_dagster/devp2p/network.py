@@ -24,7 +24,7 @@ from mev_dagster.telemetry.logging import logger
 
 TICK_SECONDS = 0.5
 DIAL_SECONDS = 15.0
-TIMED_ANNOUNCEMENT = 8  # one in so many
+TIMED_ANNOUNCEMENT = 32  # one in so many
 CLIENT = "mev_dagster/0.1.0"
 
 log = logger("p2p")
@@ -219,7 +219,13 @@ class Network:
 
     def heard(self, connection: Connection, message: Message, wall_ns: int, mono_ns: int) -> None:
         """Pass a message on."""
-        self._time(message, connection.decode_seconds)
+        if isinstance(message, NewPooledTransactionHashes):  # they come too often to time each
+            self._announcements += 1
+            timed = self._announcements % TIMED_ANNOUNCEMENT == 1
+        else:
+            timed = True
+        if timed:
+            self.metrics.decode_seconds.labels(message_name(message)).observe(connection.decode_seconds)
         peer = self.peers.get(connection.session.remote_id or b"")
         if peer is not None and peer.connection is connection:
             self._service.message(peer, message, wall_ns, mono_ns)
@@ -286,15 +292,6 @@ class Network:
     def _observe(self, stage: str, connection: Connection) -> None:
         seconds = (self._clock.mono_ns() - connection.started_ns) / NS_PER_SECOND
         self.metrics.handshake_seconds.labels(stage).observe(seconds)
-
-    def _time(self, message: Message, seconds: float) -> None:
-        """Keep how long a message took to decode; announcements come too often to keep all."""
-        if isinstance(message, NewPooledTransactionHashes):
-            self._announcements += 1
-            if self._announcements % TIMED_ANNOUNCEMENT != 1:
-                return
-        name = message_name(message)
-        self.metrics.decode_seconds.labels(name).observe(seconds)
 
     def _gauge(self, peer: Peer) -> Gauge:
         client = client_family(peer.ready.hello.client)

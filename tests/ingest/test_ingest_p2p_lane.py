@@ -230,7 +230,7 @@ async def test_metrics_tell_decode_time_delivery_time_and_which_lane_was_first(a
         assert found["mev_p2p_announce_to_payload_seconds_sum"][()] > 0
         timed = found["mev_p2p_decode_seconds_count"]
         assert timed["PooledTransactions",] >= 1
-        assert timed["NewPooledTransactionHashes",] == 1, "one announcement in eight"
+        assert timed["NewPooledTransactionHashes",] == 1, "one announcement in 32"
 
 
 def samples(daemon: Daemon) -> dict[str, dict[tuple[str, ...], float]]:
