@@ -13,11 +13,13 @@ from assets.tables import preview
 from mev_dagster.captures.retention import prune_folder, rotate_traces
 from mev_dagster.errors import MevError
 from mev_dagster.events.manifest import read_manifest
+from mev_dagster.evm.prestate_store import PrestateStore
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.order_client import tell
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.retention import prune
+from resources.instance_remains import sweep_backfills, sweep_checks, sweep_ticks
 from resources.instance_retention import delete_keys, delete_runs, expired_keys, old_runs
 from resources.store import StoreResource
 
@@ -117,9 +119,13 @@ def sweep_home(dry_run: bool) -> Iterator[Swept]:
     """Captures, prestates and traces, and alerts that were done with long ago."""
     config, now_ns = settings(), time.time_ns()
     before = now_ns - config.retention_days_recordings * NS_PER_DAY
-    for place, folder in (("captures", config.home / "captures"), ("prestates", config.prestate_dir)):
-        for removed in prune_folder(folder, before, dry_run=dry_run):
-            yield Swept(place, removed.path.name, 1)
+    for removed in prune_folder(config.home / "captures", before, dry_run=dry_run):
+        yield Swept("captures", removed.path.name, 1)
+    try:
+        for path in PrestateStore(config.prestate_dir).prune(before, dry_run=dry_run):
+            yield Swept("prestates", f"{path.parent.name} {path.name}", 1)
+    except MevError as error:
+        yield Swept("prestates", "", 0, str(error))
     traces = config.home / "traces"
     for grown in rotate_traces(traces, now_ns, dry_run=dry_run):
         yield Swept("traces", f"{grown.path.name} set aside", 0)
@@ -134,12 +140,15 @@ def sweep_home(dry_run: bool) -> Iterator[Swept]:
 def sweep_dagster(instance: dg.DagsterInstance, dry_run: bool) -> Iterator[Swept]:
     """Ended runs with their events, and block keys beyond the rolling window."""
     config = settings()
-    runs = old_runs(instance, datetime.now(UTC) - timedelta(days=config.retention_days_runs))
+    before = datetime.now(UTC) - timedelta(days=config.retention_days_runs)
+    runs = old_runs(instance, before)
     keys = expired_keys(instance.get_dynamic_partitions(str(blocks.name)), config.blocks_kept)
     if not dry_run:
         delete_runs(instance, runs)
         delete_keys(instance, str(blocks.name), keys)
     yield Swept("runs", "ended runs and their events", len(runs))
+    for place, sweep in (("checks", sweep_checks), ("backfills", sweep_backfills), ("ticks", sweep_ticks)):
+        yield Swept(place, f"from before {before:%Y-%m-%d}", sweep(instance, before, dry_run=dry_run))
     yield Swept("keys", f"{keys[0]} to {keys[-1]}" if keys else "no key", len(keys))
 
 

@@ -1,13 +1,16 @@
 """Let Dagster's own records go: runs with their events, and block keys beyond the rolling window.
 
-Dagster 1.13 purges ticks by itself (`retention` in dagster.yaml) and keeps runs for ever. SQLite reuses the
-pages that become free, so the files stop growing without a VACUUM, which would hold up the live lane.
+Dagster 1.13 keeps runs for ever, and some rows even of those that are deleted (`instance_remains`). SQLite
+reuses the pages that become free, so the files stop growing without a VACUUM, which would hold up the live
+lane.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import dagster as dg
+
+from resources.instance_remains import delete_run_tags
 
 RUNS_PER_SWEEP = 20_000
 PAGE = 500
@@ -31,9 +34,11 @@ def old_runs(instance: dg.DagsterInstance, before: datetime, *, limit: int = RUN
 
 
 def delete_runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> None:
-    """Delete runs with all their events, materializations included."""
+    """Delete runs with all their events, materializations included, and their tags."""
     for run_id in run_ids:
         instance.delete_run(run_id)
+    for start in range(0, len(run_ids), PAGE):
+        delete_run_tags(instance, run_ids[start : start + PAGE])
 
 
 def expired_keys(keys: Sequence[str], kept: int) -> list[str]:

@@ -51,23 +51,49 @@ def migrate(json: Json = False) -> None:
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, change nothing")] = False,
     before: Annotated[str | None, typer.Option(help="drop every day of data before YYYY-MM-DD")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="logs, recordings, prestates and Dagster's records, too")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Drop what is older than its tier keeps."""
+    """Drop what is older than its tier keeps; with --all, what the nightly retention job drops."""
     from mev_dagster.store.client import open_store
     from mev_dagster.store.retention import prune as run
 
+    if everything and before is not None:
+        raise InputError("--all goes by the settings; --before by a day: expected one of them")
     with open_store(settings()) as store:
         report = run(store, dry_run=dry_run, before=_day(before))
+    swept = _swept_elsewhere(dry_run) if everything else []
+    ok = not any(one["problem"] for one in swept)
     if json:
         tables = {name: asdict(pruned) for name, pruned in report.tables.items()}
-        print_json({"tables": tables, "rows_pruned": report.rows_pruned, "dry_run": dry_run, "ok": True})
-        return
-    table = RichTable("table", "rows", "days")
-    for name, pruned in report.tables.items():
-        table.add_row(name, f"{pruned.rows:,}", str(len(pruned.days)))
-    out.print(table)
-    out.print(f"{report.rows_pruned:,} rows {'would go' if dry_run else 'are gone'}")
+        pruned = {"tables": tables, "rows_pruned": report.rows_pruned, "dry_run": dry_run, "ok": ok}
+        print_json(pruned | ({"elsewhere": swept} if everything else {}))
+    else:
+        table = RichTable("where", "what", "how many")
+        for name, pruned_table in report.tables.items():
+            table.add_row(f"table {name}", f"{len(pruned_table.days)} days", f"{pruned_table.rows:,}")
+        for one in swept:
+            table.add_row(one["place"], one["problem"] or one["what"], f"{one['count']:,}")
+        out.print(table)
+        out.print(f"{report.rows_pruned:,} rows {'would go' if dry_run else 'are gone'}")
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _swept_elsewhere(dry_run: bool) -> list[dict[str, Any]]:
+    """Sweep what the retention job sweeps beside the store; Dagster's records where it has an instance."""
+    import dagster as dg
+
+    from assets.operations import sweep_dagster, sweep_event_log, sweep_home
+
+    swept = [*sweep_event_log(dry_run), *sweep_home(dry_run)]
+    home = settings().dagster_home.resolve()
+    if (home / "dagster.yaml").exists():
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            swept += sweep_dagster(instance, dry_run)
+    return [asdict(one) for one in swept]
 
 
 @app.command()
@@ -112,19 +138,19 @@ def query(
 @app.command()
 def backfill(
     what: Annotated[list[str], typer.Argument(help="folder of an event log, or FIRST and LAST block")],
-    again: Annotated[bool, typer.Option("--again", help="blocks that have their result, too")] = False,
+    again: Annotated[bool, typer.Option("--again", help="what is there already, too")] = False,
     json: Json = False,
 ) -> None:
     """Store what an event log holds, or run the per-block assets of FIRST to LAST; again changes nothing."""
     if len(what) == 1:
-        _backfill_log(what[0], json)
+        _backfill_log(what[0], again=again, json=json)
         return
     if len(what) != 2 or not all(part.isascii() and part.isdigit() for part in what):
         raise InputError(f"expected a log folder, or FIRST and LAST block; found {' '.join(what)}")
     _backfill_blocks(int(what[0]), int(what[1]), again=again, json=json)
 
 
-def _backfill_log(log: str, json: bool) -> None:
+def _backfill_log(log: str, *, again: bool, json: bool) -> None:
     from mev_dagster.events.reader import EventLogReader
     from mev_dagster.ingest.backfill import backfill as run
     from mev_dagster.ingest.decode_workers import workers_for
@@ -139,6 +165,7 @@ def _backfill_log(log: str, json: bool) -> None:
         report = run(
             store,
             log,
+            again=again,
             workers=workers,
             on_batch=lambda seq, last: bar.update(task, completed=seq, total=last),
         )

@@ -52,6 +52,32 @@ class PrestateStore:
             raise CaptureError(f"{path}: altered: its content has the digest {prestate.digest().hex()}")
         return prestate
 
+    def prune(self, before_ns: int, *, dry_run: bool = False) -> list[Path]:
+        """Remove the prestates stored last before a time, and the codes that none of the others needs.
+
+        Storing a prestate anew makes it and its codes young, and a code goes only when it is old itself, so
+        one that a prestate about to be written relies on stays.
+        """
+        old: list[Path] = []
+        kept: list[Path] = []
+        for path in sorted(self._prestates.glob("*")):
+            (old if path.stat().st_mtime_ns < before_ns else kept).append(path)
+        needed = {
+            account.code_hash.hex()
+            for path in kept
+            if path.name.endswith(_SUFFIX)
+            for account in self.get(bytes.fromhex(path.name.removesuffix(_SUFFIX))).accounts.values()
+        }
+        old += [
+            path
+            for path in sorted(self._codes.glob("*"))
+            if path.name not in needed and path.stat().st_mtime_ns < before_ns
+        ]
+        if not dry_run:
+            for path in old:
+                path.unlink(missing_ok=True)
+        return old
+
     def digests(self) -> list[bytes]:
         """Return the digests of every stored prestate, in order."""
         names = (path.name.removesuffix(_SUFFIX) for path in self._prestates.glob("*" + _SUFFIX))
@@ -81,8 +107,9 @@ class _StoredCodes(Mapping[bytes, bytes]):
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    """Write a file that is either whole or not there."""
+    """Write a file that is either whole or not there; one that is there becomes young again."""
     if path.exists():
+        path.touch()
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -1,4 +1,7 @@
-"""Store a whole log, or what the store lacks of it: `mev store backfill`. Doing it again changes nothing."""
+"""Store a whole log, or what the store lacks of it: `mev store backfill`. Doing it again changes nothing.
+
+First what the feeder has not reached yet, then what the store has let go since (`reimport`).
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +13,7 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.feeder import StoreFeeder
 from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.ingest.reimport import reimport
 from mev_dagster.ingest.rows import INGEST_TABLES
 from mev_dagster.telemetry.clock import SystemClock
 
@@ -22,16 +26,18 @@ def backfill(
     store: "Store",
     log: Path | str,
     *,
+    again: bool = False,
     workers: "DecodeWorkers | None" = None,
     on_batch: Callable[[int, int], None] = lambda stored, last: None,
 ) -> dict[str, Any]:
-    """Bring the store up to the end of the log; return the rows written, by table.
+    """Make the store hold the log to its end, with `again` all of it anew; return the rows written, by table.
 
-    The daemon's own writer does this all the time; a log it is writing must be left to it. With `workers`
-    the next batch is decoded while this one is stored.
+    The daemon's own writer does the first half all the time; a log it is writing must be left to it. With
+    `workers` the next batch is decoded while this one is stored.
     """
     directory = Path(log)
-    last_seq = EventLogReader(directory).last_seq
+    reader = EventLogReader(directory)
+    last_seq = reader.last_seq
     metrics = IngestMetrics(CollectorRegistry())
     feeder = StoreFeeder(directory, lambda: store, metrics, SystemClock(), BodyDecoder(workers))
     while feeder.step():
@@ -40,6 +46,8 @@ def backfill(
         table: int(metrics.registry.get_sample_value("mev_store_rows_total", {"table": table}) or 0)
         for table in INGEST_TABLES
     }
+    restored = reimport(store, reader, upto_seq=feeder.stored_seq, again=again, on_progress=on_batch)
+    tables = {table: rows + restored[table] for table, rows in tables.items()}
     return {
         "tables": tables,
         "rows_written": sum(tables.values()),
