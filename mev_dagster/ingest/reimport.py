@@ -15,13 +15,14 @@ from typing import NamedTuple
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import BlockSeen
 from mev_dagster.events.windows import Window, WindowCutter
+from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.ingest.checkpoints import LIVE, checkpoint_rows
 from mev_dagster.ingest.checkpoints import TABLE as CHECKPOINT_TABLE
 from mev_dagster.ingest.log_windows import log_identity
-from mev_dagster.ingest.rows import INGEST_TABLES, Row, RowBuilder, settled
+from mev_dagster.ingest.rows import INGEST_TABLES, RowBuilder, Rows, settled
 from mev_dagster.store.client import Store
-from mev_dagster.store.log_writer import LogWriter
+from mev_dagster.store.log_writer import LogWriter, as_columns
 
 WINDOWS_AT_ONCE = 64
 _HELD_SQL = (resources.files("mev_dagster.ingest") / "held_windows.sql").read_text()
@@ -69,10 +70,14 @@ def reimport(
         for table in (*INGEST_TABLES, CHECKPOINT_TABLE):
             writer.forget_span(table, (span.first_number, span.last_number), (span.first_seq, span.last_seq))
         for table in INGEST_TABLES:
-            wanted = rows[table]
-            write = writer.write_transactions if table == "transactions" else None
-            written[table] += write(wanted) if write and wanted else writer.write(table, wanted)
-        writer.write(CHECKPOINT_TABLE, rows[CHECKPOINT_TABLE])
+            columns = rows.written.columns(table)
+            written[table] += (
+                writer.write_transactions(columns)
+                if table == "transactions"
+                else writer.write(table, columns)
+            )
+        checkpoints = checkpoint_rows(rows.checkpoints, log_id=log_id, run=LIVE)
+        writer.write(CHECKPOINT_TABLE, as_columns(checkpoints))
         on_progress(span.last_seq, upto_seq)
     return written
 
@@ -116,24 +121,22 @@ def _spans(windows: Sequence[Window], lacking: Sequence[int], at_once: int) -> I
         start = end
 
 
-def _rows_of(log: EventLogReader, log_id: str, span: _Span) -> dict[str, list[Row]]:
-    """Return the last version of the span's rows, by table."""
-    builder = RowBuilder(log_id)
-    for event in log.read(span.recall_seq):
-        if event.seq > span.heard_seq:
-            break
-        if event.seq == span.first_seq:
+def _rows_of(log: EventLogReader, log_id: str, span: _Span) -> Rows:
+    """Return the last version of the span's rows."""
+    builder, bodies = RowBuilder(log_id), BodyDecoder()
+    for batch in log.batches(span.recall_seq):
+        before, rest = batch.split(span.first_seq)
+        if len(before):
+            builder.remember(before)
             builder.take()
-        if span.first_seq <= event.seq <= span.last_seq:
-            builder.push(event)
-        else:
-            builder.remember(event)
+        within, behind = rest.split(span.last_seq + 1)
+        builder.push(within, bodies.begin(within)())
+        if len(behind):
+            break
     rows = settled(builder.take())
-    checkpoints = checkpoint_rows(rows.checkpoints, log_id=log_id, run=LIVE)
-    return {
-        table: [row for row in found if span.first_seq <= row["seq"] <= span.last_seq]
-        for table, found in (
-            *((table, rows.written.get(table, [])) for table in INGEST_TABLES),
-            (CHECKPOINT_TABLE, checkpoints),
-        )
-    }
+    for batch in log.batches(span.last_seq + 1):
+        heard, unheard = batch.split(span.heard_seq + 1)
+        builder.remember(heard)
+        if len(unheard):
+            break
+    return settled(Rows(rows.written, builder.take().revised, rows.checkpoints))
