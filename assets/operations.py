@@ -102,6 +102,16 @@ def sweep_store(store: Store, dry_run: bool) -> Iterator[Swept]:
         yield Swept("store", f"{table}: {', '.join(pruned.days)}", pruned.rows)
 
 
+def sweep_beside_the_store(dry_run: bool) -> Iterator[Swept]:
+    """Everything but the store, as `mev store prune --all` does it; Dagster's records where there are any."""
+    yield from sweep_event_log(dry_run)
+    yield from sweep_home(dry_run)
+    home = settings().dagster_home.resolve()
+    if (home / "dagster.yaml").exists():
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            yield from sweep_dagster(instance, dry_run)
+
+
 def sweep_event_log(dry_run: bool) -> Iterator[Swept]:
     """Sealed segments that the store holds; the daemon, the log's only writer, removes them."""
     config = settings()

@@ -64,7 +64,11 @@ def prune(
         raise InputError("--all goes by the settings; --before by a day: expected one of them")
     with open_store(settings()) as store:
         report = run(store, dry_run=dry_run, before=_day(before))
-    swept = _swept_elsewhere(dry_run) if everything else []
+    swept: list[dict[str, Any]] = []
+    if everything:
+        from assets.operations import sweep_beside_the_store
+
+        swept = [asdict(one) for one in sweep_beside_the_store(dry_run)]
     ok = not any(one["problem"] for one in swept)
     if json:
         tables = {name: asdict(pruned) for name, pruned in report.tables.items()}
@@ -80,20 +84,6 @@ def prune(
         out.print(f"{report.rows_pruned:,} rows {'would go' if dry_run else 'are gone'}")
     if not ok:
         raise typer.Exit(1)
-
-
-def _swept_elsewhere(dry_run: bool) -> list[dict[str, Any]]:
-    """Sweep what the retention job sweeps beside the store; Dagster's records where it has an instance."""
-    import dagster as dg
-
-    from assets.operations import sweep_dagster, sweep_event_log, sweep_home
-
-    swept = [*sweep_event_log(dry_run), *sweep_home(dry_run)]
-    home = settings().dagster_home.resolve()
-    if (home / "dagster.yaml").exists():
-        with dg.DagsterInstance.from_config(str(home)) as instance:
-            swept += sweep_dagster(instance, dry_run)
-    return [asdict(one) for one in swept]
 
 
 @app.command()
