@@ -9,6 +9,7 @@ handed through.
 """
 
 import inspect
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from enum import IntEnum
@@ -92,7 +93,9 @@ def _one_block(
     """Do one block's work; a block that lost its place ends the run with a sentence, not with a retry."""
     try:
         block = search.of(context, block_number(key))
+        started = time.process_time()
         result = work(block)
+        work_cpu_ms = round((time.process_time() - started) * 1_000)
         # Behind the fence: another run of this block shows its rows twice while it replaces them.
         with block.fence.held():
             sound = soundness.judged(block.store, table, block.number)
@@ -104,7 +107,8 @@ def _one_block(
             allow_retries=False,
         ) from error
     return dg.MaterializeResult(
-        metadata=result.metadata, check_results=[*(result.check_results or []), sound]
+        metadata={**(result.metadata or {}), "work_cpu_ms": work_cpu_ms},
+        check_results=[*(result.check_results or []), sound],
     )
 
 

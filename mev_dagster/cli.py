@@ -35,7 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "one page of what an hour or a day came to, with plots and traces"),
     "search": ("search", "ranked ex-ante candidates of a capture"),
     "simulate": ("simulate", "execute a block or transaction on its captured prestate"),
-    "soak": ("soak", "load over time: devp2p peers under churn, and what was lost"),
+    "soak": (
+        "soak",
+        "load over time: devp2p peers under churn, the platform behind a devnet, and what was lost",
+    ),
     "status": ("status", "show every process and the block-to-opportunity lag"),
     "store": ("store", "schema, backfill, retention and integrity of the store"),
     "up": ("up", "start every process of the platform"),

@@ -113,7 +113,7 @@ class BlockSearch:
     @cached_property
     def window(self) -> Rows:
         """The rows of the block's window, from the log alone."""
-        rows = window_rows(self.reader, self.number)
+        rows = window_rows(self.reader, self.number, span=self.span)
         (window,) = rows.written["ingest_windows"]
         if window["block_hash"] != self.span.block_hash:
             raise superseded(self.number, self.span.block_hash, window["block_hash"])

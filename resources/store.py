@@ -51,6 +51,9 @@ def open_ahead() -> None:
 
 @contextmanager
 def service_store() -> Iterator[Store]:
-    """Open the store for a sensor or schedule, which must never own the embedded engine."""
-    with open_store(settings(), in_process=False) as store:
+    """Open the store for a sensor or schedule, which must never own the embedded engine.
+
+    Its schema is the daemon's business: sensors ask often, and a store without tables has nothing for them.
+    """
+    with open_store(settings(), in_process=False, migrate=False) as store:
         yield store

@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from mev_dagster.drills.p2p_soak import Mark, SoakReport
+    from mev_dagster.drills.platform_soak import Lags, PlatformSoak
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -49,6 +50,58 @@ def p2p(
             coverage_command.print_coverage(out, report.coverage)
     if not report.ok:
         raise typer.Exit(1)
+
+
+@app.command()
+def platform(
+    minutes: Annotated[float, typer.Option(min=1, help="how long")] = 30,
+    slot_seconds: Annotated[int, typer.Option(min=1, help="seconds between blocks")] = 3,
+    backfill: Annotated[
+        bool, typer.Option("--backfill-day", help="keep the cold lane full of history in the second half")
+    ] = False,
+    home: Annotated[Path | None, typer.Option(help="keep the platform's folder and logs here")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
+) -> None:
+    """Every process of the platform behind a live devnet: blocks missed, lag, the UI's answers, memory."""
+    from mev_dagster.commands.output import err, out, print_json
+    from mev_dagster.drills.folders import drill_folder
+    from mev_dagster.drills.platform_soak import soak_platform
+
+    with drill_folder(home) as folder:
+        tell = (lambda _: None) if as_json else out.print
+        with err.status(f"{minutes:g} minutes of blocks every {slot_seconds} s"):
+            report = soak_platform(folder, minutes, slot_seconds, backfill=backfill, tell=tell)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        _tell_platform(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _tell_platform(report: "PlatformSoak") -> None:
+    from rich.table import Table
+
+    from mev_dagster.commands.output import out
+
+    def late(lags: "Lags | None") -> str:
+        return f"{lags.blocks} blocks, p50 {lags.p50:.2f} s, p95 {lags.p95:.2f} s" if lags else "no blocks"
+
+    out.print(f"\n{report.blocks} blocks every {report.slot_seconds} s, {len(report.missed)} missed")
+    out.print(f"block to opportunities: {late(report.alone)}")
+    if report.beside_backfill is not None:
+        moved = f", {report.moved:.2f} times the p95 without" if report.moved else ""
+        out.print(f"beside history in the cold lane: {late(report.beside_backfill)}{moved}")
+    out.print(f"UI: p50 {report.ui_p50_s:.2f} s, p95 {report.ui_p95_s:.2f} s, {report.ui_failures} failed")
+    table = Table(box=None, pad_edge=False)
+    for title in ("process", "MiB at first", "MiB at last", ""):
+        table.add_column(title, justify="right" if "MiB" in title else "left")
+    for name, growth in report.memory.items():
+        verdict = "flat" if growth.flat else "[red]grew[/]"
+        table.add_row(name, f"{growth.start:.0f}", f"{growth.end:.0f}", verdict)
+    out.print(table)
+    for promise, kept in report.promises.items():
+        out.print(f"{'[green]kept[/]' if kept else '[red]missed[/]'}  {promise}")
 
 
 def _tell_mark(mark: "Mark") -> None:

@@ -16,10 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mev_dagster.errors import Superseded
-from mev_dagster.events.codec import decode
 from mev_dagster.events.reader import LogCursor
-from mev_dagster.events.types import BlockReverted, BlockSeen, EventKind
-from mev_dagster.ingest.log_windows import WindowSpan
+from mev_dagster.events.types import BlockReverted, BlockSeen
+from mev_dagster.ingest.log_windows import WindowSpan, of_chain
 
 LOCK_FILES = 256  # blocks share them by number, so that they need no cleaning up
 
@@ -48,10 +47,7 @@ class BlockFence:
 
     def check(self) -> None:
         """Read on in the log; raise `Superseded` when it has reverted the block since."""
-        for raw in self._cursor.available():
-            if raw.kind not in (EventKind.BLOCK_REVERTED, EventKind.BLOCK_SEEN):
-                continue
-            event = decode(raw)
+        for event in (one for batch in self._cursor.batches() for one in of_chain(batch).events()):
             if isinstance(event, BlockReverted):
                 self._reverted = self._reverted or event.block_hash == self._span.block_hash
             elif isinstance(event, BlockSeen) and self._reverted and event.number == self._span.number:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mev_dagster.errors import InputError, Superseded
-from mev_dagster.events.codec import RawEvent, decode, encode
+from mev_dagster.events.batch import RawBatch
+from mev_dagster.events.codec import encode
 from mev_dagster.events.manifest import read_manifest
-from mev_dagster.events.reader import EventLogReader
+from mev_dagster.events.reader import EventLogReader, load_sealed
 from mev_dagster.events.types import BlockReverted, BlockSeen, EventKind
 
 IDENTITY_FILE = "log.id"
@@ -45,7 +46,7 @@ def find_window(reader: EventLogReader, number: int) -> WindowSpan:
     heads: list[BlockSeen] = []
     reverted: list[BlockReverted] = []
     for part in _parts_backwards(reader):
-        found = [decode(raw) for raw in part if raw.kind in (EventKind.BLOCK_SEEN, EventKind.BLOCK_REVERTED)]
+        found = [event for batch in part for event in of_chain(batch).events()]
         heads[:0] = [event for event in found if isinstance(event, BlockSeen)]
         reverted.extend(event for event in found if isinstance(event, BlockReverted))
         index = _last_index(heads, number)
@@ -70,14 +71,15 @@ def _last_index(heads: list[BlockSeen], number: int) -> int | None:
     return next((i for i in range(len(heads) - 1, -1, -1) if heads[i].number == number), None)
 
 
-def _parts_backwards(reader: EventLogReader) -> Iterator[list[RawEvent]]:
+def of_chain(batch: RawBatch) -> RawBatch:
+    """Return the heads and reverts among many events, without looking into any other."""
+    kinds = batch.headers["kind"]
+    return batch.select((kinds == EventKind.BLOCK_SEEN) | (kinds == EventKind.BLOCK_REVERTED))
+
+
+def _parts_backwards(reader: EventLogReader) -> Iterator[list[RawBatch]]:
     """Yield the log segment by segment, the open one first."""
     manifest = read_manifest(reader.directory)
-    yield list(reader.iter_raw(manifest.next_seq))
+    yield list(reader.batches(manifest.next_seq))
     for segment in reversed(manifest.segments):
-        part = []
-        for raw in reader.iter_raw(segment.first_seq):
-            if raw.seq > segment.last_seq:
-                break
-            part.append(raw)
-        yield part
+        yield [load_sealed(reader.directory, segment)]

@@ -29,7 +29,7 @@ from mev_dagster.events.windows import Run, Window, WindowCutter
 from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.ingest.checkpoints import Checkpoint, EventDigest, row_digest
-from mev_dagster.ingest.log_windows import find_window, log_identity
+from mev_dagster.ingest.log_windows import WindowSpan, find_window, log_identity
 from mev_dagster.ingest.memory import Recent
 from mev_dagster.ingest.metrics import lane_name
 from mev_dagster.ingest.row_parts import Piece, Row, RowPart, Rows
@@ -307,9 +307,14 @@ def process(events: Iterable[Event], *, log_id: str = "") -> Rows:
     return settled(builder.take())
 
 
-def window_rows(reader: EventLogReader, number: int, *, log_id: str | None = None) -> Rows:
-    """Return the rows of the canonical window that leads to block `number`, from the log alone."""
-    span = find_window(reader, number)
+def window_rows(
+    reader: EventLogReader, number: int, *, log_id: str | None = None, span: WindowSpan | None = None
+) -> Rows:
+    """Return the rows of the canonical window that leads to block `number`, from the log alone.
+
+    Whoever has found its `span` already hands it in.
+    """
+    span = find_window(reader, number) if span is None else span
     builder = RowBuilder(log_identity(reader) if log_id is None else log_id)
     start = span.first_seq if span.previous_head_seq < 0 else span.previous_head_seq
     bodies = BodyDecoder()
