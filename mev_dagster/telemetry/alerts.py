@@ -21,6 +21,7 @@ MAX_LABELS = 64
 MAX_TEXT = 1024
 MAX_BLOCKS = 4096
 NS_PER_SECOND = 1_000_000_000
+NS_PER_MILLISECOND = 1_000_000
 BLOCK_LABELS = ("block", "window", "block_number")
 
 T = TypeVar("T")
@@ -45,8 +46,12 @@ class Alert:
 
     @property
     def id(self) -> bytes:
-        """SHA-256 of the sorted labels and the start."""
-        canonical = json.dumps([sorted(self.labels.items()), self.starts_ns], separators=(",", ":"))
+        """SHA-256 of the sorted labels and the start in milliseconds.
+
+        Prometheus lists nine digits of it and sends three to Alertmanager: it is one alert either way.
+        """
+        started_ms = self.starts_ns // NS_PER_MILLISECOND
+        canonical = json.dumps([sorted(self.labels.items()), started_ms], separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).digest()
 
     def blocks(self) -> tuple[int, ...] | None:

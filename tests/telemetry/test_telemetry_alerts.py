@@ -47,6 +47,7 @@ def test_the_same_alert_has_one_id_whichever_way_it_came():
     active = [{"labels": LABELS, "state": "firing", "activeAt": STARTS, "value": "1"}]
     ids = {
         parse_webhook(webhook())[0].id,
+        parse_webhook(webhook(startsAt="2026-11-22T10:00:00.123Z"))[0].id,  # as Prometheus sends it on
         parse_alertmanager(json.dumps(listed).encode())[0].id,
         parse_prometheus(json.dumps({"status": "success", "data": {"alerts": active}}).encode())[0].id,
     }

@@ -1,11 +1,14 @@
 """Dagster's UI as a person uses it, on the shipped capture: look, backfill, re-execute. Pictures are kept."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -50,11 +53,11 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory):
-    """Yield the web server of a platform that replays the shipped capture."""
+def config(chromium: str, tmp_path_factory: pytest.TempPathFactory):
+    """Yield the settings of a platform that replays the shipped capture."""
     given = os.environ.get("MEV_UI_TEST_URL_PORT")  # a platform that is up already
     if given:
-        yield Webserver(Settings(webserver_port=int(given)))
+        yield Settings(webserver_port=int(given))
         return
     home = tmp_path_factory.mktemp("ui")
     ports = {
@@ -67,9 +70,16 @@ def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory):
         subprocess.run(
             [*mev, "up", "--speed", "8", "--wait", "400"], env=environment, check=True, timeout=500
         )
-        yield Webserver(Settings(webserver_port=int(ports["MEV_WEBSERVER_PORT"])))
+        yield Settings(
+            webserver_port=int(ports["MEV_WEBSERVER_PORT"]), ingest_port=int(ports["MEV_INGEST_PORT"])
+        )
     finally:
         subprocess.run([*mev, "down"], env=environment, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def platform(config: Settings) -> Webserver:
+    return Webserver(config)
 
 
 @pytest.fixture(scope="module")
@@ -240,3 +250,24 @@ def test_a_selection_of_a_run_is_re_executed_by_clicking(site, browser, platform
     assert part["status"] == "SUCCESS"
     assert part["stepKeysToExecute"] == ["mev_labels"]
     assert part["tags"]["mev/block"] == whole["tags"]["mev/block"]
+
+
+def test_an_alert_posted_to_the_daemon_becomes_a_run_with_its_labels(site, browser, platform, config):
+    block = searched(platform)[0]["tags"]["dagster/partition"]
+    started = datetime.now(UTC).isoformat()
+    alert = {"status": "firing", "startsAt": started}
+    alert["labels"] = {"alertname": "BlockLagHigh", "block": block, "severity": "page", "started": started}
+    body = json.dumps({"version": "4", "alerts": [alert]}).encode()
+    url = f"http://{config.host}:{config.ingest_port}/alerts"
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+    urllib.request.urlopen(request, timeout=30).close()
+    (of_alert,) = until(
+        lambda: runs(platform, tags=[{"key": "mev/alert.started", "value": started}]), "the alert's run"
+    )
+    run = ended(platform, of_alert["runId"])
+    assert run["status"] == "SUCCESS"
+    assert (run["tags"]["mev/block"], run["tags"]["mev/alert.severity"]) == (block, "page")
+    browser.open(f"{site}/runs/{run['runId']}", "Success", "Launched by")
+    browser.press_button("View tags and config")
+    browser.wait_for("mev/alert.alertname")
+    browser.picture("alert_run")
