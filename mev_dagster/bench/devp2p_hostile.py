@@ -58,7 +58,8 @@ async def hostile_memory(options: Options) -> list[Result]:
 
 
 async def _stage(stage: str, count: int, limit_kib: float) -> Result:
-    async with _listening(InboundLimits(peers=count, pending=count)) as network:
+    room = max(count, WARM_UP)
+    async with _listening(InboundLimits(peers=room, pending=room)) as network:
         async with _strangers(network, stage, WARM_UP):
             pass  # what the first ones cost is code, caches and pools
         before, resident_before = _traced(), _rss()
