@@ -71,5 +71,5 @@ class NodeSource:
         return found
 
     def prestate(self, number: int) -> StateSource:
-        """Return the state after the parent of this block, loaded as it is asked for."""
-        return RpcState(self._rpc, number - 1)
+        """Return the state after the parent of this block, loaded as it is asked for, and proven."""
+        return RpcState.at(self._rpc, number - 1)

@@ -23,6 +23,8 @@ from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 
 _HASH_BYTES, _ADDRESS_BYTES = 32, 20
 _SLOTS_PER_REQUEST = 256
+# What a trie does not hold is zero. anvil keeps some zeros as leaves, which says the same.
+_NOTHING = rlp.encode_int(0)
 _BLOCK_HASHES = 256  # how far back BLOCKHASH sees
 _ACCOUNTS_KEPT, _SLOTS_KEPT, _CODES_KEPT = 100_000, 1_000_000, 10_000
 
@@ -234,12 +236,11 @@ class RpcState:
         }
         absent = (balance, nonce, code_hash) == (0, 0, EMPTY_CODE_HASH)
         if self._state_root is not None:
-            account = b"" if absent else rlp.encode([nonce, balance, storage_root, code_hash])
+            account = _NOTHING if absent else rlp.encode([nonce, balance, storage_root, code_hash])
             _check_proof(self._state_root, keccak(address), account, answer.get("accountProof"), "account")
             for (slot, value), proof in zip(found.items(), proofs, strict=True):
-                encoded = rlp.encode_int(value) if value else b""
-                key = keccak(slot.to_bytes(32, "big"))
-                _check_proof(storage_root, key, encoded, proof.get("proof"), f"slot {slot:#x}")
+                key, nodes = keccak(slot.to_bytes(32, "big")), proof.get("proof")
+                _check_proof(storage_root, key, rlp.encode_int(value), nodes, f"slot {slot:#x}")
         self._cache.accounts[address] = ABSENT_ACCOUNT if absent else Account(balance, nonce, code_hash)
         self._address_of_code[code_hash] = address
         self._cache.slots.update({(address, slot): value for slot, value in found.items()})
@@ -268,7 +269,7 @@ def fetch_header(rpc: JsonRpc, number: int) -> Header:
 def _check_proof(root: bytes, key: bytes, expected: bytes, nodes: Any, what: str) -> None:
     try:
         proof = nodes_by_hash(bytes.fromhex(node.removeprefix("0x")) for node in nodes)
-        proven = PartialTrie(root, proof).get(key) or b""
+        proven = PartialTrie(root, proof).get(key) or _NOTHING
     except (TypeError, ValueError, AttributeError, MevError) as error:
         raise NodeAnswerError(f"{what}: no proof under root 0x{root.hex()}: {error}") from error
     if proven != expected:

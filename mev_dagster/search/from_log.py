@@ -9,8 +9,9 @@ from mev_dagster.errors import InputError
 from mev_dagster.events.types import Event
 from mev_dagster.evm.blocks import block_env
 from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.rpc_rounds import load_by_rounds
 from mev_dagster.evm.rpc_state import RpcState
-from mev_dagster.evm.types import BlockEnv, SimulationEngine
+from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSource
 from mev_dagster.features.mempool import PendingSet, pending_before
 from mev_dagster.search.inputs import SearchInputs, searcher_of
 from mev_dagster.search.searcher import find_deployed
@@ -69,9 +70,15 @@ def loaded(
     """
     parties = {address for entry in pending.txs for address in (entry.tx.sender, entry.tx.to) if address}
     state.prefetch([(address, ()) for address in sorted(parties)], codes=True)
-    session = engine.session(state, env)
-    for entry in pending.txs:
-        if entry.tx.to is not None and entry.tx.data:
-            session.run((entry.tx,))
+    calls = [entry.tx for entry in pending.txs if entry.tx.to is not None and entry.tx.data]
+
+    def execute(source: StateSource) -> None:
+        session = engine.session(source, env)
+        for call in calls:
+            session.run((call,))
+
+    if engine.name == "revm":  # the reference takes longer to execute again than a near node to answer
+        load_by_rounds(state, execute)
+    execute(state)
     state.prefetch([(pair, (*TOKEN_SLOTS, RESERVES_SLOT)) for pair in sorted(set(known_pairs))], codes=True)
     return replace(state.recorded(), fallback=state)
