@@ -86,12 +86,16 @@ def execute_block(
     receipts = receipts_of(block.transactions, sim.txs, env.fork)
     return BlockResult(
         receipts=receipts,
-        receipts_root=receipts_root(receipts) if env.fork >= Fork.BYZANTIUM else None,
+        receipts_root=_root_of(receipts, sim) if env.fork >= Fork.BYZANTIUM else None,
         gas_used=sim.gas_used,
         state_diff=sim.state_diff,
         state_diff_hash=sim.state_diff_hash,
         sim=sim,
     )
+
+
+def _root_of(receipts: Sequence[Receipt], sim: SimResult) -> bytes:
+    return receipts_root(receipts) if sim.receipts_root is None else sim.receipts_root
 
 
 def receipts_of(

@@ -117,7 +117,10 @@ class RevmEngine:
         session = self.session(state, env, begin_block=begin_block)
         results = session.commit(txs)
         session.credit(withdrawals, rewards)
-        return session.result(results, requests=session.end_block(results) if end_block else ())
+        if not end_block:
+            return session.result(results)
+        found = session.result(results, requests=session.end_block(results))
+        return replace(found, receipts_root=session.receipts_root())
 
     def session(
         self,
@@ -272,6 +275,15 @@ class RevmSession:
             state_diff_hash=digest,
             requests=requests,
         )
+
+    def receipts_root(self) -> bytes | None:
+        """Return the root of the receipts of what is committed; before Byzantium they held a state's root."""
+        return self._native.receipts_root() if self._env.fork >= Fork.BYZANTIUM else None
+
+    @property
+    def seconds_executing(self) -> float:
+        """How long transactions were executed, without packing them and telling of them."""
+        return float(self._native.seconds_executing())
 
     def _pack(self, tx: Transaction) -> bytes:
         """Return the record of a transaction; candidates of one block share most of theirs."""

@@ -203,7 +203,10 @@ class AccountDiff:
 
 @dataclass(frozen=True, slots=True)
 class SimResult:
-    """The outcome of a list of transactions executed in order on one state."""
+    """The outcome of a list of transactions executed in order on one state.
+
+    `receipts_root` is of whole blocks, and None where the engine leaves it to whoever makes the receipts.
+    """
 
     engine: str
     fork: Fork
@@ -212,6 +215,7 @@ class SimResult:
     state_diff: Mapping[bytes, AccountDiff]
     state_diff_hash: bytes
     requests: tuple[bytes, ...] = ()
+    receipts_root: bytes | None = field(default=None, compare=False)
 
 
 class StateSession(Protocol):

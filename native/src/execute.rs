@@ -8,6 +8,7 @@ use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, TxKind, U256};
 
 use crate::limits::{Budget, Limits, STEP_LIMIT, TIME_LIMIT};
+use crate::receipts;
 use crate::state::{State, Touched};
 use crate::steps::Steps;
 use crate::watch::{Call, Meter, Report, Watcher};
@@ -45,6 +46,7 @@ pub enum Stop {
 pub struct Executed {
     pub result: ExecutionResult<HaltReason>,
     pub touched: Touched,
+    pub receipt: Vec<u8>,
     pub calls: Vec<Call>,
     pub meter: Option<Box<Meter>>,
 }
@@ -54,6 +56,8 @@ pub struct Executed {
 pub struct How {
     pub limits: Limits,
     pub report: Report,
+    /// Receipts are made for what is committed, not for trials.
+    pub receipts: bool,
 }
 
 type Evm<'a, I = Watcher> = MainnetEvm<MainnetContext<&'a mut State>, I>;
@@ -77,11 +81,14 @@ pub fn execute(state: &mut State, block: &mut Block, how: How, txs: Vec<Tx>) -> 
     let mut reports = Vec::with_capacity(txs.len());
     let mut stop = None;
     for tx in txs {
-        let blob_gas = tx.blob_gas;
+        let (tx_type, blob_gas) = (tx.env.tx_type, tx.blob_gas);
         match execute_one(&mut evm, how, tx, room) {
-            Ok(report) => {
+            Ok(mut report) => {
                 room.0 -= report.result.tx_gas_used();
                 room.1 -= blob_gas;
+                if how.receipts {
+                    report.receipt = receipts::encode(tx_type, block.env.gas_limit - room.0, &report.result);
+                }
                 reports.push(report);
             }
             Err(reason) => {
@@ -106,7 +113,7 @@ fn execute_one(evm: &mut Evm<'_>, how: How, tx: Tx, room: (u64, u64)) -> Result<
     let result = outcome.map_err(stop_of)?;
     let touched = evm.ctx.journaled_state.database.apply(journal);
     let watched = std::mem::take(&mut evm.inspector);
-    Ok(Executed { result, touched, calls: watched.calls, meter: watched.meter })
+    Ok(Executed { result, touched, receipt: Vec::new(), calls: watched.calls, meter: watched.meter })
 }
 
 fn stop_of(error: EVMError<Missing>) -> Stop {

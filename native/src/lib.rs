@@ -6,6 +6,7 @@
 mod diff;
 mod execute;
 mod limits;
+mod receipts;
 mod session;
 mod state;
 mod steps;

@@ -1,6 +1,7 @@
 //! The Python side: worlds and sessions.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -13,6 +14,7 @@ use revm::primitives::{Address, B256, Bytes, U256};
 use crate::diff::{AccountDiff, diff_hash, state_diff};
 use crate::execute::{Block, Executed, How, Outcome, Stop, execute, outcome, steps, system_call};
 use crate::limits::Limits;
+use crate::receipts::ordered_root;
 use crate::state::State;
 use crate::watch::{Call, Meter, Report};
 use crate::wire::{Malformed, Tx};
@@ -60,6 +62,8 @@ pub struct Session {
     state: State,
     block: Block,
     how: How,
+    receipts: Vec<Vec<u8>>,
+    executing: Duration,
     room_before_trial: (u64, u64),
 }
 
@@ -111,7 +115,10 @@ impl Session {
             how: How {
                 limits: Limits { steps: max_steps, seconds: max_seconds },
                 report: Report { calls, analytics },
+                receipts: true,
             },
+            receipts: Vec::new(),
+            executing: Duration::ZERO,
             room_before_trial: (0, 0),
         })
     }
@@ -123,11 +130,19 @@ impl Session {
         packed: Vec<Bound<'py, PyBytes>>,
     ) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyTuple>>)> {
         let txs = packed.iter().map(|tx| Tx::read(tx.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let Self { state, block, how, .. } = self;
-        let (reports, stop) = py.detach(|| execute(state, block, *how, txs));
+        let Self { state, block, how, receipts, executing, .. } = self;
+        let (reports, stop) = py.detach(|| {
+            let started = Instant::now();
+            let done = execute(state, block, *how, txs);
+            *executing += started.elapsed();
+            done
+        });
         let ints = Ints::new(py)?;
         let results = PyList::empty(py);
-        for executed in reports {
+        for mut executed in reports {
+            if how.receipts {
+                receipts.push(std::mem::take(&mut executed.receipt));
+            }
             if how.report.is_wanted() {
                 let watched = ints.watched(&executed)?;
                 results.append((ints.report(executed)?, watched))?;
@@ -193,12 +208,14 @@ impl Session {
 
     /// Begin a trial: what is executed from here is taken back by `end_trial`.
     fn begin_trial(&mut self) {
+        self.how.receipts = false;
         self.state.begin_trial();
         self.room_before_trial = (self.block.gas_left, self.block.blob_gas_left);
     }
 
     /// Take back what was executed since `begin_trial`.
     fn end_trial(&mut self) {
+        self.how.receipts = true;
         self.state.end_trial();
         (self.block.gas_left, self.block.blob_gas_left) = self.room_before_trial;
     }
@@ -232,6 +249,17 @@ impl Session {
         let (head, code) = known().map_err(|missing: Missing| PyRuntimeError::new_err(missing.to_string()))?;
         let balance = Ints::new(py)?.int(head.balance)?;
         Ok((balance, head.nonce, PyBytes::new(py, code.original_byte_slice())))
+    }
+
+    /// The root of the receipts of what is committed, as headers since Byzantium hold it.
+    fn receipts_root<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let root = py.detach(|| ordered_root(&self.receipts));
+        PyBytes::new(py, root.as_slice())
+    }
+
+    /// Seconds spent executing transactions, without reading them and telling of them.
+    fn seconds_executing(&self) -> f64 {
+        self.executing.as_secs_f64()
     }
 
     /// The gas and blob gas that are left in the block.

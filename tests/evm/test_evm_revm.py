@@ -23,10 +23,11 @@ from hypothesis import strategies as st
 from test_evm_interpreters import FORKS, code
 
 from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.receipts import receipts_root
 from mev_dagster.chain.signing import create_address
 from mev_dagster.errors import InputError, MissingState, UnsupportedFork
 from mev_dagster.evm.block_files import load_block_file
-from mev_dagster.evm.blocks import execute_block
+from mev_dagster.evm.blocks import execute_block, receipts_of
 from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.prestate import AccountOverride, Prestate
@@ -208,6 +209,15 @@ def test_a_balance_credited_after_the_transactions_is_in_the_diff(engines):
     assert result.state_diff[BOB].balance_wei == 10 * ETHER + 7
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 16, 17, 127, 128, 129, 300])
+def test_its_receipts_root_is_that_of_its_receipts(engines, count):
+    state = world(COUNTER).with_overrides({ALICE: AccountOverride(balance_wei=10_000 * ETHER)})
+    txs = [transaction(0, nonce=nonce, gas_limit=80_000, type=nonce % 3) for nonce in range(count)]
+    env = replace(PRAGUE, gas_limit=60_000_000)
+    result = engines[1].simulate(state, env, txs, end_block=True)
+    assert result.receipts_root == receipts_root(receipts_of(tuple(txs), result.txs, Fork.PRAGUE))
+
+
 def test_two_states_do_not_mix(engines):
     poor = world(COUNTER).with_overrides({ALICE: AccountOverride(balance_wei=1)})
     native = engines[1]
@@ -258,5 +268,6 @@ def test_a_mainnet_block_comes_out_as_on_the_reference(fixtures, engines, number
     )
     assert native.state_diff_hash == reference.state_diff_hash
     assert native.state_diff == reference.state_diff
+    assert native.sim.receipts_root == reference.receipts_root
     for wanted, found in zip(reference.sim.txs, native.sim.txs, strict=True):
         assert found == wanted

@@ -1,0 +1,145 @@
+//! Receipts of a block that is being built, and the root that its header commits to.
+
+use revm::context::result::{ExecutionResult, HaltReason};
+use revm::primitives::{B256, Log, keccak256};
+
+const BLOOM_BYTES: usize = 256;
+const EMPTY_ROOT: B256 =
+    revm::primitives::b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
+
+/// Return a receipt as the trie holds it (EIP-2718, EIP-658).
+pub fn encode(tx_type: u8, cumulative_gas: u64, result: &ExecutionResult<HaltReason>) -> Vec<u8> {
+    let mut logs = Vec::new();
+    let mut bloom = [0; BLOOM_BYTES];
+    for log in result.logs() {
+        note(&mut bloom, log.address.as_slice());
+        log.topics().iter().for_each(|topic| note(&mut bloom, topic.as_slice()));
+        logs.extend(encode_log(log));
+    }
+    let mut fields = Vec::with_capacity(BLOOM_BYTES + logs.len() + 16);
+    put_bytes(&mut fields, if result.is_success() { &[1] } else { &[] });
+    put_bytes(&mut fields, trimmed(&cumulative_gas.to_be_bytes()));
+    put_bytes(&mut fields, &bloom);
+    fields.extend(list(&logs));
+    let mut receipt = list(&fields);
+    if tx_type > 0 {
+        receipt.insert(0, tx_type);
+    }
+    receipt
+}
+
+/// Set the three bits of a log's address or topic (Yellow Paper, section 4.3.1).
+fn note(bloom: &mut [u8; BLOOM_BYTES], item: &[u8]) {
+    let hash = keccak256(item);
+    for pair in hash[..6].chunks_exact(2) {
+        let bit = usize::from(u16::from_be_bytes([pair[0], pair[1]])) % (BLOOM_BYTES * 8);
+        bloom[BLOOM_BYTES - 1 - bit / 8] |= 1 << (bit % 8);
+    }
+}
+
+fn encode_log(log: &Log) -> Vec<u8> {
+    let mut topics = Vec::new();
+    log.topics().iter().for_each(|topic| put_bytes(&mut topics, topic.as_slice()));
+    let mut fields = Vec::new();
+    put_bytes(&mut fields, log.address.as_slice());
+    fields.extend(list(&topics));
+    put_bytes(&mut fields, &log.data.data);
+    list(&fields)
+}
+
+/// Return the root of the trie that holds the items under the RLP of their positions.
+pub fn ordered_root(items: &[Vec<u8>]) -> B256 {
+    if items.is_empty() {
+        return EMPTY_ROOT;
+    }
+    let mut entries: Vec<_> = items.iter().enumerate().map(|(index, item)| (path_of(index), item)).collect();
+    entries.sort_unstable();
+    keccak256(node(&entries, 0))
+}
+
+fn path_of(index: usize) -> Vec<u8> {
+    let mut key = Vec::new();
+    put_bytes(&mut key, trimmed(&(index as u64).to_be_bytes()));
+    key.iter().flat_map(|byte| [byte >> 4, byte & 15]).collect()
+}
+
+/// Return the RLP of the node that holds the entries, whose paths agree up to `depth`.
+fn node(entries: &[(Vec<u8>, &Vec<u8>)], depth: usize) -> Vec<u8> {
+    let (first, value) = &entries[0];
+    let mut fields = Vec::new();
+    if entries.len() == 1 {
+        put_bytes(&mut fields, &compact(&first[depth..], true));
+        put_bytes(&mut fields, value);
+        return list(&fields);
+    }
+    // They are sorted, so what the first and the last share they all share.
+    let last = &entries[entries.len() - 1].0;
+    let shared = first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count();
+    if shared > 0 {
+        put_bytes(&mut fields, &compact(&first[depth..depth + shared], false));
+        put_reference(&mut fields, node(entries, depth + shared));
+        return list(&fields);
+    }
+    let mut rest = entries;
+    for nibble in 0..16 {
+        let here = rest.partition_point(|(path, _)| path[depth] == nibble);
+        let (below, beyond) = rest.split_at(here);
+        if below.is_empty() {
+            fields.push(0x80);
+        } else {
+            put_reference(&mut fields, node(below, depth + 1));
+        }
+        rest = beyond;
+    }
+    fields.push(0x80); // no position's RLP is the beginning of another's
+    list(&fields)
+}
+
+fn put_reference(fields: &mut Vec<u8>, node: Vec<u8>) {
+    if node.len() < 32 {
+        fields.extend(node);
+    } else {
+        put_bytes(fields, keccak256(node).as_slice());
+    }
+}
+
+/// The hex-prefix encoding of a path (Yellow Paper, appendix C).
+fn compact(path: &[u8], ends: bool) -> Vec<u8> {
+    let flag = if ends { 2 } else { 0 };
+    let (head, rest) = match path.len() % 2 {
+        1 => ((flag + 1) << 4 | path[0], &path[1..]),
+        _ => (flag << 4, path),
+    };
+    std::iter::once(head).chain(rest.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1])).collect()
+}
+
+fn trimmed(number: &[u8; 8]) -> &[u8] {
+    &number[number.iter().take_while(|byte| **byte == 0).count()..]
+}
+
+fn put_bytes(target: &mut Vec<u8>, bytes: &[u8]) {
+    if let [byte @ 0..0x80] = bytes {
+        target.push(*byte);
+        return;
+    }
+    put_header(target, 0x80, bytes.len());
+    target.extend_from_slice(bytes);
+}
+
+fn list(fields: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(fields.len() + 5);
+    put_header(&mut encoded, 0xC0, fields.len());
+    encoded.extend_from_slice(fields);
+    encoded
+}
+
+fn put_header(target: &mut Vec<u8>, offset: u8, length: usize) {
+    if length < 56 {
+        target.push(offset + length as u8);
+        return;
+    }
+    let size = (length as u64).to_be_bytes();
+    let size = trimmed(&size);
+    target.push(offset + 55 + size.len() as u8);
+    target.extend_from_slice(size);
+}
