@@ -1,10 +1,11 @@
 """Which forks the chain behind a node runs: by our own schedules, checked against what the node says.
 
-`eth_config` (EIP-7910) tells when a node's present and next forks began and what they hold. A public chain
-that has forked since this was written is thereby noticed, and a private one needs no entry here.
+`eth_config` (EIP-7910) tells when a node's present and next forks begin and what they hold. A public chain
+that forks in a way unknown when this was written is thereby noticed, and a private one needs no entry here.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mev_dagster.chain.forks import (
@@ -34,16 +35,14 @@ def is_anvil(rpc: JsonRpc) -> bool:
 
 
 def schedule_of(rpc: JsonRpc) -> ForkSchedule:
-    """Return the forks of the node's chain, or raise `UnsupportedFork` where they are not known here."""
+    """Return the forks of the node's chain, or raise `UnsupportedFork` where its present one is not known."""
     chain_id = _chain_id(rpc)
     if is_anvil(rpc):
         return devnet_schedule(_fork_of_anvil(rpc), chain_id=chain_id)
     config = rpc.batch_settled([("eth_config", [])])[0]
     if is_public_chain(chain_id):
         schedule = schedule_for(chain_id)
-        if isinstance(config, Mapping):
-            _check_present(rpc, schedule, config.get("current"))
-        return schedule
+        return _with_unknown_forks(schedule, config) if isinstance(config, Mapping) else schedule
     if not isinstance(config, Mapping) or not isinstance(config.get("current"), Mapping):
         raise UnsupportedFork(
             f"{rpc.shown_url}: chain {chain_id} is not known here, and the node has no eth_config to ask"
@@ -70,13 +69,16 @@ def _fork_of_anvil(rpc: JsonRpc) -> Fork:
         raise UnsupportedFork(f"{rpc.shown_url}: anvil runs {name}, which is not known here") from None
 
 
-def _check_present(rpc: JsonRpc, schedule: ForkSchedule, present: Any) -> None:
-    """Refuse a chain whose present fork began at a time that our schedule does not have."""
-    began = present.get("activationTime") if isinstance(present, Mapping) else None
-    if isinstance(began, int) and began and began not in {start for start, _ in schedule.by_timestamp}:
-        raise UnsupportedFork(
-            f"{rpc.shown_url}: chain {schedule.chain_id} forked at {began}, which is not in the schedule here"
-        )
+def _with_unknown_forks(schedule: ForkSchedule, config: Mapping[str, Any]) -> ForkSchedule:
+    """Add a fork that no engine here executes wherever the node has one that our schedule does not know."""
+    known = {start for start, _ in schedule.by_timestamp}
+    entries = (config.get(name) for name in ("current", "next", "last"))
+    begun = {entry.get("activationTime") for entry in entries if isinstance(entry, Mapping)}
+    # Zero is a fork from before the first block.
+    unknown = sorted(start for start in begun if isinstance(start, int) and start and start not in known)
+    return replace(
+        schedule, by_timestamp=(*schedule.by_timestamp, *((start, Fork.AMSTERDAM) for start in unknown))
+    )
 
 
 def _fork_of(rpc: JsonRpc, present: Mapping[str, Any]) -> Fork:

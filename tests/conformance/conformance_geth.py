@@ -71,14 +71,15 @@ def genesis(
     *,
     chain_id: int = 1337,
     fork: Fork = Fork.PRAGUE,
+    since: int = 0,
     alloc: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict:
-    """A chain that runs one fork from its first block, with one rich account and what else is given."""
+    """A chain of one fork, which may begin later, with one rich account and what else is given."""
     names = ["homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg"]
     config: dict[str, Any] = {f"{name}Block": 0 for name in (*names, "istanbul", "berlin", "london")}
     config |= {"chainId": chain_id, "terminalTotalDifficulty": 0, "terminalTotalDifficultyPassed": True}
     timed = [name for name in Fork if Fork.SHANGHAI <= name <= fork]
-    config |= {f"{name.name.lower()}Time": 0 for name in timed}
+    config |= {f"{name.name.lower()}Time": since if name is fork else 0 for name in timed}
     config["depositContractAddress"] = "0x00000000219ab540356cbb839cbe05303d7705fa"
     config["blobSchedule"] = {
         name.name.lower(): {

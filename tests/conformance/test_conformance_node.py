@@ -26,6 +26,7 @@ from evm_worlds import (
 )
 
 from mev_dagster.chain.forks import Fork
+from mev_dagster.errors import UnsupportedFork
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.node import NodeEngine
 from mev_dagster.evm.node_forks import schedule_of
@@ -72,6 +73,16 @@ async def test_every_rule_gives_on_geth_what_it_gives_on_the_reference(tmp_path,
                 wrong[probe.name] = str(difference)[:600]
     record_property("transactions", executed)
     assert not wrong
+
+
+async def test_a_public_chain_refuses_blocks_past_a_fork_that_only_the_node_knows(tmp_path):
+    begins = 1_790_000_000
+    async with geth(tmp_path, ALICE, chain_id=1, fork=Fork.OSAKA, since=begins) as client:
+        schedule = schedule_of(client.rpc)
+        assert schedule.fork_at(25_000_000, begins - 1) == Fork.BPO2
+        env = replace(PRAGUE, chain_id=1, number=25_000_000, fork=schedule.fork_at(25_000_000, begins))
+        with pytest.raises(UnsupportedFork):
+            get_engine().simulate(world(), env, [])
 
 
 async def test_the_nodes_own_state_is_pinned_and_proven(tmp_path):

@@ -32,10 +32,13 @@ LINKED = b"\x5f" + b"\x54" * 30 + push(200) + b"\x55\x00"
 CHAINED = bytes.fromhex("c4" * 20)
 
 
-@pytest.fixture(params=["py_evm", "revm"])
+needs_revm = pytest.mark.skipif(
+    not native_is_installed(), reason="mev_native is not installed: run `make native`"
+)
+
+
+@pytest.fixture(params=["py_evm", pytest.param("revm", marks=needs_revm)])
 def engine(request):
-    if request.param == "revm" and not native_is_installed():
-        pytest.skip("mev_native is not installed: run `make native`")
     return get_engine(request.param)
 
 
@@ -161,8 +164,9 @@ def test_a_state_that_forgets_asks_again_and_gives_the_same(rpc, engine):
         state.advance(fetch_header(rpc, 101), {})
 
 
-def test_simulate_takes_a_block_of_a_node_and_tells_its_cost(rpc, engine, capsys, tmp_path):
-    arguments = ["simulate", "101", "--rpc", rpc.shown_url, "--engine", engine.name, "--store", str(tmp_path)]
+@pytest.mark.parametrize("name", ["py_evm", "node", pytest.param("revm", marks=needs_revm)])
+def test_simulate_takes_a_block_of_a_node_and_tells_its_cost(rpc, name, capsys, tmp_path):
+    arguments = ["simulate", "101", "--rpc", rpc.shown_url, "--engine", name, "--store", str(tmp_path)]
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--json"])
     document = json.loads(capsys.readouterr().out)
