@@ -42,7 +42,17 @@ from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_o
 from resources.chain import ChainResource
 from resources.engine import EngineResource, judge_of
 from resources.event_log import EventLogResource
-from resources.lanes import BLOCK_HASH_TAG, COLD, COLD_NICENESS, HOT, LANE_TAG, lane_of
+from resources.lanes import (
+    BLOCK_HASH_TAG,
+    BLOCK_TAG,
+    CAPTURE_TAG,
+    COLD,
+    COLD_NICENESS,
+    HOT,
+    LANE_TAG,
+    WINDOW_TAG,
+    lane_of,
+)
 from resources.store import StoreResource
 
 BLOCKS_HELD = 16
@@ -256,7 +266,7 @@ class BlockSearchResource(dg.ConfigurableResource):
         if key not in _SEARCHES:
             while len(_SEARCHES) >= BLOCKS_HELD:
                 _SEARCHES.popitem(last=False)
-            _SEARCHES[key] = BlockSearch(
+            block = _SEARCHES[key] = BlockSearch(
                 number,
                 self.store.client,
                 self.event_log.reader(),
@@ -266,7 +276,23 @@ class BlockSearchResource(dg.ConfigurableResource):
                 context.run_id,
                 context.run.tags,
             )
+            _tag(context, block)
         return _SEARCHES[key]
+
+
+def _tag(context: dg.AssetExecutionContext, block: BlockSearch) -> None:
+    """Tag a run that a person started with what it is about, as sensors tag theirs."""
+    keys = context.partition_keys
+    if WINDOW_TAG in context.run.tags or str(block.number) != keys[0]:
+        return
+    capture = settings().capture
+    about = {
+        BLOCK_TAG: "-".join(dict.fromkeys((keys[0], keys[-1]))),
+        **({CAPTURE_TAG: capture.name} if capture else {}),
+    }
+    if len(keys) == 1:
+        about[WINDOW_TAG] = f"{log_identity(block.reader)}:{block.span.last_seq}"
+    context.instance.add_run_tags(context.run_id, about)
 
 
 _SEARCHES: OrderedDict[tuple[str, int], BlockSearch] = OrderedDict()
