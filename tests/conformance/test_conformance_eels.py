@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evm"))
 
-from evm_probes import PROBES, Probe
+from evm_probes import PROBES, Probe, kind_of
 from evm_worlds import ALICE, BOB, CONTRACT, KEYS, at, push, transaction, world
 from test_evm_interpreters import code as programs
 
@@ -90,12 +90,11 @@ def test_random_code_ends_as_specified(specification, code, data, fork, gas):
     state = world(code, storage={0: 1, 255: 2**255}).with_overrides(
         {ALICE: AccountOverride(balance_wei=10**20)}
     )
-    fees = {"type": 0} if fork < Fork.LONDON else {}
-    protected = 31_337 if fork >= Fork.SPURIOUS_DRAGON else None
+    kind = kind_of(fork) | {"gas_limit": gas}
     txs = [
-        transaction(0, data=data, gas_limit=gas, value_wei=7, chain_id=protected, **fees),
-        transaction(0, nonce=1, to=None, data=code, gas_limit=gas, chain_id=protected, **fees),
-        transaction(0, nonce=2, gas_limit=gas, chain_id=protected, **fees),
+        transaction(0, data=data, value_wei=7, **kind),
+        transaction(0, nonce=1, to=None, data=code, **kind),
+        transaction(0, nonce=2, **kind),
     ]
     assert_as_specified(specification, at(fork), state, txs)
 
@@ -122,9 +121,7 @@ def test_precompiles_answer_as_specified(specification, address, words, cut, for
     data = data[: len(data) - cut] if cut < len(data) else data
     call = push(64) + push(0) + b"\x36" + push(0) + push(0) + push(address) + push(90_000) + b"\xf1"
     keep = push(0) + b"\x55" + push(0) + b"\x51" + push(1) + b"\x55"
-    fees = {"type": 0} if fork < Fork.LONDON else {}
-    protected = 31_337 if fork >= Fork.SPURIOUS_DRAGON else None
-    tx = transaction(0, data=data, gas_limit=400_000, chain_id=protected, **fees)
+    tx = transaction(0, data=data, gas_limit=400_000, **kind_of(fork))
     assert_as_specified(specification, at(fork), world(COPY_INPUT + call + keep), [tx])
 
 
