@@ -38,10 +38,12 @@ class RowPart(Mapping[str, list[Row]]):
         self._log_id = log_id
         self._pieces: dict[str, list[Piece]] = defaultdict(list)
         self._rows: dict[str, list[Row]] = defaultdict(list)
+        self._read: dict[str, list[Row]] = {}  # rows of pieces that somebody has asked for
 
     def add(self, table: str, piece: Piece) -> None:
         """Take rows as columns."""
         self._pieces[table].append(piece)
+        self._read.pop(table, None)
 
     def append(self, table: str, row: Row) -> None:
         """Take one row."""
@@ -81,9 +83,11 @@ class RowPart(Mapping[str, list[Row]]):
     def __getitem__(self, table: str) -> list[Row]:
         if table in self._rows or table not in self._pieces:
             return self._rows.get(table, [])
-        spec, columns = TABLES[table], self.columns(table)
-        values = [spec[name].type.decode(column) for name, column in columns.items()]
-        return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+        if table not in self._read:
+            spec, columns = TABLES[table], self.columns(table)
+            values = [spec[name].type.decode(column) for name, column in columns.items()]
+            self._read[table] = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+        return self._read[table]
 
     def __iter__(self) -> Iterator[str]:
         return (table for table in {**self._pieces, **self._rows} if self.count(table))
