@@ -1,32 +1,23 @@
-"""`mev bench evm`: our py-evm engine against py-evm as it comes, on real Uniswap V2 swaps.
+"""`mev bench evm`: engine by engine on the same work, beside py-evm as it comes, and a live node.
 
-Both execute the same signed swaps on the same state in the same order; senders are recovered beforehand.
-The bundle rows try three-transaction sandwiches on one session, which stock py-evm cannot take back. A live
-node gives the figures of the node engine, and what loading a state lazily costs in requests and bytes.
+The table is `bench/engines.py`; the node gives the figures of its engine, and what loading a state lazily
+costs in requests and bytes.
 """
 
 import time
 from collections.abc import Iterator
 
-from mev_dagster.bench import revm
+from mev_dagster.bench import engines
 from mev_dagster.bench.harness import Options, Result, interleave, judge
-from mev_dagster.bench.stock_py_evm import VERSION, StockPyEvm
-from mev_dagster.bench.uniswap import ETHER, SANDWICH_GAS, UniswapWorld, build, find_modules
-from mev_dagster.chain.transactions import Transaction
+from mev_dagster.bench.uniswap import SANDWICH_GAS, UniswapWorld, build, find_modules
 from mev_dagster.demo.anvil import AnvilNode, find_anvil
 from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.node import NodeEngine
-from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.evm.rpc_state import RpcState, fetch_header
-from mev_dagster.evm.types import TxStatus
 
-SWAPS = 24
-BUNDLES = 16
-ROUNDS = 7
-AT_LEAST_STOCK = 1.4
-AT_LEAST_MGAS_PER_SECOND = 8.0
+NODE_ROUNDS = 5
 
 
 def run(options: Options) -> Iterator[Result]:
@@ -36,95 +27,19 @@ def run(options: Options) -> Iterator[Result]:
         note = "Uniswap's npm packages are absent: run `make setup` with Node.js installed"
         yield Result("evm swap", 0.0, "ms", ok=None, note=note)
         return
-    rounds = 2 if options.quick else ROUNDS
     options.step("deploying Uniswap V2")
     world = build(get_engine(), modules)
-    options.step(f"{SWAPS} swaps, ours and stock")
-    yield from _swaps(world, rounds)
-    options.step(f"{BUNDLES} sandwich bundles on one session")
-    yield from _bundles(world, rounds)
-    options.step("the native engine")
-    yield from revm.run(world, rounds)
+    yield from engines.run(world, quick=options.quick, step=options.step)
     try:
         binary = find_anvil()
     except InputError as error:
-        yield Result("evm node sandwich bundle", 0.0, "ms", ok=None, note=str(error))
+        yield Result("node: 3-transaction bundle", 0.0, "ms", ok=None, note=str(error))
         return
     options.step("the same on a live anvil node")
     with AnvilNode("--hardfork", "prague", "--no-mining", binary=binary) as node:
         rpc = JsonRpc(node.http_url)
-        yield from _node_bundles(world, rpc, rounds)
+        yield from _node_bundles(world, rpc, NODE_ROUNDS)
         yield from _prestate_cost(world, rpc)
-
-
-def _swaps(world: UniswapWorld, rounds: int) -> Iterator[Result]:
-    txs = [world.swap(0, ETHER // 10 + nonce, nonce=nonce) for nonce in range(2, 2 + SWAPS)]
-    stock = StockPyEvm(world.state, world.env)
-    decoded = stock.decode(txs)
-    engine, reference = PyEvmEngine(), PyEvmEngine(reference=True)
-
-    def ours(which: PyEvmEngine) -> int:
-        result = which.simulate(world.state, world.env, txs, begin_block=False)
-        assert all(tx.status is TxStatus.SUCCESS for tx in result.txs)
-        return result.gas_used
-
-    gas = ours(engine)
-    best = interleave(
-        {
-            "fast": lambda _: ours(engine),
-            "reference": lambda _: ours(reference),
-            "stock": lambda _: stock.run(decoded),
-        },
-        [None],
-        rounds=rounds,
-    )
-    peer = 1000 * best["stock"] / SWAPS
-    yield judge(
-        "evm swap",
-        1000 * best["fast"] / SWAPS,
-        "ms",
-        peer=VERSION,
-        peer_value=peer,
-        at_least_peer=AT_LEAST_STOCK,
-        note=f"{gas / SWAPS:,.0f} gas each",
-    )
-    yield judge(
-        "evm swap, reference loop",
-        1000 * best["reference"] / SWAPS,
-        "ms",
-        peer=VERSION,
-        peer_value=peer,
-        note="py-evm's own opcodes on our state, for information",
-    )
-    megagas = gas / 1e6
-    yield judge(
-        "evm gas",
-        1000 * best["fast"] / megagas,
-        "ms/Mgas",
-        limit_value=1000 / AT_LEAST_MGAS_PER_SECOND,
-        at_most_limit=1.0,
-        note=f"{megagas / best['fast']:.1f} Mgas/s; stock {megagas / best['stock']:.1f}",
-    )
-
-
-def _bundles(world: UniswapWorld, rounds: int) -> Iterator[Result]:
-    session = PyEvmEngine().session(world.state, world.env, begin_block=False)
-    bundle: tuple[Transaction, ...] = world.sandwich()
-    result = session.run(bundle)
-    assert tuple(tx.gas_used for tx in result.txs) == SANDWICH_GAS, "the engine is not exact"
-
-    def trials() -> None:
-        for _ in range(BUNDLES):
-            session.run(bundle)
-
-    best = interleave({"fast": lambda _: trials()}, [None], rounds=rounds)
-    per_bundle = best["fast"] / BUNDLES
-    yield judge(
-        "evm sandwich bundle",
-        1000 * per_bundle,
-        "ms",
-        note=f"{1 / per_bundle:,.0f} bundles/s on one core; {sum(SANDWICH_GAS):,} gas each",
-    )
 
 
 def _node_bundles(world: UniswapWorld, rpc: JsonRpc, rounds: int) -> Iterator[Result]:
@@ -135,7 +50,7 @@ def _node_bundles(world: UniswapWorld, rpc: JsonRpc, rounds: int) -> Iterator[Re
     # Wall time: most of it is spent in the node's process.
     best = interleave({"node": lambda _: session.run(bundle)}, [None], rounds=rounds, clock=time.perf_counter)
     yield judge(
-        "evm node sandwich bundle",
+        "node: 3-transaction bundle",
         1000 * best["node"],
         "ms",
         note="anvil as a stateless worker: whole state in every request, results with state diffs",
@@ -159,7 +74,7 @@ def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
     requests, trips, received = load(state)
     prestate = state.recorded()
     yield judge(
-        "evm prestate, cold",
+        "node: prestate, cold",
         requests,
         "requests",
         note=f"{trips} round trips, {received:,} bytes with proofs for {len(prestate.accounts)} accounts; "
@@ -167,16 +82,17 @@ def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
     )
     requests, trips, received = load(RpcState.at(rpc, number), hints=True)
     yield judge(
-        "evm prestate, hints",
+        "node: prestate, hints",
         requests,
         "requests",
         note=f"{trips} round trips, {received:,} bytes with proofs",
     )
     diff = get_engine().simulate(state, world.env, bundle, begin_block=False).state_diff
-    state.advance(fetch_header(rpc, number), diff)
+    rpc.call("evm_mine")
+    state.advance(fetch_header(rpc, number + 1), diff)
     requests, trips, received = load(state)
     yield judge(
-        "evm prestate, next block",
+        "node: prestate, next block",
         requests,
         "requests",
         note=f"{trips} round trips, {received:,} bytes with proofs",
