@@ -15,7 +15,9 @@ from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.node import NodeEngine
 from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.rpc_rounds import load_by_rounds
 from mev_dagster.evm.rpc_state import RpcState, fetch_header
+from mev_dagster.evm.types import SimResult, StateSource
 
 NODE_ROUNDS = 5
 
@@ -61,12 +63,18 @@ def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
     number = _install(world, rpc)
     bundle = world.sandwich()
 
-    def load(state: RpcState, *, hints: bool = False) -> tuple[int, int, int]:
+    def execute(source: StateSource) -> SimResult:
+        return get_engine().simulate(source, world.env, bundle, begin_block=False)
+
+    def load(state: RpcState, *, hints: bool = False, rounds: bool = False) -> tuple[int, int, int]:
         requests, trips, received = rpc.requests, rpc.round_trips, rpc.bytes_received
         if hints:
             state.prefetch_hints(bundle)
+        if hints or rounds:
             state.prefetch_transactions(bundle, world.env.coinbase)
-        result = get_engine().simulate(state, world.env, bundle, begin_block=False)
+        if rounds:
+            load_by_rounds(state, execute)
+        result = execute(state)
         assert tuple(tx.gas_used for tx in result.txs) == SANDWICH_GAS
         return rpc.requests - requests, rpc.round_trips - trips, rpc.bytes_received - received
 
@@ -87,7 +95,14 @@ def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
         "requests",
         note=f"{trips} round trips, {received:,} bytes with proofs",
     )
-    diff = get_engine().simulate(state, world.env, bundle, begin_block=False).state_diff
+    requests, trips, received = load(RpcState.at(rpc, number), rounds=True)
+    yield judge(
+        "evm prestate, rounds",
+        requests,
+        "requests",
+        note=f"{trips} round trips, {received:,} bytes with proofs",
+    )
+    diff = execute(state).state_diff
     rpc.call("evm_mine")
     state.advance(fetch_header(rpc, number + 1), diff)
     requests, trips, received = load(state)
