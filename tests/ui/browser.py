@@ -24,6 +24,12 @@ FIND = """(() => {
   return [box.x + box.width / 2, box.y + box.height / 2];
 })()"""
 
+SCROLL = """(() => {
+  const found = [...document.querySelectorAll('button, a, span, div, td')]
+    .filter(element => element.textContent.trim() === %s).pop();
+  if (found) found.scrollIntoView({block: 'start'});
+  return !!found;
+})()"""
 
 PRESS = """(() => {
   const button = [...document.querySelectorAll('button')]
@@ -86,13 +92,23 @@ class Browser:
         self._until(lambda: word not in (self.evaluate("document.body.innerText") or word), f"{word!r} to go")
 
     def click(self, text: str) -> None:
-        x, y = self._until(lambda: self.evaluate(FIND % json.dumps(text)), f"{text!r} to click")
+        """Click what shows exactly these words, once it has come to rest: menus slide in."""
+        x, y = self._until(lambda: self._resting_place(text), f"{text!r} to click")
         for kind in ("mousePressed", "mouseReleased"):
             self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def show(self, text: str) -> None:
+        """Scroll to what shows exactly these words."""
+        self._until(lambda: self.evaluate(SCROLL % json.dumps(text)), f"{text!r} to show")
 
     def press_button(self, beginning: str) -> None:
         """Press the last button whose words begin so, once it can be pressed."""
         self._until(lambda: self.evaluate(PRESS % json.dumps(beginning)), f"a button {beginning!r}")
+
+    def press(self, selector: str) -> None:
+        """Press what a CSS selector finds, shown whole or not."""
+        script = f"(e => (e && e.click(), !!e))(document.querySelector({json.dumps(selector)}))"
+        self._until(lambda: self.evaluate(script), f"{selector} to press")
 
     def open_menu_of(self, beginning: str) -> None:
         """Press the arrow beside the last button whose words begin so."""
@@ -107,6 +123,11 @@ class Browser:
         self._socket.close()
         self._process.terminate()
         self._process.wait(30)
+
+    def _resting_place(self, text: str) -> list[float] | None:
+        before = self.evaluate(FIND % json.dumps(text))
+        time.sleep(0.15)
+        return before if before and before == self.evaluate(FIND % json.dumps(text)) else None
 
     def _until(self, condition: Any, what: str) -> Any:
         deadline = time.monotonic() + DEADLINE_SECONDS

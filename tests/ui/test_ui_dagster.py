@@ -164,6 +164,7 @@ def test_an_asset_page_shows_figures_plots_and_columns(site, browser):
     browser.picture("asset")
     browser.click("Plots")
     browser.wait_for("lag_ms")
+    browser.show("Metadata")
     browser.picture("asset_plots")
 
 
@@ -235,8 +236,12 @@ def test_a_failed_run_is_taken_up_from_where_it_failed(site, browser, platform, 
     browser.wait_for("From failure")
     browser.picture("re_execution_menu")
     browser.click("From failure")
-    taken_up = until(lambda: [run for run in runs(platform) if run["runId"] not in before], "the run")
-    assert taken_up[0]["parentRunId"] == failed_run
+    taken_up = until(
+        lambda: [
+            run for run in runs(platform) if run["parentRunId"] == failed_run and run["runId"] not in before
+        ],
+        "the run",
+    )
     assert taken_up[0]["tags"]["dagster/is_resume_retry"] == "true"
     ended(platform, taken_up[0]["runId"])
 
@@ -244,7 +249,7 @@ def test_a_failed_run_is_taken_up_from_where_it_failed(site, browser, platform, 
 def test_a_selection_of_a_run_is_re_executed_by_clicking(site, browser, platform):
     whole = searched(platform)[0]
     browser.open(f"{site}/runs/{whole['runId']}", "Success", "mev_labels")
-    browser.click("mev_labels")
+    browser.press('.chart-element[data-tooltip="mev_labels"]')
     browser.press_button('Re-execute (name:"mev_labels")')
     part = ended(platform, child_of(platform, whole["runId"]))
     assert part["status"] == "SUCCESS"
