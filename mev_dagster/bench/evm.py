@@ -1,13 +1,13 @@
 """`mev bench evm`: engine by engine on the same work, beside py-evm as it comes, and a live node.
 
-The table is `bench/engines.py`; the node gives the figures of its engine, and what loading a state lazily
-costs in requests and bytes.
+The table is `bench/engines.py`, the search on either engine `bench/search.py`; the node gives the figures
+of its engine, and what loading a state lazily costs in requests and bytes.
 """
 
 import time
 from collections.abc import Iterator
 
-from mev_dagster.bench import engines
+from mev_dagster.bench import engines, search
 from mev_dagster.bench.harness import Options, Result, interleave, judge
 from mev_dagster.bench.uniswap import SANDWICH_GAS, UniswapWorld, build, find_modules
 from mev_dagster.demo.anvil import AnvilNode, find_anvil
@@ -20,6 +20,7 @@ from mev_dagster.evm.rpc_state import RpcState, fetch_header
 from mev_dagster.evm.types import SimResult, StateSource
 
 NODE_ROUNDS = 5
+SEARCH_ROUNDS = 5
 
 
 def run(options: Options) -> Iterator[Result]:
@@ -32,6 +33,8 @@ def run(options: Options) -> Iterator[Result]:
     options.step("deploying Uniswap V2")
     world = build(get_engine(), modules)
     yield from engines.run(world, quick=options.quick, step=options.step)
+    options.step("searching blocks of the shipped capture")
+    yield from search.run(2 if options.quick else SEARCH_ROUNDS)
     try:
         binary = find_anvil()
     except InputError as error:

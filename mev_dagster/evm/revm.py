@@ -77,6 +77,7 @@ _SPECS = {
 }
 _STATUS = (TxStatus.SUCCESS, TxStatus.REVERTED, TxStatus.HALTED)
 _GWEI = 10**9
+_WORLDS_KEPT = 8
 _LARGEST_64 = (1 << 64) - 1
 _LARGEST_128 = (1 << 128) - 1
 
@@ -93,7 +94,7 @@ class RevmEngine:
     def __init__(self, limits: Limits = NO_LIMITS, *, want: Want = RESULTS_ONLY) -> None:
         self._limits = limits
         self._want = want
-        self._last_world: tuple[ref[Prestate], Any] | None = None
+        self._worlds: dict[int, tuple[ref[Prestate], Any]] = {}
 
     def supports(self, fork: Fork) -> bool:
         """Say whether this engine implements the fork's rules exactly.
@@ -140,11 +141,12 @@ class RevmEngine:
         return session
 
     def _world(self, state: StateSource) -> Any:
-        """Hand a state over; a prestate that was handed over last is still there."""
+        """Hand a state over; the prestates that were handed over last are still there."""
         if not isinstance(state, Prestate):
             return mev_native.World(b"", [], [], False, False)
-        if self._last_world is not None and self._last_world[0]() is state:
-            return self._last_world[1]
+        held = self._worlds.get(id(state))
+        if held is not None and held[0]() is state:
+            return held[1]
         try:
             world = mev_native.World(
                 pack_accounts(state.accounts.items()),
@@ -155,7 +157,9 @@ class RevmEngine:
             )
         except ValueError as error:
             raise InputError(f"prestate: {error}") from error
-        self._last_world = (ref(state), world)
+        while len(self._worlds) >= _WORLDS_KEPT:
+            del self._worlds[next(iter(self._worlds))]
+        self._worlds[id(state)] = (ref(state), world)
         return world
 
 
