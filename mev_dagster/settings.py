@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     fsync_interval_ms: int = Field(10, description="group-commit interval of the event log")
 
     webserver_port: int = Field(13000, description="port of Dagster's web server")
+    dagster_postgres_url: str | None = Field(
+        None, description="Postgres for Dagster's runs and events; absent = SQLite under the home"
+    )
     code_server_port: int = Field(13030, description="port of Dagster's code server")
     relay_port: int = Field(18550, description="port of the sandbox relay")
     relay_url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")

@@ -26,10 +26,11 @@ BENCHES = {
     "store": "mev_dagster.bench.store",
     "replay": "mev_dagster.bench.replay",
     "dagster": "mev_dagster.bench.dagster_runs",
+    "growth": "mev_dagster.bench.growth",
 }
 
 # runs for minutes, so only when it is named
-LONG = ("day",)
+LONG = ("day", "growth")
 
 
 def available() -> list[str]:
@@ -40,7 +41,7 @@ def available() -> list[str]:
 @app.command()
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(help="which to run; all but `day` when none is named")
+        list[str] | None, typer.Argument(help="which to run; all but `day` and `growth` when none is named")
     ] = None,
     check_budget: Annotated[
         bool, typer.Option("--check-budget", help="end with 1 when a budget is missed")

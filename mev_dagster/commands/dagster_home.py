@@ -12,24 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mev_dagster.commands.dagster_storage import storage_yaml
 from mev_dagster.settings import Settings
 
 SOCKET_PATH_LIMIT = 100  # a unix socket path may hold 107 bytes
 
 INSTANCE = """\
-run_storage:
-  module: resources.instance_storage
-  class: KeptRuns
-  config: {{base_dir: "{home}/storage"}}
-event_log_storage:
-  module: resources.instance_storage
-  class: KeptEventLog
-  config: {{base_dir: "{home}/storage"}}
-schedule_storage:
-  module: resources.instance_storage
-  class: KeptSchedules
-  config: {{base_dir: "{home}/storage"}}
-local_artifact_storage:
+{storage}local_artifact_storage:
   module: dagster._core.storage.root
   class: LocalArtifactStorage
   config: {{base_dir: "{home}/storage"}}
@@ -84,7 +73,11 @@ def prepare(config: Settings) -> Path:
     """Write `dagster.yaml` and `workspace.yaml` under the settings' home and create the databases."""
     home = config.dagster_home.resolve()
     (home / "storage").mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(INSTANCE.format(home=home, worker=worker_socket(config)))
+    file = home / "dagster.yaml"
+    file.touch(mode=0o600)  # it holds the password of a Postgres
+    file.write_text(
+        INSTANCE.format(storage=storage_yaml(config, home), home=home, worker=worker_socket(config))
+    )
     (home / "workspace.yaml").write_text(WORKSPACE.format(host=config.host, port=config.code_server_port))
     subprocess.run(
         [sys.executable, "-c", "import dagster; dagster.DagsterInstance.get()"],
