@@ -88,6 +88,9 @@ class Browser:
     def wait_for(self, word: str) -> None:
         self._until(lambda: word in (self.evaluate("document.body.innerText") or ""), f"{word!r} on the page")
 
+    def wait_for_element(self, selector: str) -> None:
+        self._until(lambda: self.evaluate(f"!!document.querySelector({json.dumps(selector)})"), selector)
+
     def wait_while(self, word: str) -> None:
         self._until(lambda: word not in (self.evaluate("document.body.innerText") or word), f"{word!r} to go")
 

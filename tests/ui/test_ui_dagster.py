@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from browser import Browser
 
+from mev_dagster.captures.format import open_capture
 from mev_dagster.commands.webserver import REPOSITORY, Webserver
+from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.settings import Settings
 from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]  # the first test starts a platform
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]  # the first test starts a platform
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "screenshots"
-DEADLINE_SECONDS = 300
-BLOCKS_FIRST = 4
-"""Blocks that have been through the whole graph before anything is looked at."""
+DEADLINE_SECONDS = 600
 NO_BLOCK = "999999999"
 GROUPS = ("sources", "ingest", "simulation", "search", "pbs", "labels", "rollups", "reports", "operations")
 UI_JOB = "__ASSET_JOB"
@@ -91,8 +91,10 @@ def browser(chromium: str, platform: Webserver, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def site(platform: Webserver) -> str:
-    """Return the UI's address once some blocks have been through the whole graph."""
-    until(lambda: len(searched(platform)) >= BLOCKS_FIRST, f"{BLOCKS_FIRST} blocks' runs")
+    """Return the UI's address once every block of the capture has been through the whole graph."""
+    with open_capture(SHIPPED_CAPTURE) as capture:
+        wanted = {str(number) for number in capture.numbers}
+    until(lambda: wanted <= {run["tags"]["mev/block"] for run in searched(platform)}, "every block's run")
     return platform.url.removesuffix("/graphql")
 
 
@@ -162,9 +164,9 @@ def test_an_asset_page_shows_figures_plots_and_columns(site, browser):
     )  # fmt: skip
     browser.wait_while("Loading")
     browser.picture("asset")
-    browser.click("Plots")
-    browser.wait_for("lag_ms")
     browser.show("Metadata")
+    browser.click("Plots")
+    browser.wait_for_element("canvas")
     browser.picture("asset_plots")
 
 
@@ -179,6 +181,8 @@ def test_the_partitions_page_lists_blocks(site, browser, platform):
 
 def test_the_checks_page_lists_what_was_held(site, browser):
     browser.open(f"{site}/assets/opportunities?view=checks", "verified_profit_is_executed", "rows_are_sound")
+    browser.click("rows_are_sound")
+    browser.wait_for("keys_are_unique")
     browser.wait_while("Loading")
     browser.picture("checks")
 
