@@ -100,7 +100,7 @@ def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
     )
     requests, trips, received = load(RpcState.at(rpc, number), rounds=True)
     yield judge(
-        "evm prestate, rounds",
+        "node: prestate, rounds",
         requests,
         "requests",
         note=f"{trips} round trips, {received:,} bytes with proofs",
