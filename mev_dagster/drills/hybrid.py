@@ -53,31 +53,23 @@ class HybridStage:
 
     def __init__(
         self,
-        home: Path,
+        settings: Settings,
         node: AnvilNode,
-        peers: list[DrillPeer],
+        honest: list[DrillPeer],
         adversary: DrillPeer,
+        store_process: StoreProcess,
+        daemon: IngestProcess,
         rng: random.Random,
     ) -> None:
-        self.home, self.node = home, node
-        self.honest, self.adversary, self.rng = peers, adversary, rng
+        self.settings, self.node = settings, node
+        self.honest, self.adversary = honest, adversary
+        self.store_process, self.daemon = store_process, daemon
+        self.rng = rng
         self.announced = Announced()
-        self.settings = Settings(home=home, chain_id=DEVNET_CHAIN_ID, rpc_url=node.ws_url, store_url=None)
-        self.store_process = StoreProcess(home)
-        self.daemon = self._daemon()
         self._rpc = JsonRpc(node.http_url)
         self._both, self._alone = Wallet("p2p drill"), Wallet("p2p drill, peers only")
         self._due = 0.0
         self._rpc.call("anvil_setBalance", ["0x" + self._both.address.hex(), quantity(10**24)])
-
-    def _daemon(self) -> IngestProcess:
-        peers = [flag for peer in (*self.honest, self.adversary) for flag in ("--peer", peer.enode)]
-        return IngestProcess(
-            self.home,
-            *("--lanes", "p2p,rpc", "--rpc", self.node.ws_url, *peers),
-            p2p_redial_seconds=REDIAL_SECONDS,
-            chain_id=DEVNET_CHAIN_ID,
-        )
 
     def wait_for_lanes(self) -> None:
         """Wait until both lanes deliver."""
@@ -128,14 +120,6 @@ class HybridStage:
         with self.open_store() as store:
             return wanted - {bytes(row[0]) for row in store.rows(STORED_HASHES)}
 
-    def close(self) -> None:
-        """Stop the daemon, which drains into the store, then the store."""
-        try:
-            self.daemon.stop()
-        finally:
-            self.store_process.stop()
-            self._rpc.close()
-
 
 @asynccontextmanager
 async def hybrid_stage(home: Path, *, per_second: float, seed: int) -> AsyncIterator[HybridStage]:
@@ -154,7 +138,21 @@ async def hybrid_stage(home: Path, *, per_second: float, seed: int) -> AsyncIter
             await peer.start()
             stack.push_async_callback(peer.stop)
             peers.append(peer)
-        stage = await asyncio.to_thread(HybridStage, home, node, peers[:HONEST], peers[HONEST], rng)
-        stack.push_async_callback(asyncio.to_thread, stage.close)
+        store = await asyncio.to_thread(StoreProcess, home)
+        stack.push_async_callback(asyncio.to_thread, store.stop)
+        daemon = await asyncio.to_thread(_daemon, home, node, peers)
+        stack.push_async_callback(asyncio.to_thread, daemon.stop)  # before the store: it drains into it
+        settings = Settings(home=home, chain_id=DEVNET_CHAIN_ID, rpc_url=node.ws_url, store_url=None)
+        stage = HybridStage(settings, node, peers[:HONEST], peers[HONEST], store, daemon, rng)
         await asyncio.to_thread(stage.wait_for_lanes)
         yield stage
+
+
+def _daemon(home: Path, node: AnvilNode, peers: list[DrillPeer]) -> IngestProcess:
+    flags = [flag for peer in peers for flag in ("--peer", peer.enode)]
+    return IngestProcess(
+        home,
+        *("--lanes", "p2p,rpc", "--rpc", node.ws_url, *flags),
+        p2p_redial_seconds=REDIAL_SECONDS,
+        chain_id=DEVNET_CHAIN_ID,
+    )

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mev_dagster.drills.hybrid import TICK_SECONDS, HybridStage, hybrid_stage
 from mev_dagster.drills.memory import MIB, Memory
+from mev_dagster.drills.peers import DrillPeer
 from mev_dagster.drills.processes import Metrics, by_label, quantile
 from mev_dagster.ingest.coverage import Coverage, measure
 
@@ -123,17 +123,11 @@ class _Run:
         peer = stage.rng.choice(stage.honest)
         self._churned += 1
         if stage.rng.random() < RESTARTS and not self._away:
-            restart = asyncio.create_task(self._restart(peer.stop, peer.start))
+            restart = asyncio.create_task(_restart(peer))
             self._away.add(restart)
             restart.add_done_callback(self._away.discard)
         else:
             peer.pull_plug()
-
-    @staticmethod
-    async def _restart(stop: Callable[[], Any], start: Callable[[], Any]) -> None:
-        await stop()
-        await asyncio.sleep(DOWN_SECONDS)
-        await start()
 
     async def _mark(self, elapsed: float) -> None:
         announced = set(self._stage.announced.honest)
@@ -184,3 +178,9 @@ class _Run:
             violations=by_label(metrics, "mev_p2p_violations_total", "kind"),
             daemon_exit=daemon_exit,
         )
+
+
+async def _restart(peer: DrillPeer) -> None:
+    await peer.stop()
+    await asyncio.sleep(DOWN_SECONDS)
+    await peer.start()

@@ -51,7 +51,11 @@ class MevProcess:
         self.home = home
         self._arguments, self._settings = arguments, settings
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
 
     def start(self) -> None:
         """Start it, or start it again."""
@@ -89,8 +93,9 @@ class MevProcess:
 
     def kill(self) -> None:
         """End it as a power cut would."""
-        self.process.kill()
-        self.process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self) -> int:
         """Ask it to end, wait, and return its exit status."""
