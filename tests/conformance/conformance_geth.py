@@ -21,7 +21,7 @@ from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork
 
 MODULE = "github.com/ethereum/go-ethereum/cmd"
 # The newest whose dependencies every proxy has; the ones before it are tried in turn.
-VERSIONS = ("latest", "v1.16.8", "v1.16.7")
+VERSIONS = ("latest", "v1.17.7", "v1.16.8")
 BUILD_SECONDS = 1_800.0
 
 
