@@ -117,6 +117,12 @@ CHECKS: tuple[Callable[[], Check], ...] = (
         ("--version",),
         "apt-get install chromium (make ui-test)",
     ),
+    binary(
+        "prometheus",
+        lambda: shutil.which("prometheus"),
+        ("--version",),
+        "apt-get install prometheus prometheus-alertmanager (make test, alerts)",
+    ),
     binary("cargo", lambda: shutil.which("cargo"), ("--version",), "install Rust (make native)"),
     fixtures,
     node,
