@@ -8,7 +8,6 @@ which costs a batch that was not needed, never a wrong result: what counts is ex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mev_dagster.chain.keccak import EMPTY_CODE_HASH
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.rpc_state import RpcState
@@ -48,13 +47,12 @@ def _known_part(state: RpcState, loaded: Mapping[bytes, set[int]], guess: StateS
     accounts, codes = {}, {}
     for address, slots in loaded.items():
         account = state.known_account(address)
-        if account is None:
+        code = None if account is None else state.known_code(account.code_hash)
+        if account is None or code is None:
             continue
         storage = {slot: state.known_slot(address, slot) or 0 for slot in slots}
         accounts[address] = replace(account, storage=storage)
-        code = state.known_code(account.code_hash)
-        if code is not None:
-            codes[account.code_hash] = code
+        codes[account.code_hash] = code
     return Prestate(accounts, codes, fallback=guess)
 
 
@@ -95,7 +93,7 @@ class _Guess:
 
     def code(self, code_hash: bytes) -> bytes:
         """Return the code; without it there is nothing to go on with."""
-        known = b"" if code_hash == EMPTY_CODE_HASH else self._state.known_code(code_hash)
+        known = self._state.known_code(code_hash)
         if known is None:
             self._accounts.add(self._holder_of_code[code_hash])
             raise MissingState("code", "0x" + code_hash.hex())

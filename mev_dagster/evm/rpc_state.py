@@ -105,7 +105,7 @@ class RpcState:
 
     def known_code(self, code_hash: bytes) -> bytes | None:
         """Return a code if it is known without asking the node."""
-        return self._cache.codes.get(code_hash)
+        return b"" if code_hash == EMPTY_CODE_HASH else self._cache.codes.get(code_hash)
 
     def known_block_hash(self, number: int) -> bytes | None:
         """Return an ancestor's hash if it is known without asking the node."""

@@ -196,8 +196,9 @@ FOLDERS = [
 
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.skipif(not native_is_installed(), reason="mev_native is not installed: run `make native`")
-def test_the_native_engine_gives_what_the_reference_gives(fixtures, folder):
+def test_the_native_engine_gives_what_the_reference_gives(fixtures, folder, record_property):
     wrong = []
+    record_property("cases of geth, both engines", len(cases(fixtures, folder)))
     for name, case in cases(fixtures, folder).items():
         _, expected = simulate(case, get_engine("py_evm"))
         _, found = simulate(case, get_engine("revm"))
