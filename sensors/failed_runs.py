@@ -1,4 +1,4 @@
-"""Block runs that failed: tried again with growing pauses, a few times, then left to a person with an alert.
+"""Failed runs of blocks and roll-ups: tried again with growing pauses, then left to a person with an alert.
 
 A run that was superseded is no failure of ours and is left alone. The sensor keeps nothing in its cursor that
 it could lose: which runs failed, and which of them were tried again, stands in Dagster's own run table.
@@ -16,7 +16,7 @@ from mev_dagster.errors import MevError
 from mev_dagster.store.client import Store
 from resources.lanes import ATTEMPT_TAG, BLOCK_TAG, ENDED_TAG, RETRY_OF_TAG, SUPERSEDED
 from resources.store import service_store
-from sensors.jobs import backfill_blocks, search_block
+from sensors.jobs import backfill_blocks, roll_up_days, roll_up_hours, search_block
 from sensors.ranges import RANGE_START_TAG
 from sensors.unfinished import BLOCK_JOBS
 
@@ -26,6 +26,7 @@ MAX_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 5
 PAUSE_FACTOR = 4
 RUNS_PER_TICK = 16
+RETRIED_JOBS = (*BLOCK_JOBS, roll_up_hours.name, roll_up_days.name)
 CARRIED = ("mev/", "dagster/asset_partition_range")
 
 
@@ -54,10 +55,10 @@ def retry(run: dg.DagsterRun) -> dg.RunRequest:
 
 
 @dg.sensor(
-    jobs=[search_block, backfill_blocks],
+    jobs=[search_block, backfill_blocks, roll_up_hours, roll_up_days],
     minimum_interval_seconds=EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tries failed block runs again after 5, 20 and 80 seconds, then raises an alert.",
+    description="Tries failed runs of blocks and roll-ups again after 5, 20 and 80 s, then raises an alert.",
 )
 def failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request the attempts that are due; write an alert for runs whose attempts are used up."""
@@ -80,16 +81,16 @@ def failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Ski
             problem = f"; {len(given_up)} alerts wait for the store: {error}"
     said = f"{pausing} failed runs wait for their pause to end, {len(given_up)} are given up{problem}"
     if not due:
-        return dg.SkipReason(said if pausing or given_up else "no block run has failed")
+        return dg.SkipReason(said if pausing or given_up else "no run of a block or a roll-up has failed")
     context.log.info(said)
     return dg.SensorResult(run_requests=[retry(run) for run in due[:RUNS_PER_TICK]])
 
 
 def failures(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
-    """Return the block runs that failed lately, have no next attempt yet and were not superseded."""
+    """Return the runs that failed lately, have no next attempt yet and were not superseded."""
     since = datetime.now(UTC) - LOOK_BACK
     found: list[dg.RunRecord] = []
-    for job in BLOCK_JOBS:
+    for job in RETRIED_JOBS:
         filters = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)
         found += instance.get_run_records(filters, limit=256)
     return [
@@ -104,26 +105,24 @@ def failures(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
 def raise_alerts(store: Store, runs: Iterable[dg.DagsterRun]) -> None:
     """Write one alert row a run that is given up; doing it again changes nothing."""
     for run in runs:
-        labels = {
-            "alertname": "BlockRunFailed",
-            "block": run.tags.get(BLOCK_TAG) or run.tags.get("dagster/partition", ""),
-            "job": run.job_name,
-            "run_id": run.run_id,
-        }
+        of_block = run.job_name in BLOCK_JOBS
+        about = run.tags.get(BLOCK_TAG) or run.tags.get("dagster/partition", "")
+        name, kind = ("BlockRunFailed", "block") if of_block else ("RollupFailed", "partition")
+        labels = {"alertname": name, kind: about, "job": run.job_name, "run_id": run.run_id}
         text = json.dumps(labels, sort_keys=True)
         alert_id = hashlib.sha256(text.encode()).digest()
         if store.count("alerts", {"alert_id": alert_id}):
             continue
         now_ns = time.time_ns()
-        numbers = [int(part) for part in labels["block"].split("-") if part.isascii() and part.isdigit()]
+        numbers = [int(part) for part in about.split("-") if of_block and part.isascii() and part.isdigit()]
         store.replace(
             "alerts",
             {"alert_id": alert_id},
             {
-                "name": ["BlockRunFailed"],
+                "name": [name],
                 "source": ["failed_runs"],
                 "labels": [text],
-                "summary": [f"block {labels['block']}: {MAX_ATTEMPTS} attempts failed"],
+                "summary": [f"{kind} {about}: {MAX_ATTEMPTS} attempts failed"],
                 "starts_at": [now_ns],
                 "received_at": [now_ns],
                 "block_numbers": [numbers],

@@ -166,7 +166,7 @@ def test_a_run_that_has_been_tried_again_or_was_superseded_is_left_alone(instanc
     first = failed(instance, "17")
     instance.create_run_for_job(search_block_job(), tags={RETRY_OF_TAG: first.run_id})
     failed(instance, "18", **{ENDED_TAG: SUPERSEDED})
-    assert tick(failed_runs.failed_runs, instance).skip_message == "no block run has failed"
+    assert tick(failed_runs.failed_runs, instance).skip_message == "no run of a block or a roll-up has failed"
 
 
 def search_block_job():
@@ -182,6 +182,27 @@ def test_after_the_last_attempt_there_is_one_alert_and_no_run(store, instance, m
         assert "1 are given up" in skipped.skip_message
     [(name, blocks)] = store.rows("SELECT name, block_numbers FROM alerts FINAL")
     assert (name, list(blocks)) == ("BlockRunFailed", [17])
+
+
+def test_a_failed_roll_up_is_tried_again_and_given_up_with_its_hour(store, instance, monkeypatch):
+    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
+    hour = "2026-01-01-00:00"
+
+    def failed_roll_up(**tags: str) -> dg.DagsterRun:
+        job = defs().resolve_job_def("roll_up_hours")
+        run = instance.create_run_for_job(job, tags={"dagster/partition": hour, **tags})
+        instance.report_run_failed(run, message="a test's")
+        return run
+
+    first = failed_roll_up()
+    [again] = tick(failed_runs.failed_runs, instance).run_requests
+    assert (again.job_name, again.partition_key) == ("roll_up_hours", hour)
+    instance.create_run_for_job(search_block_job(), tags={RETRY_OF_TAG: first.run_id})
+    failed_roll_up(**{ATTEMPT_TAG: str(failed_runs.MAX_ATTEMPTS)})
+    assert "1 are given up" in tick(failed_runs.failed_runs, instance).skip_message
+    [(name, blocks, summary)] = store.rows("SELECT name, block_numbers, summary FROM alerts FINAL")
+    assert (name, list(blocks)) == ("RollupFailed", [])
+    assert hour in summary
 
 
 # Alerts
