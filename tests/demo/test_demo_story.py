@@ -57,6 +57,13 @@ def test_another_process_prints_the_same_document_apart_from_seconds(story):
     assert json.dumps(document["steps"], sort_keys=True) == json.dumps(here, sort_keys=True)
 
 
+def test_a_peer_delivers_the_whole_mempool_and_the_captures_lane_sees_the_same(figures):
+    peers, seen = figures["peers"], figures["ingest"]["seen"]
+    assert peers["fetched"] == peers["announced"] == seen
+    assert peers["seen_by_lane"] == {"capture": seen, "p2p": seen}
+    assert peers["bodies"] == peers["bodies_stored"] == figures["ingest"]["rows"]["transactions"]
+
+
 def test_what_is_executed_again_gives_the_headers_own_roots(figures):
     parity = figures["parity"]
     assert parity["receipts_root_matches"] == parity["state_root_matches"] == parity["blocks"] == len(SCRIPT)
