@@ -21,6 +21,8 @@ import psutil
 
 from mev_dagster.errors import MevError, NodeAnswerError, NodeUnreachable
 from mev_dagster.settings import Settings
+from mev_dagster.store.client import open_store
+from mev_dagster.store.tables import TABLES
 
 PORTS = ("store", "ingest", "webserver", "code_server", "relay")
 DAGSTER = ("code-server", "daemon", "run-worker", "webserver")
@@ -137,13 +139,18 @@ class Platform:
             for one in reversed(found)
         ]
 
-    def await_blocks(self, blocks: Sequence[int], seconds: float, asset: str = "opportunities") -> bool:
-        """Wait until an asset of all these blocks is there; say whether it came to that in time."""
+    def await_blocks(self, blocks: Sequence[int], seconds: float, table: str = "block_runs") -> bool:
+        """Wait until a table has rows of all these blocks; say whether it came to that in time.
+
+        The store is asked, not Dagster, whose CPU time is being measured.
+        """
         deadline = time.monotonic() + seconds
-        while not {one.block for one in self.materialised(asset)} >= set(blocks):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(1.0)
+        asked = f"SELECT DISTINCT {TABLES[table].block_column} FROM {table}"  # noqa: S608
+        with open_store(self.settings, in_process=False, migrate=False) as store:
+            while not {int(row[0]) for row in store.rows(asked)} >= set(blocks):
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.5)
         return True
 
     def dagster_cpu_seconds(self) -> float:
