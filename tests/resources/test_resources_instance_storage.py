@@ -1,4 +1,4 @@
-"""Storages that keep their connections hold what Dagster's own hold, whoever writes: threads, forks, batches."""
+"""Storages that keep their connections hold what Dagster's own hold: over threads, forks and batches."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
