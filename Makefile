@@ -50,11 +50,13 @@ devnet-record: setup
 lock:
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock -q
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock -q
+	@echo ethereum-execution==2.20.0 | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links - -o tests/conformance/eels_requirements.txt -q
 
 clean:
 	@rm -rf $(VENV) node_modules .mev build dist
 
-# Other people's implementations as judges; builds geth with Go (or takes it from MEV_GO_BIN) the first time.
+# Other people's implementations as judges. The first time it builds geth with Go (or takes it from MEV_GO_BIN)
+# and gives the executable specification an environment of its own (or takes MEV_EELS_PYTHON's).
 .PHONY: conformance
 conformance: setup
 	@$(BIN)/python -m pytest tests/conformance -rs
