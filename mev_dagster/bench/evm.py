@@ -81,40 +81,21 @@ def _prestate_cost(world: UniswapWorld, rpc: JsonRpc) -> Iterator[Result]:
         assert tuple(tx.gas_used for tx in result.txs) == SANDWICH_GAS
         return rpc.requests - requests, rpc.round_trips - trips, rpc.bytes_received - received
 
+    def row(name: str, cost: tuple[int, int, int], more: str = "") -> Result:
+        requests, trips, received = cost
+        note = f"{trips} round trips, {received:,} bytes with proofs{more}"
+        return judge(f"node: prestate, {name}", requests, "requests", note=note)
+
     state = RpcState.at(rpc, number)
-    requests, trips, received = load(state)
+    cold = load(state)
     prestate = state.recorded()
-    yield judge(
-        "node: prestate, cold",
-        requests,
-        "requests",
-        note=f"{trips} round trips, {received:,} bytes with proofs for {len(prestate.accounts)} accounts; "
-        f"recorded {len(prestate.canonical()):,} bytes and {len(prestate.codes)} codes",
-    )
-    requests, trips, received = load(RpcState.at(rpc, number), hints=True)
-    yield judge(
-        "node: prestate, hints",
-        requests,
-        "requests",
-        note=f"{trips} round trips, {received:,} bytes with proofs",
-    )
-    requests, trips, received = load(RpcState.at(rpc, number), rounds=True)
-    yield judge(
-        "node: prestate, rounds",
-        requests,
-        "requests",
-        note=f"{trips} round trips, {received:,} bytes with proofs",
-    )
-    diff = execute(state).state_diff
+    recorded = f"{len(prestate.canonical()):,} bytes and {len(prestate.codes)} codes"
+    yield row("cold", cold, f" for {len(prestate.accounts)} accounts; recorded {recorded}")
+    yield row("hints", load(RpcState.at(rpc, number), hints=True))
+    diff = get_engine().simulate(state, world.env, bundle, begin_block=False).state_diff
     rpc.call("evm_mine")
     state.advance(fetch_header(rpc, number + 1), diff)
-    requests, trips, received = load(state)
-    yield judge(
-        "node: prestate, next block",
-        requests,
-        "requests",
-        note=f"{trips} round trips, {received:,} bytes with proofs",
-    )
+    yield row("next block", load(state))
 
 
 def _install(world: UniswapWorld, rpc: JsonRpc) -> int:

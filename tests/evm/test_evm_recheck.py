@@ -6,7 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.recheck import Recheck, SimInput, load_artifact
+from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.recheck import Recheck, SimInput, kept_inputs, load_artifact
+from mev_dagster.evm.types import Account
 
 CODE = store(0, push(1)) + push(0) + push(0) + b"\xa0"
 
@@ -75,6 +77,37 @@ def test_two_inputs_have_two_names():
     assert given(0).identity != given(1).identity
     later = replace(given(), env=replace(PRAGUE, timestamp=PRAGUE.timestamp + 1))
     assert later.identity != given().identity
+
+
+class RememberingSource:
+    """A state that is only known by asking, and remembers what was asked of its accounts."""
+
+    def __init__(self, whole: Prestate) -> None:
+        self._whole = whole
+        self._asked: dict[bytes, Account] = {}
+        self.storage, self.code, self.block_hash = whole.storage, whole.code, whole.block_hash
+
+    def account(self, address: bytes) -> Account:
+        self._asked[address] = self._whole.account(address)
+        return self._asked[address]
+
+    def recorded(self) -> Prestate:
+        return replace(self._whole, accounts=self._asked, complete=False)
+
+
+def test_the_input_of_a_lazily_read_state_is_kept_whole(tmp_path):
+    lazy = Prestate({}, {}, lists_every_slot=True, fallback=RememberingSource(world(CODE)))
+    asked = SimInput(lazy, PRAGUE, (transaction(0),))
+    honest = result_of(asked)
+    wrong = replace(honest, state_diff={}, state_diff_hash=bytes(32))
+    mismatch = Recheck(1.0, folder=tmp_path).check(asked, wrong)
+    assert mismatch is not None
+    assert mismatch.artifact is not None
+    assert kept_inputs(tmp_path) == 1
+    again = load_artifact(mismatch.artifact)
+    assert again.prestate.fallback is None
+    assert again.identity == mismatch.input_id
+    assert result_of(again) == honest
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
