@@ -15,6 +15,7 @@ import msgspec
 
 from assets.partitions import blocks
 from mev_dagster.errors import MevError
+from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from resources.instance_retention import expired_keys
@@ -36,6 +37,12 @@ class Cursor(msgspec.Struct, frozen=True):
 
     log_id: str = ""
     seq: int = -1
+    number: int = 0
+
+    @property
+    def oldest(self) -> int:
+        """Return the lowest block number that may come behind it: a reorg goes back some blocks."""
+        return max(self.number - BLOCKS_REMEMBERED, 0)
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor | None":
@@ -89,7 +96,9 @@ class NewWindow:
 
 def new_windows(store: Store, cursor: Cursor, limit: int) -> list[NewWindow]:
     """Return the oldest windows after the cursor; all of them when the event log is another one."""
-    found = store.rows(NEW_WINDOWS_SQL, {"log_id": cursor.log_id, "seq": cursor.seq, "limit": limit})
+    found = store.rows(NEW_WINDOWS_SQL, {
+        "log_id": cursor.log_id, "seq": cursor.seq, "oldest": cursor.oldest, "limit": limit
+    })  # fmt: skip
     return [
         NewWindow(str(log_id), int(seq), int(number), block_hash) for log_id, seq, number, block_hash in found
     ]
@@ -148,5 +157,5 @@ def new_blocks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
             *([blocks.build_add_request(added)] if added else []),
             *([blocks.build_delete_request(expired)] if expired else []),
         ],
-        cursor=Cursor(found[-1].log_id, found[-1].seq).text(),
+        cursor=Cursor(found[-1].log_id, found[-1].seq, found[-1].number).text(),
     )

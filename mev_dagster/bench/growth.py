@@ -25,6 +25,7 @@ from mev_dagster.bench.growth_rows import (
     fill,
 )
 from mev_dagster.bench.harness import Options, Result, interleave, judge
+from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.ingest.coverage import measure
 from mev_dagster.settings import Settings
 from mev_dagster.store.checks import broken_checks
@@ -36,6 +37,7 @@ from mev_dagster.store.tables import TABLES
 SCALES, QUICK_SCALES = (1, 10, 100), (1, 3, 10)
 ROUNDS, QUICK_ROUNDS = 7, 3
 QUESTIONS = 12
+KEPT = 50_400
 AT_MOST_OF_ONE_DAY = 1.5
 AT_MOST_BYTES = 1.1
 
@@ -68,14 +70,16 @@ def questions() -> dict[str, tuple[Question, bool]]:
         ),
         "block: replace": (_replace, True),
         "tick: new windows": (
-            lambda store, _, newest: store.rows(
-                new_windows, {"log_id": LOG_ID, "seq": newest * 1000 - 1, "limit": 16}
-            ), True,
+            lambda store, _, newest: store.rows(new_windows, {
+                "log_id": LOG_ID, "seq": newest * 1000 - 1, "oldest": newest - BLOCKS_REMEMBERED, "limit": 16,
+            }), True,
         ),
         "tick: last run": (lambda store, _, newest: store.rows(last_run), False),
-        "tick: missing windows": (lambda store, _, newest: store.rows(missing, {"limit": 16}), False),
+        "tick: missing windows": (
+            lambda store, _, newest: store.rows(missing, {"limit": 16, "kept": KEPT}), False,
+        ),
         "tick: unsearched windows": (
-            lambda store, _, newest: store.rows(unsearched, {"limit": 16, "seconds": 1}), False,
+            lambda store, _, newest: store.rows(unsearched, {"limit": 16, "seconds": 1, "kept": KEPT}), False,
         ),
         "retention: dry run": (lambda store, _, newest: prune(store, dry_run=True), False),
     }  # fmt: skip
