@@ -53,11 +53,6 @@ def instance():
 
 
 @pytest.fixture(scope="module")
-def store(home: Path) -> Store:
-    return open_store(settings(), in_process=False)
-
-
-@pytest.fixture(scope="module")
 def number() -> int:
     with open_capture(SHIPPED_CAPTURE) as capture:
         return capture.numbers[6]

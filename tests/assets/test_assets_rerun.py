@@ -10,8 +10,7 @@ from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.errors import StoreError
-from mev_dagster.settings import settings
-from mev_dagster.store.client import Store, TableDigest, open_store
+from mev_dagster.store.client import Store, TableDigest
 from resources.lanes import BLOCK_TAG, CAPTURE_TAG, WINDOW_TAG
 
 
@@ -35,11 +34,6 @@ def rerun(home: Path):
             return result, instance.get_run_by_id(result.run_id).tags
 
         yield run
-
-
-@pytest.fixture(scope="module")
-def store(home: Path) -> Store:
-    return open_store(settings(), in_process=False)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,6 @@ import pytest
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
-from mev_dagster.settings import settings
-from mev_dagster.store.client import Store, open_store
 
 RESULT_TABLES = (
     "tx_features",
@@ -31,11 +29,6 @@ COLUMN_LINEAGE = "dagster/column_lineage"
 def numbers() -> tuple[int, ...]:
     with open_capture(SHIPPED_CAPTURE) as capture:
         return capture.numbers[2:5]
-
-
-@pytest.fixture(scope="module")
-def store(home: Path) -> Store:
-    return open_store(settings(), in_process=False)
 
 
 @pytest.fixture(scope="module")
