@@ -1,7 +1,7 @@
 """`mev store backfill FIRST LAST`: the per-block assets of a range of blocks, beside the live lane.
 
-Only blocks that have no result yet are taken, so the same command goes on where it was interrupted, and
-doing it again when all is there does nothing. Dagster cuts the range into runs of neighbouring keys.
+Only blocks that lack any of their results are taken, so the same command goes on where it was interrupted,
+and doing it again when all is there does nothing. Dagster cuts the range into runs of neighbouring keys.
 """
 
 import time

@@ -193,6 +193,8 @@ def _backfill_blocks(first: int, last: int, *, again: bool, json: bool) -> None:
             f"{report.not_in_store:,} have no window in the store; {report.keys_added:,} keys added, "
             f"{report.failed:,} asset partitions failed"
         )
+        if report.not_in_store:
+            out.print(f"what the log holds of them comes back with: mev store backfill {config.events_dir}")
     if not report.ok:
         raise typer.Exit(1)
 
