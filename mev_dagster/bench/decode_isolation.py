@@ -23,7 +23,7 @@ from mev_dagster.ingest.decode_workers import DecodeWorkers
 BATCH = 500
 WORKERS_GAIN = 1.7
 # Two threads of C that gain less share their cores with somebody else; more, and the one alone was disturbed.
-CORES_FREE = (1.85, 2.1)
+CORES_FREE = (1.8, 2.1)
 TAIL_GROWTH = 3.0
 QUIET_ROUNDS = 3
 MOST_ROUNDS = 12
