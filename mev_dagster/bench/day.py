@@ -21,8 +21,8 @@ from mev_dagster.errors import MevError
 QUICK_SHARE = 50
 MINUTES = 20
 REAL_TIME = 100
-FLAT = 1.25
-"""By how much a peak of memory at the end may pass the peak after the first tenth."""
+FLAT = 1.5
+"""By how much the peak of memory may pass that of the first tenth: what follows the stream passes it tenfold."""
 
 
 def run(options: Options) -> Iterator[Result]:
