@@ -22,7 +22,7 @@ QUICK_SHARE = 50
 MINUTES = 20
 REAL_TIME = 100
 FLAT = 1.5
-"""By how much the peak of memory may pass that of the first tenth: what follows the stream passes it tenfold."""
+"""How far memory's peak may pass that of the first tenth; what followed the stream would pass it tenfold."""
 
 
 def run(options: Options) -> Iterator[Result]:
