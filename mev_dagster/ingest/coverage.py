@@ -190,22 +190,17 @@ def hourly_columns(found: Coverage) -> dict[str, list[Any]]:
     }
 
 
+_COUNTED = (
+    *("lane", "other", "sightings", "seen", "exclusive", "included", "shared", "seen_first"),
+    *("before_slot", "after_slot", "never_seen"),
+)
+
+
 def lane_columns(rows: Sequence[LaneCoverage]) -> dict[str, list[Any]]:
     """Return what both tables say of each lane and pair."""
-    return {
-        "lane": [one.lane for one in rows],
-        "other": [one.other for one in rows],
-        "sightings": [one.sightings for one in rows],
-        "seen": [one.seen for one in rows],
-        "exclusive": [one.exclusive for one in rows],
-        "included": [one.included for one in rows],
-        "shared": [one.shared for one in rows],
-        "seen_first": [one.seen_first for one in rows],
+    return {name: [getattr(one, name) for one in rows] for name in _COUNTED} | {
         "median_ms": [milliseconds(one.median_lead_ns) for one in rows],
         "p95_ms": [milliseconds(one.p95_lead_ns) for one in rows],
-        "before_slot": [one.before_slot for one in rows],
-        "after_slot": [one.after_slot for one in rows],
-        "never_seen": [one.never_seen for one in rows],
     }
 
 
