@@ -16,6 +16,7 @@ from mev_dagster.events.manifest import read_manifest
 from mev_dagster.evm.prestate_store import PrestateStore
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.order_client import tell
+from mev_dagster.reports.links import reports_dir
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.retention import prune
@@ -126,11 +127,12 @@ def sweep_event_log(dry_run: bool) -> Iterator[Swept]:
 
 
 def sweep_home(dry_run: bool) -> Iterator[Swept]:
-    """Captures, prestates and traces, and alerts that were done with long ago."""
+    """Captures, report pages, prestates and traces, and alerts that were done with long ago."""
     config, now_ns = settings(), time.time_ns()
     before = now_ns - config.retention_days_recordings * NS_PER_DAY
-    for removed in prune_folder(config.home / "captures", before, dry_run=dry_run):
-        yield Swept("captures", removed.path.name, 1)
+    for place, folder in (("captures", config.home / "captures"), ("reports", reports_dir(config))):
+        for removed in prune_folder(folder, before, dry_run=dry_run):
+            yield Swept(place, removed.path.name, 1)
     try:
         for path in PrestateStore(config.prestate_dir).prune(before, dry_run=dry_run):
             yield Swept("prestates", f"{path.parent.name} {path.name}", 1)

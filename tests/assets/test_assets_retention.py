@@ -60,6 +60,13 @@ def test_old_recordings_go_and_what_was_written_lately_stays(own_home):
     assert mixed.exists()
 
 
+def test_old_report_pages_go(own_home):
+    old = aged(own_home / "reports" / "2026-01-01-00.html", 40)
+    young = aged(own_home / "reports" / "2026-02-01-00.html", 1)
+    assert [one.what for one in sweep_home(dry_run=False) if one.place == "reports"] == [old.name]
+    assert (old.exists(), young.exists()) == (False, True)
+
+
 def test_a_folder_that_is_not_there_holds_nothing_old(tmp_path):
     assert prune_folder(tmp_path / "none", time.time_ns()) == []
 
