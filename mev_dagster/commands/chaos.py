@@ -25,17 +25,16 @@ def p2p(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Kill, stall and confuse devp2p peers, stop the node, kill the store and the daemon, under traffic."""
-    import asyncio
-
     from mev_dagster.commands.output import print_json
     from mev_dagster.drills.folders import drill_folder
     from mev_dagster.drills.p2p_chaos import ChaosOptions, chaos_p2p
+    from mev_dagster.drills.running import run_drill
     from mev_dagster.telemetry.logging import configure
 
     configure("error")
     options = ChaosOptions(rate, hold, seed)
     with drill_folder(home) as folder:
-        drills = asyncio.run(chaos_p2p(folder, options, (lambda _: None) if as_json else _tell))
+        drills = run_drill(chaos_p2p(folder, options, (lambda _: None) if as_json else _tell))
     held = all(drill.ok for drill in drills)
     if as_json:
         print_json({"drills": drills, "ok": held})

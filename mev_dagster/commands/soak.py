@@ -27,19 +27,19 @@ def p2p(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False,
 ) -> None:
     """Three honest devp2p peers that come and go, one adversary, an RPC lane beside them on a real anvil."""
-    import asyncio
     from dataclasses import asdict
 
     from mev_dagster.commands import coverage as coverage_command
     from mev_dagster.commands.output import out, print_json
     from mev_dagster.drills.folders import drill_folder
     from mev_dagster.drills.p2p_soak import SoakOptions, soak_p2p
+    from mev_dagster.drills.running import run_drill
     from mev_dagster.telemetry.logging import configure
 
     configure("error")
     options = SoakOptions(minutes, rate, churn, seed)
     with drill_folder(home) as folder:
-        report = asyncio.run(soak_p2p(folder, options, (lambda _: None) if as_json else _tell_mark))
+        report = run_drill(soak_p2p(folder, options, (lambda _: None) if as_json else _tell_mark))
     if as_json:
         coverage = coverage_command.as_json(report.coverage) if report.coverage else None
         print_json({**asdict(report), "coverage": coverage, "ok": report.ok})

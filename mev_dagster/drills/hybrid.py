@@ -107,9 +107,10 @@ class HybridStage:
         data = self.rng.randbytes(self.rng.choice((0, 0, 4, 68, 196)))
         return wallet.sign(fees, to=self.rng.randbytes(20), gas_limit=60_000, value_wei=1, data=data)
 
-    def mine(self) -> None:
-        """Close the open window with a block."""
+    def mine(self) -> int:
+        """Close the open window with a block and return its number."""
         self._rpc.call("evm_mine")
+        return int(self._rpc.call("eth_blockNumber"), 16)
 
     def open_store(self) -> Store:
         """Open the store that the daemon feeds."""

@@ -81,8 +81,7 @@ async def soak_p2p(home: Path, options: SoakOptions, on_mark: Callable[[Mark], N
         await run.traffic()
         missing = await asyncio.to_thread(run.settle)
         metrics = await asyncio.to_thread(stage.daemon.metrics)
-        await asyncio.to_thread(stage.mine)
-        await asyncio.to_thread(run.wait_for_store)
+        await asyncio.to_thread(run.close_window)
         return await asyncio.to_thread(run.report, missing, metrics)
 
 
@@ -145,10 +144,13 @@ class _Run:
             time.sleep(1.0)
         return missing
 
-    def wait_for_store(self) -> None:
-        """Wait until the store holds what the log holds."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while self._stage.daemon.health().get("backlog", 1) and time.monotonic() < deadline:
+    def close_window(self) -> None:
+        """Close the last window with a block, and wait until the store holds it: coverage counts windows."""
+        number, deadline = self._stage.mine(), time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            health = self._stage.daemon.health()
+            if (health.get("head_block") or 0) >= number and health["backlog"] == 0:
+                return
             time.sleep(0.5)
 
     def report(self, missing: set[bytes], metrics: Metrics) -> SoakReport:

@@ -2,8 +2,10 @@
 
 import json
 import sys
-from subprocess import run
+import time
+from subprocess import DEVNULL, run
 
+import psutil
 import pytest
 
 ANVIL = pytest.mark.anvil
@@ -40,6 +42,21 @@ def test_no_drill_loses_what_was_announced_or_acknowledged(anvil_binary):
     names = ["peers_killed", "peers_stalled", "garbage", "node_stalled", "store_killed", "daemon_killed"]
     assert [drill["name"] for drill in report["drills"]] == names
     assert all(drill["lost"] == 0 and drill["announced"] > 0 for drill in report["drills"])
+
+
+@ANVIL
+@pytest.mark.timeout(300)
+def test_a_drill_that_is_told_to_end_leaves_no_process_behind(anvil_binary, tmp_path):
+    command = [sys.executable, "-m", "mev_dagster", "soak", "p2p", "--minutes", "5", "--home", str(tmp_path)]
+    soak = psutil.Popen(command, stdout=DEVNULL, stderr=DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(started := soak.children(recursive=True)) < 3:
+        assert time.monotonic() < deadline, "anvil, store and daemon"
+        time.sleep(0.2)
+    soak.terminate()
+    soak.wait(120)
+    _, left = psutil.wait_procs(started, timeout=10)
+    assert left == []
 
 
 @pytest.mark.parametrize("command", ["soak", "chaos"])
