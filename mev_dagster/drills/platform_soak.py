@@ -7,6 +7,7 @@ to the live lane for as long as it takes.
 
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -155,7 +156,7 @@ def soak_platform(
         watch = _Watch(platform)
         began = time.monotonic()
         half = began + minutes * 30 if backfill else began + minutes * 60
-        _watch_until(half, watch, platform, tell, found)
+        _watch_until(half, watch, platform, tell)
         beside_ns = time.time_ns()
         if backfill:
             _watch_beside_backfill(began + minutes * 60, watch, platform, tell, found)
@@ -171,8 +172,6 @@ def soak_platform(
 @contextmanager
 def _devnet(folder: Path, minutes: float, slot_seconds: int) -> Iterator[str]:
     """Yield the address of a live devnet that outlasts the soak and the platform's start."""
-    import sys
-
     command = [sys.executable, "-m", "mev_dagster", "demo", "live"]
     command += ["--minutes", str(minutes + 10), "--slot-seconds", str(slot_seconds)]
     with (folder / "devnet.log").open("wb") as log:
@@ -188,9 +187,7 @@ def _devnet(folder: Path, minutes: float, slot_seconds: int) -> Iterator[str]:
         process.wait(30)
 
 
-def _watch_until(
-    end: float, watch: _Watch, platform: Platform, tell: Callable[[str], None], found: PlatformSoak
-) -> None:
+def _watch_until(end: float, watch: _Watch, platform: Platform, tell: Callable[[str], None]) -> None:
     told = time.monotonic()
     while time.monotonic() < end:
         watch.sample()
@@ -210,10 +207,14 @@ def _watch_beside_backfill(
                 found.backfill_failures += running.returncode != 0
             with open_store(platform.settings, in_process=False, migrate=False) as store:
                 searched = [block.number for block in _blocks(store) if block.finished_ns is not None]
+            if not searched:
+                raise MevError(
+                    f"after half of the time no block has been searched; see {platform.settings.home}"
+                )
             running = platform.start("store", "backfill", str(searched[0]), str(searched[-1]), "--again")
             found.backfills += 1
             tell(f"history: blocks {searched[0]} to {searched[-1]} once more in the cold lane")
-        _watch_until(min(end, time.monotonic() + SAMPLE_SECONDS), watch, platform, tell, found)
+        _watch_until(min(end, time.monotonic() + SAMPLE_SECONDS), watch, platform, tell)
     if running is not None and running.poll() is None:
         running.terminate()
         running.wait(30)
