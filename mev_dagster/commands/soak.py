@@ -117,7 +117,8 @@ def _tell_mark(mark: "Mark") -> None:
 def _tell_report(report: "SoakReport") -> None:
     from mev_dagster.commands.output import out
 
-    level = {True: "level", False: "[red]rising[/]", None: "too short to judge"}[report.rss_level]
+    level = {True: "level", False: "[red]rising[/]", None: "not judged: too short a run"}[report.rss_level]
+    slope = "" if report.rss_level is None else f", {report.rss_slope:+.1f} MiB an hour over the second half"
     lag = "unknown" if report.loop_lag_p99_ms is None else f"at most {report.loop_lag_p99_ms:g} ms"
     verdict = "[bold green]nothing lost[/]" if report.ok else f"[bold red]{report.lost} lost[/]"
     out.print(
@@ -126,7 +127,7 @@ def _tell_report(report: "SoakReport") -> None:
         soft_wrap=True,
     )
     out.print(f"{report.events:,} events logged; peers went and came {report.churned} times")
-    out.print(f"memory {level}, {report.rss_slope:+.1f} MiB an hour over the second half")
+    out.print(f"memory {level}{slope}")
     out.print(f"loop lag p99 {lag}; the daemon ended with status {report.daemon_exit}")
     for title, counts in (
         ("dropped before the log", report.dropped),
