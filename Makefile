@@ -62,9 +62,13 @@ conformance: setup
 	@$(BIN)/python -m pytest tests/conformance -rs
 
 # Minutes of load under churn, and faults on purpose: devp2p peers, node, store and daemon.
-.PHONY: soak chaos
+.PHONY: soak soak-platform chaos
 soak: setup
 	@$(BIN)/mev soak p2p
+
+# Half an hour of three-second blocks, a day of history beside the second half of it.
+soak-platform: setup
+	@$(BIN)/mev soak platform --backfill-day
 
 chaos: setup
 	@$(BIN)/mev chaos p2p
