@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.settings import Settings
-from mev_dagster.store.sql import Not, conditions, digest_expression, quoted, time_literal
+from mev_dagster.store.sql import Not, conditions, digest_expression, literal, quoted, time_literal
 from mev_dagster.store.tables import TABLES, VERSION_COLUMN, Table
 from mev_dagster.store.types import nanoseconds
 
@@ -231,8 +231,7 @@ class Store:
         length = len(next(iter(columns.values()))) if columns else 0
         if length == 0:
             # A DELETE costs ten times a count, and most blocks have nothing of an earlier run.
-            if self.count(table, where):
-                self.command(f"DELETE FROM {self._name(spec)} WHERE {condition}")
+            self._delete_where(spec, condition)
             return 0
         exact = {name: value for name, value in where.items() if not isinstance(value, Not)}
         filled = {name: [value] * length for name, value in exact.items()} | dict(columns)
@@ -241,10 +240,7 @@ class Store:
             f"SELECT min({VERSION_COLUMN}), max({VERSION_COLUMN}) FROM {self._name(spec)} WHERE {condition}"
         )
         if oldest < newest:
-            self.command(
-                f"DELETE FROM {self._name(spec)} WHERE {condition}"
-                f" AND {VERSION_COLUMN} < {time_literal(newest)}"
-            )
+            self._delete_where(spec, f"{condition} AND {VERSION_COLUMN} < {time_literal(newest)}")
         return written
 
     def delete(self, table: str, where: Mapping[str, Any]) -> None:
@@ -252,7 +248,18 @@ class Store:
         if not where:
             raise StoreError(f"refusing to delete all of {table}")
         spec = table_named(table)
-        self.command(f"DELETE FROM {self._name(spec)} WHERE {conditions(spec, where)}")
+        self._delete_where(spec, conditions(spec, where))
+
+    def _delete_where(self, spec: Table, condition: str) -> None:
+        """Delete from the days that hold such rows: a deletion without a partition rewrites every part."""
+        name = self._name(spec)
+        if spec.day_column is None:
+            self.command(f"DELETE FROM {name} WHERE {condition}")
+            return
+        for (day,) in self.rows(
+            f"SELECT DISTINCT toString(toDate({quoted(spec.day_column)})) FROM {name} WHERE {condition}"
+        ):
+            self.command(f"DELETE FROM {name} IN PARTITION {literal(day)} WHERE {condition}")
 
     def arrow(self, table: str, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
         """Build and check the Arrow batch of an insert; all rows get one version."""
