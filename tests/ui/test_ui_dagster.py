@@ -202,7 +202,7 @@ def test_a_backfill_is_started_by_clicking_and_finishes(site, browser, platform)
     finished = ended(platform, started[0]["runId"])
     assert finished["status"] == "SUCCESS"
     assert {RANGE_START_TAG, RANGE_END_TAG} <= set(finished["tags"])
-    browser.open(f"{site}/runs/{finished['runId']}", "mev_labels", "Success")
+    browser.open(f"{site}/runs/{finished['runId']}", "mev_labels", "Success", "RUN_SUCCESS")
     browser.picture("backfill_run")
 
 
@@ -228,9 +228,9 @@ def test_a_failed_run_is_re_executed_by_clicking(site, browser, platform, failed
     browser.picture("failed_run")
     browser.press_button("Re-execute all")
     again = child_of(platform, failed_run)
-    browser.open(f"{site}/runs/{again}", again[:8])
-    browser.picture("re_execution")
     assert ended(platform, again)["tags"]["dagster/partition"] == NO_BLOCK
+    browser.open(f"{site}/runs/{again}", again[:8], "Re-executions", "RUN_FAILURE")
+    browser.picture("re_execution")
 
 
 def test_a_failed_run_is_taken_up_from_where_it_failed(site, browser, platform, failed_run):
