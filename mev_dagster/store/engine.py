@@ -30,6 +30,9 @@ from mev_dagster.store.sql import literal, quoted
 
 MAX_SESSIONS = 64
 
+# chDB decodes its own messages strictly: one that names binary values arrives as a UnicodeDecodeError
+ENGINE_FAILURES = (RuntimeError, UnicodeDecodeError)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -60,9 +63,9 @@ class Pieces:
         except StopIteration:
             self.close()
             raise
-        except RuntimeError as error:
+        except ENGINE_FAILURES as error:
             self.close()
-            raise QueryError.of_engine(str(error)) from error
+            raise QueryError.of_engine(_message(error)) from error
 
     def close(self) -> None:
         """Stop early."""
@@ -97,9 +100,9 @@ class Engine:
                 first = next(pieces, b"")  # most failures show here, before the answer has begun
                 return Answer(Pieces(_after(first, pieces), lambda: _end(stream, release)), kind)
             result = handle.query(sql, call.default_format, params=dict(call.bound))
-        except RuntimeError as error:
+        except ENGINE_FAILURES as error:
             release()
-            raise QueryError.of_engine(str(error)) from error
+            raise QueryError.of_engine(_message(error)) from error
         except BaseException:
             release()
             raise
@@ -158,9 +161,9 @@ class Engine:
                 handle.query(f"USE {quoted(call.database)}")
             for name, value in call.settings.items():
                 handle.query(f"SET {name} = {literal(value)}")
-        except RuntimeError as error:
+        except ENGINE_FAILURES as error:
             release()
-            raise QueryError.of_engine(str(error)) from error
+            raise QueryError.of_engine(_message(error)) from error
         except BaseException:
             release()
             raise
@@ -184,6 +187,14 @@ class Engine:
                 handle.close()
                 return
         raise QueryError(Code.LIMIT_EXCEEDED, f"All of the {MAX_SESSIONS} sessions are busy")
+
+
+def _message(error: BaseException) -> str:
+    """Return what the engine said, also where it names binary values, which chDB fails to decode."""
+    undecoded = error if isinstance(error, UnicodeDecodeError) else error.__cause__
+    if isinstance(undecoded, UnicodeDecodeError):
+        return undecoded.object.decode("utf-8", "backslashreplace")
+    return str(error)
 
 
 def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -158,12 +158,18 @@ def test_binds_settings_and_sessions_work(server: ServerProcess, plain: Client):
         ("SELECT * FROM nowhere", 60),
         ("SELECT * FROM nowhere.at_all", 81),
         ("SELECT toUInt8('x')", 6),
+        ("SELECT toUInt8(unhex('d3'))", 6),  # the message names a byte that is no text
         ("INSERT INTO form (a) VALUES ('x')", 6),
     ],
 )
 def test_errors_carry_clickhouses_codes(plain: Client, sql: str, code: int):
     with pytest.raises(DatabaseError, match=f"code: {code}"):
         plain.command(sql)
+
+
+def test_an_error_that_names_binary_values_keeps_its_code_in_a_streamed_result_too(plain: Client):
+    with pytest.raises(DatabaseError, match=r"code: 6.*\\xd3"):
+        plain.query("SELECT toUInt8(unhex('d3'))")
 
 
 def test_a_failure_in_the_middle_of_a_result_reaches_the_reader(plain: Client):
