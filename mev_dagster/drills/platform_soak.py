@@ -5,6 +5,8 @@ lane is kept full with history: every block so far is run again and again, which
 to the live lane for as long as it takes.
 """
 
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -175,7 +177,7 @@ def _devnet(folder: Path, minutes: float, slot_seconds: int) -> Iterator[str]:
     command = [sys.executable, "-m", "mev_dagster", "demo", "live"]
     command += ["--minutes", str(minutes + 10), "--slot-seconds", str(slot_seconds)]
     with (folder / "devnet.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
@@ -183,7 +185,7 @@ def _devnet(folder: Path, minutes: float, slot_seconds: int) -> Iterator[str]:
             raise NodeUnreachable(f"the devnet did not start: {(folder / 'devnet.log').read_text()[-500:]}")
         yield url
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)  # its node with it
         process.wait(30)
 
 
