@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.settings import Settings
-from mev_dagster.store.sql import Not, conditions, digest_expression, literal, quoted, time_literal
+from mev_dagster.store.sql import Not, conditions, digest_expression, quoted, time_literal
 from mev_dagster.store.tables import TABLES, VERSION_COLUMN, Table
 from mev_dagster.store.types import nanoseconds
 
@@ -230,7 +230,6 @@ class Store:
         condition = conditions(spec, where)
         length = len(next(iter(columns.values()))) if columns else 0
         if length == 0:
-            # A DELETE costs ten times a count, and most blocks have nothing of an earlier run.
             self._delete_where(spec, condition)
             return 0
         exact = {name: value for name, value in where.items() if not isinstance(value, Not)}
@@ -251,15 +250,7 @@ class Store:
         self._delete_where(spec, conditions(spec, where))
 
     def _delete_where(self, spec: Table, condition: str) -> None:
-        """Delete from the days that hold such rows: a deletion without a partition rewrites every part."""
-        name = self._name(spec)
-        if spec.day_column is None:
-            self.command(f"DELETE FROM {name} WHERE {condition}")
-            return
-        for (day,) in self.rows(
-            f"SELECT DISTINCT toString(toDate({quoted(spec.day_column)})) FROM {name} WHERE {condition}"
-        ):
-            self.command(f"DELETE FROM {name} IN PARTITION {literal(day)} WHERE {condition}")
+        self.command(f"DELETE FROM {self._name(spec)} WHERE {condition}")
 
     def arrow(self, table: str, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
         """Build and check the Arrow batch of an insert; all rows get one version."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
 _MIGRATIONS = "schema_migrations"
+PATCHABLE = "enable_block_number_column = 1"
 
 
 @dataclass(slots=True)
@@ -29,11 +30,12 @@ class MigrationReport:
     columns_added: list[str] = field(default_factory=list)
     columns_widened: list[str] = field(default_factory=list)
     ttl_changed: list[str] = field(default_factory=list)
+    made_patchable: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
         """Whether anything was done."""
-        return bool(self.created or self.columns_added or self.columns_widened or self.ttl_changed)
+        return self != MigrationReport()
 
 
 def retention_days(table: Table, settings: Settings) -> int | None:
@@ -91,6 +93,7 @@ def migrate(store: "Store") -> MigrationReport:
         if table.name in existing:
             _extend(store, table, existing[table.name], report)
             _set_ttl(store, table, report)
+            _let_patch(store, table, report)
         else:
             store.command(render(table, store.settings))
             report.created.append(table.name)
@@ -176,10 +179,7 @@ def _check_layout(store: "Store", table: Table) -> None:
 
 def _set_ttl(store: "Store", table: Table, report: MigrationReport) -> None:
     days = retention_days(table, store.settings)
-    ddl = store.scalar(
-        "SELECT create_table_query FROM system.tables WHERE database = {db:String} AND name = {name:String}",
-        {"db": store.database, "name": table.name},
-    )
+    ddl = _stored_ddl(store, table)
     if days is None or f"toIntervalDay({days})" in ddl:
         return
     store.command(
@@ -187,3 +187,24 @@ def _set_ttl(store: "Store", table: Table, report: MigrationReport) -> None:
         f" MODIFY TTL toDateTime(stored_at) + INTERVAL {days} DAY"
     )
     report.ttl_changed.append(table.name)
+
+
+def _let_patch(store: "Store", table: Table, report: MigrationReport) -> None:
+    """Keep what deletions by patch need in tables from before they did; parts written so far mutate once."""
+    if PATCHABLE not in table.ddl or PATCHABLE in _stored_ddl(store, table):
+        return
+    store.command(
+        f"ALTER TABLE {quoted(store.database)}.{quoted(table.name)}"
+        f" MODIFY SETTING {PATCHABLE}, enable_block_offset_column = 1"
+    )
+    report.made_patchable.append(table.name)
+
+
+def _stored_ddl(store: "Store", table: Table) -> str:
+    return str(
+        store.scalar(
+            "SELECT create_table_query FROM system.tables"
+            " WHERE database = {db:String} AND name = {name:String}",
+            {"db": store.database, "name": table.name},
+        )
+    )

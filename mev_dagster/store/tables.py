@@ -30,7 +30,7 @@ _CREATE = re.compile(
     r"(?:PARTITION BY toDate\((?P<day>\w+)\)\n)?"
     r"ORDER BY (?P<key>[^\n]+)\n"
     r"(?:TTL toDateTime\(stored_at\) \+ INTERVAL \{retention_days_(?P<tier>\w+)\} DAY\n"
-    r"SETTINGS ttl_only_drop_parts = 1\n)?",
+    r"SETTINGS ttl_only_drop_parts = 1, enable_block_number_column = 1, enable_block_offset_column = 1\n)?",
     re.DOTALL,
 )
 _COLUMN = re.compile(

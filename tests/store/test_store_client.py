@@ -58,6 +58,16 @@ def test_writing_a_block_twice_changes_nothing(store: Store):
     assert first.rows == 3
 
 
+def test_a_replacement_patches_what_it_deletes_and_mutates_no_part(store: Store):
+    for block in range(20):
+        day = {"block_time": [SLOT + block * DAY] * 3}
+        store.replace("opportunities", {"block_number": block}, opportunities(3) | day)
+    again = opportunities(2) | {"block_time": [SLOT + 7 * DAY] * 2}
+    store.replace("opportunities", {"block_number": 7}, again)
+    assert store.count("opportunities", {"block_number": 7}) == 2
+    assert store.scalar("SELECT count() FROM system.mutations WHERE table = 'opportunities'") == 0
+
+
 def test_a_block_written_with_fewer_rows_keeps_none_of_the_old_ones(store: Store):
     store.replace("opportunities", {"block_number": 6}, opportunities(1))
     store.replace("opportunities", {"block_number": 7}, opportunities(3))

@@ -62,6 +62,17 @@ def test_a_retention_time_follows_the_settings(fresh: Store):
         )
 
 
+def test_a_table_from_before_deletions_by_patch_learns_them(fresh: Store):
+    fresh.command(
+        "ALTER TABLE older.tx_sightings RESET SETTING enable_block_number_column, enable_block_offset_column"
+    )
+    fresh.insert("tx_sightings", sightings(2))
+    forget_applied(fresh)
+    assert fresh.migrate().made_patchable == ["tx_sightings"]
+    fresh.delete("tx_sightings", {"seq": 1})
+    assert fresh.rows("SELECT seq FROM older.tx_sightings") == [(0,)]
+
+
 def test_a_column_of_another_type_is_refused_by_name(fresh: Store):
     fresh.command("ALTER TABLE older.tx_sightings MODIFY COLUMN mono_ns String")
     forget_applied(fresh)

@@ -18,4 +18,4 @@ ENGINE = ReplacingMergeTree(stored_at)
 PARTITION BY toDate(block_time)
 ORDER BY (block_number, block_hash, tx_index)
 TTL toDateTime(stored_at) + INTERVAL {retention_days_transactions} DAY
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, enable_block_number_column = 1, enable_block_offset_column = 1

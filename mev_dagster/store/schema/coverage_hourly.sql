@@ -23,4 +23,4 @@ ENGINE = ReplacingMergeTree(stored_at)
 PARTITION BY toDate(hour)
 ORDER BY (hour, lane, other)
 TTL toDateTime(stored_at) + INTERVAL {retention_days_results} DAY
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, enable_block_number_column = 1, enable_block_offset_column = 1

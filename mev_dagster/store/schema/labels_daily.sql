@@ -12,4 +12,4 @@ ENGINE = ReplacingMergeTree(stored_at)
 PARTITION BY toDate(day)
 ORDER BY (day, kind)
 TTL toDateTime(stored_at) + INTERVAL {retention_days_results} DAY
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, enable_block_number_column = 1, enable_block_offset_column = 1

@@ -17,4 +17,4 @@ ENGINE = ReplacingMergeTree(stored_at)
 PARTITION BY toDate(seen_at)
 ORDER BY (window_number, seen_at, digest, lane, source)
 TTL toDateTime(stored_at) + INTERVAL {retention_days_sightings} DAY
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, enable_block_number_column = 1, enable_block_offset_column = 1
