@@ -44,7 +44,8 @@ def run(options: Options) -> Iterator[Result]:
 
 def _run(part: str, home: str, stream: Stream, options: Options) -> dict[str, Any]:
     """Run one part to its end; return the last line it printed."""
-    command = [sys.executable, "-m", "mev_dagster.bench.day_part", part, home, str(stream.transactions)]
+    size = (str(stream.transactions), str(stream.slots))
+    command = [sys.executable, "-m", "mev_dagster.bench.day_part", part, home, *size]
     document: dict[str, Any] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as process:
         assert process.stdout is not None

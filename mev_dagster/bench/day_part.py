@@ -116,10 +116,10 @@ def _say(document: Figures) -> None:
     print(json.dumps(document), flush=True)
 
 
-def main(part: str, home: str, transactions: str) -> None:
+def main(part: str, home: str, transactions: str, slots: str) -> None:
     """Do one part."""
     started = time.perf_counter()
-    figures = PARTS[part](Path(home), Stream.of(int(transactions)))
+    figures = PARTS[part](Path(home), Stream(int(transactions), int(slots)))
     _say({**figures, "seconds": time.perf_counter() - started})
 
 

@@ -1,8 +1,10 @@
 """The synthetic day: the same every time, in order of time, and whole from the log to the store and back."""
 
+import json
+import subprocess
+import sys
 from itertools import pairwise
 
-from mev_dagster.bench import day_part
 from mev_dagster.bench.day_stream import SLOTS, TRANSACTIONS, Stream, arrivals, sign_chunk
 from mev_dagster.events.log import EventLogReader
 from mev_dagster.events.types import TxBody, TxSeen
@@ -43,11 +45,19 @@ def test_arrivals_come_in_order_of_time_and_a_block_holds_what_was_seen_before_i
     assert all(event.synthetic for event in sightings)
 
 
+def figures(part, home):
+    """Run one part in a process of its own, as the bench does: chDB opens one path a process."""
+    size = (str(SMALL.transactions), str(SMALL.slots))
+    command = [sys.executable, "-m", "mev_dagster.bench.day_part", part, str(home), *size]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    return json.loads(said.splitlines()[-1])
+
+
 def test_a_small_day_is_logged_stored_and_replayed_without_a_difference(tmp_path):
-    logged = day_part.ingest(tmp_path, SMALL)
+    logged = figures("ingest", tmp_path)
     assert sum(1 for _ in windows(EventLogReader(tmp_path / "events").read())) == SMALL.slots
-    stored = day_part.store(tmp_path, SMALL)
+    stored = figures("store", tmp_path)
     assert stored["ok"]
     assert stored["events"] == logged["events"]
-    replayed = day_part.replay(tmp_path, SMALL)
+    replayed = figures("replay", tmp_path)
     assert (replayed["parity"], replayed["divergence"], replayed["windows"]) == (1.0, "", SMALL.slots)

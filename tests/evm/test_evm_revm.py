@@ -173,7 +173,7 @@ def test_a_code_under_another_hash_is_refused(engines):
 
 
 @pytest.mark.parametrize(
-    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.05), "time_limit")]
+    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.001), "time_limit")]
 )
 def test_an_endless_loop_is_stopped(limits, error):
     engine = RevmEngine(limits)

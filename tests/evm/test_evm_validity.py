@@ -160,7 +160,7 @@ def test_absent_state_is_a_result_of_its_transaction(engine):
 
 
 @pytest.mark.parametrize(
-    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.05), "time_limit")]
+    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.001), "time_limit")]
 )
 @pytest.mark.parametrize("make", [*ENGINES_BY_NAME, pytest.param(REFERENCE_LOOP, id="reference loop")])
 def test_an_endless_loop_is_stopped(limits, error, make):
