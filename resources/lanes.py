@@ -12,6 +12,8 @@ COLD_NICENESS = 10
 LAUNCHER_TAG = "mev/launcher"
 STOCK = "stock"
 """The warm worker did not take the run."""
+WARM = "warm"
+"""It did; a run executed again would otherwise keep what its parent's launch left in its tags."""
 
 BLOCK_TAG = "mev/block"
 BLOCK_HASH_TAG = "mev/block_hash"

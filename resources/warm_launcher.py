@@ -75,10 +75,11 @@ class WarmRunLauncher(DefaultRunLauncher):
             if answer is not None and answer.get("accepted"):
                 return
             why = "does not answer" if answer is None else str(answer.get("reason"))
-            self._instance.add_run_tags(run.run_id, {LAUNCHER_TAG: STOCK})
             self._instance.report_engine_event(
                 f"The warm worker {why}; this run starts in a new process.", run, cls=self.__class__
             )
+        if lane is not None or WORKER_PID_TAG in run.tags:
+            self._instance.add_run_tags(run.run_id, {LAUNCHER_TAG: STOCK})
         super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
@@ -113,5 +114,8 @@ class WarmRunLauncher(DefaultRunLauncher):
 
 
 def _worker_pid(run: DagsterRun | None) -> int | None:
-    value = run.tags.get(WORKER_PID_TAG) if run else None
+    """Return the pid of the worker's child; a run that the stock launcher took may carry its parent's."""
+    if run is None or run.tags.get(LAUNCHER_TAG) == STOCK:
+        return None
+    value = run.tags.get(WORKER_PID_TAG)
     return int(value) if value else None

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from resources.lanes import COLD, HOT, LANE_TAG, LAUNCHER_TAG, STOCK
+from resources.lanes import COLD, HOT, LANE_TAG, LAUNCHER_TAG, STOCK, WARM
 from resources.warm_launcher import CONFIRMATION, MESSAGE_BYTES, WORKER_PID_TAG
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def execute(instance: "DagsterInstance", run_id: str) -> None:
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return
-    instance.add_run_tags(run_id, {WORKER_PID_TAG: str(os.getpid())})
+    instance.add_run_tags(run_id, {WORKER_PID_TAG: str(os.getpid()), LAUNCHER_TAG: WARM})
     run = instance.get_run_by_id(run_id)
     assert run is not None
     execute_run(InMemoryJob(repository().get_job(run.job_name)), run, instance)

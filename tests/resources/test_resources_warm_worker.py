@@ -126,3 +126,25 @@ def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagste
     finally:
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=30) == 0
+
+
+def test_a_rerun_by_the_stock_launcher_is_not_looked_for_under_its_parents_pid(dagster_home: Path):
+    from dagster import DagsterInstance, DagsterRunStatus
+    from dagster._core.launcher.base import WorkerStatus
+
+    from mev_dagster.definitions import defs
+    from resources.lanes import LANE_TAG, LAUNCHER_TAG, STOCK
+    from resources.warm_launcher import WORKER_PID_TAG, WarmRunLauncher
+
+    ended = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended.wait()
+    tags = {LANE_TAG: HOT, WORKER_PID_TAG: str(ended.pid)}
+    launcher = WarmRunLauncher(str(dagster_home / "nobody.sock"))
+    with DagsterInstance.get() as instance:
+        job = defs().resolve_job_def("retain")
+        parent = instance.create_run_for_job(job, tags=tags, status=DagsterRunStatus.STARTED)
+        rerun = instance.create_run_for_job(
+            job, tags=tags | {LAUNCHER_TAG: STOCK}, status=DagsterRunStatus.STARTED
+        )
+    assert launcher.check_run_worker_health(parent).status is WorkerStatus.NOT_FOUND
+    assert launcher.check_run_worker_health(rerun).status is WorkerStatus.RUNNING
