@@ -15,12 +15,11 @@ from typing import NamedTuple
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import BlockSeen
 from mev_dagster.events.windows import Window, WindowCutter
-from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.ingest.checkpoints import LIVE, checkpoint_rows
 from mev_dagster.ingest.checkpoints import TABLE as CHECKPOINT_TABLE
 from mev_dagster.ingest.log_windows import log_identity
-from mev_dagster.ingest.rows import INGEST_TABLES, RowBuilder, Rows, settled
+from mev_dagster.ingest.rows import INGEST_TABLES, RowBuilder, Rows, settled, span_rows
 from mev_dagster.store.client import Store
 from mev_dagster.store.log_writer import LogWriter, as_columns
 
@@ -123,17 +122,8 @@ def _spans(windows: Sequence[Window], lacking: Sequence[int], at_once: int) -> I
 
 def _rows_of(log: EventLogReader, log_id: str, span: _Span) -> Rows:
     """Return the last version of the span's rows."""
-    builder, bodies = RowBuilder(log_id), BodyDecoder()
-    for batch in log.batches(span.recall_seq):
-        before, rest = batch.split(span.first_seq)
-        if len(before):
-            builder.remember(before)
-            builder.take()
-        within, behind = rest.split(span.last_seq + 1)
-        builder.push(within, bodies.begin(within)())
-        if len(behind):
-            break
-    rows = settled(builder.take())
+    builder = RowBuilder(log_id)
+    rows = settled(span_rows(builder, log.batches(span.recall_seq), span.first_seq, span.last_seq))
     for batch in log.batches(span.last_seq + 1):
         heard, unheard = batch.split(span.heard_seq + 1)
         builder.remember(heard)

@@ -52,6 +52,7 @@ __all__ = [
     "header_fields",
     "process",
     "settled",
+    "span_rows",
     "window_rows",
 ]
 
@@ -317,18 +318,23 @@ def window_rows(
     span = find_window(reader, number) if span is None else span
     builder = RowBuilder(log_identity(reader) if log_id is None else log_id)
     start = span.first_seq if span.previous_head_seq < 0 else span.previous_head_seq
+    rows = span_rows(builder, reader.batches(start), span.first_seq, span.last_seq)
+    return Rows(rows.written, RowPart(), rows.checkpoints)  # what is revised is of windows before this one
+
+
+def span_rows(builder: RowBuilder, batches: Iterable[RawBatch], first_seq: int, last_seq: int) -> Rows:
+    """Return the rows of the events from `first_seq` to `last_seq`; of those before only heads count."""
     bodies = BodyDecoder()
-    for batch in reader.batches(start):
-        before, rest = batch.split(span.first_seq)
+    for batch in batches:
+        before, rest = batch.split(first_seq)
         if len(before):
             builder.remember(before)
             builder.take()
-        window, behind = rest.split(span.last_seq + 1)
-        builder.push(window, bodies.begin(window)())
+        within, behind = rest.split(last_seq + 1)
+        builder.push(within, bodies.begin(within)())
         if len(behind):
             break
-    rows = builder.take()
-    return Rows(rows.written, RowPart(), rows.checkpoints)  # what is revised is of windows before this one
+    return builder.take()
 
 
 def settled(rows: Rows) -> Rows:

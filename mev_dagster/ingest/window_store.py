@@ -43,7 +43,7 @@ def ensure_window(
         wanted = rows.written.get(table, [])
         if found[table] == len(wanted):
             continue
-        store.command(f"DELETE FROM {quoted(table)} WHERE {_of_window(rows, table)}")  # noqa: S608
+        store.delete_where(table, _of_window(rows, table))
         if wanted:
             store.insert(table, rows.columns(table))
         rewritten += len(wanted)

@@ -230,7 +230,7 @@ class Store:
         condition = conditions(spec, where)
         length = len(next(iter(columns.values()))) if columns else 0
         if length == 0:
-            self._delete_where(spec, condition)
+            self.delete_where(table, condition)
             return 0
         exact = {name: value for name, value in where.items() if not isinstance(value, Not)}
         filled = {name: [value] * length for name, value in exact.items()} | dict(columns)
@@ -239,18 +239,18 @@ class Store:
             f"SELECT min({VERSION_COLUMN}), max({VERSION_COLUMN}) FROM {self._name(spec)} WHERE {condition}"
         )
         if oldest < newest:
-            self._delete_where(spec, f"{condition} AND {VERSION_COLUMN} < {time_literal(newest)}")
+            self.delete_where(table, f"{condition} AND {VERSION_COLUMN} < {time_literal(newest)}")
         return written
 
     def delete(self, table: str, where: Mapping[str, Any]) -> None:
         """Delete the rows that match; `where` must not be empty."""
         if not where:
             raise StoreError(f"refusing to delete all of {table}")
-        spec = table_named(table)
-        self._delete_where(spec, conditions(spec, where))
+        self.delete_where(table, conditions(table_named(table), where))
 
-    def _delete_where(self, spec: Table, condition: str) -> None:
-        self.command(f"DELETE FROM {self._name(spec)} WHERE {condition}")
+    def delete_where(self, table: str, condition: str) -> None:
+        """Delete the rows that a condition in SQL holds of."""
+        self.command(f"DELETE FROM {self._name(table_named(table))} WHERE {condition}")
 
     def arrow(self, table: str, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
         """Build and check the Arrow batch of an insert; all rows get one version."""

@@ -45,7 +45,7 @@ class LogWriter:
         for table in self._tables:
             condition = f"{self._of_this_log} AND seq > {stored}"
             if self._store.scalar(f"SELECT count() FROM {quoted(table)} WHERE {condition}"):
-                self._store.command(f"DELETE FROM {quoted(table)} WHERE {condition}")
+                self._store.delete_where(table, condition)
         return stored
 
     def newest_windows(self, limit: int) -> list[tuple[int, int]]:
@@ -77,7 +77,7 @@ class LogWriter:
         """Remove the rows of these events, whatever their sorting key is."""
         for start in range(0, len(seqs), _SEQS_IN_A_STATEMENT):
             some = ", ".join(str(int(seq)) for seq in seqs[start : start + _SEQS_IN_A_STATEMENT])
-            self._store.command(f"DELETE FROM {quoted(table)} WHERE {self._of_this_log} AND seq IN ({some})")
+            self._store.delete_where(table, f"{self._of_this_log} AND seq IN ({some})")
 
     def forget_span(self, table: str, numbers: tuple[int, int], seqs: tuple[int, int]) -> None:
         """Remove the rows of a span of events; their block numbers begin the sorting key: no full read."""
@@ -86,7 +86,7 @@ class LogWriter:
             f" AND {self._of_this_log} AND seq BETWEEN {int(seqs[0])} AND {int(seqs[1])}"
         )
         if self._store.scalar(f"SELECT count() FROM {quoted(table)} WHERE {condition}"):
-            self._store.command(f"DELETE FROM {quoted(table)} WHERE {condition}")
+            self._store.delete_where(table, condition)
 
     def revise_by_key(self, table: str, rows: Sequence[Row], key: Sequence[str]) -> int:
         """Put each row in the place of that with the same key."""

@@ -74,5 +74,5 @@ def _prune_table(store: Store, table: Table, condition: str, dry_run: bool) -> P
         if old == rows:
             store.command(f"ALTER TABLE {name} DROP PARTITION {literal(day)}")
         else:
-            store.command(f"DELETE FROM {name} WHERE {condition} AND {day_of_row} = toDate({literal(day)})")
+            store.delete_where(table.name, f"{condition} AND {day_of_row} = toDate({literal(day)})")
     return pruned
