@@ -6,8 +6,8 @@ from assets.per_block import Order, block_asset
 from assets.plots import bars, histogram
 from assets.tables import preview
 from mev_dagster.errors import InputError
-from mev_dagster.ingest.coverage import coverage_columns, measure
 from mev_dagster.store.client import Store
+from mev_dagster.windows.coverage import coverage_columns, measure
 from resources.block_search import BlockSearch
 
 OWNERS = ["team:ingest"]

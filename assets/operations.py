@@ -13,15 +13,15 @@ from assets.tables import preview
 from mev_dagster.captures.retention import prune_folder, rotate_traces
 from mev_dagster.errors import MevError
 from mev_dagster.events.manifest import read_manifest
-from mev_dagster.evm.prestate_store import PrestateStore
+from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.order_client import tell
 from mev_dagster.reports.links import reports_dir
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.retention import prune
-from resources.instance_remains import sweep_backfills, sweep_checks, sweep_ticks
-from resources.instance_retention import delete_keys, delete_runs, expired_keys, old_runs
+from resources.runtime.instance_remains import sweep_backfills, sweep_checks, sweep_ticks
+from resources.runtime.instance_retention import delete_keys, delete_runs, expired_keys, old_runs
 from resources.store import StoreResource
 
 OWNERS = ["team:operations"]

@@ -21,9 +21,9 @@ from assets import soundness
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
+from mev_dagster.blockrun.run_tags import ENDED_TAG, SUPERSEDED
 from mev_dagster.errors import Superseded
 from resources.block_search import BlockSearch, BlockSearchResource
-from resources.lanes import ENDED_TAG, SUPERSEDED
 
 Body = Callable[..., dg.MaterializeResult[Any]]
 

@@ -14,8 +14,8 @@ from assets.lineage import column_lineage
 from assets.partitions import days, hours
 from assets.plots import bars
 from assets.tables import ether, preview, table_metadata
-from mev_dagster.ingest.coverage import hourly_columns, measure
 from mev_dagster.store.rollups import BACKTESTS_DAILY, LABELS_DAILY, Rollup, roll_up
+from mev_dagster.windows.coverage import hourly_columns, measure
 from resources.store import StoreResource
 
 NS_PER_SECOND = 1_000_000_000

@@ -16,33 +16,7 @@ from typing import Any
 import dagster as dg
 from opentelemetry.trace import Span
 
-from mev_dagster.captures.source import ChainSource, NodeSource
-from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.receipts import Receipt, receipts_root
-from mev_dagster.errors import InputError, Superseded
-from mev_dagster.events.reader import EventLogReader
-from mev_dagster.events.types import Event
-from mev_dagster.evm.recheck import Recheck
-from mev_dagster.evm.types import SimulationEngine
-from mev_dagster.features.mempool import PENDING_WINDOWS
-from mev_dagster.features.tx import TxFeatures, features_of
-from mev_dagster.ingest.fence import BlockFence, superseded
-from mev_dagster.ingest.log_windows import WindowSpan, find_window, log_identity
-from mev_dagster.ingest.rows import Rows, window_rows
-from mev_dagster.ingest.window_store import ensure_window
-from mev_dagster.pbs.keys import Keyring
-from mev_dagster.pbs.template import BlockTemplate
-from mev_dagster.search.from_log import log_inputs
-from mev_dagster.search.inputs import SearchInputs, known_only
-from mev_dagster.search.recheck import RecheckedSearch
-from mev_dagster.search.run import Prepared, SearchResult, prepare, propose
-from mev_dagster.settings import settings
-from mev_dagster.store.client import Store
-from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_of
-from resources.chain import ChainResource
-from resources.engine import EngineResource, judge_of
-from resources.event_log import EventLogResource
-from resources.lanes import (
+from mev_dagster.blockrun.run_tags import (
     BLOCK_HASH_TAG,
     BLOCK_TAG,
     CAPTURE_TAG,
@@ -53,6 +27,32 @@ from resources.lanes import (
     WINDOW_TAG,
     lane_of,
 )
+from mev_dagster.captures.source import ChainSource, NodeSource
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.receipts import Receipt, receipts_root
+from mev_dagster.errors import InputError, Superseded
+from mev_dagster.events.reader import EventLogReader
+from mev_dagster.events.types import Event
+from mev_dagster.evm.recheck import Recheck
+from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.features.mempool import PENDING_WINDOWS
+from mev_dagster.features.tx import TxFeatures, features_of
+from mev_dagster.pbs.keys import Keyring
+from mev_dagster.pbs.template import BlockTemplate
+from mev_dagster.search.from_log import log_inputs
+from mev_dagster.search.inputs import SearchInputs, known_only
+from mev_dagster.search.recheck import RecheckedSearch
+from mev_dagster.search.run import Prepared, SearchResult, prepare, propose
+from mev_dagster.settings import settings
+from mev_dagster.store.client import Store
+from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_of
+from mev_dagster.windows.fence import BlockFence, superseded
+from mev_dagster.windows.log_windows import WindowSpan, find_window, log_identity
+from mev_dagster.windows.rows import Rows, window_rows
+from mev_dagster.windows.window_store import ensure_window
+from resources.chain import ChainResource
+from resources.engine import EngineResource, judge_of
+from resources.event_log import EventLogResource
 from resources.store import StoreResource
 
 BLOCKS_HELD = 16

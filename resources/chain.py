@@ -5,7 +5,7 @@ import dagster as dg
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.source import ChainSource, NodeSource
 from mev_dagster.errors import InputError
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.settings import settings
 
 

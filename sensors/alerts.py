@@ -17,12 +17,12 @@ import dagster as dg
 import msgspec
 
 from assets.partitions import blocks
+from mev_dagster.blockrun.run_tags import ALERT_LABEL_TAG, ALERT_TAG, BLOCK_TAG, COLD, LANE_TAG
 from mev_dagster.errors import MevError
 from mev_dagster.ingest.alert_inbox import AlertInbox, WaitingAlert
 from mev_dagster.settings import Settings, settings
 from mev_dagster.store.client import Store
 from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_alertmanager, parse_prometheus
-from resources.lanes import ALERT_LABEL_TAG, ALERT_TAG, BLOCK_TAG, COLD, LANE_TAG
 from resources.store import service_store
 from sensors.jobs import backfill_blocks
 from sensors.ranges import run_request, stretches

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from resources.lanes import COLD, LANE_TAG
+from mev_dagster.blockrun.run_tags import COLD, LANE_TAG
 
 EVERY_SECONDS = 60
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from mev_dagster.blockrun.run_tags import ATTEMPT_TAG, BLOCK_TAG, ENDED_TAG, RETRY_OF_TAG, SUPERSEDED
 from mev_dagster.errors import MevError
 from mev_dagster.store.client import Store
-from resources.lanes import ATTEMPT_TAG, BLOCK_TAG, ENDED_TAG, RETRY_OF_TAG, SUPERSEDED
 from resources.store import service_store
 from sensors.jobs import backfill_blocks, roll_up_days, roll_up_hours, search_block
 from sensors.ranges import RANGE_START_TAG

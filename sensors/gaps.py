@@ -13,12 +13,12 @@ from importlib import resources as package_files
 import dagster as dg
 
 from assets.partitions import blocks
+from mev_dagster.blockrun.run_tags import BLOCK_TAG, COLD, LANE_TAG
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.events.reader import EventLogReader
-from mev_dagster.ingest.log_windows import find_window, log_identity
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
-from resources.lanes import BLOCK_TAG, COLD, LANE_TAG
+from mev_dagster.windows.log_windows import find_window, log_identity
 from resources.store import service_store
 from sensors.jobs import backfill_blocks
 from sensors.new_blocks import NewWindow

@@ -14,12 +14,12 @@ import dagster as dg
 import msgspec
 
 from assets.partitions import blocks
+from mev_dagster.blockrun.run_tags import BLOCK_HASH_TAG, BLOCK_TAG, CAPTURE_TAG, HOT, LANE_TAG, WINDOW_TAG
 from mev_dagster.errors import MevError
-from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
-from resources.instance_retention import expired_keys
-from resources.lanes import BLOCK_HASH_TAG, BLOCK_TAG, CAPTURE_TAG, HOT, LANE_TAG, WINDOW_TAG
+from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
+from resources.runtime.instance_retention import expired_keys
 from resources.store import service_store
 from sensors.jobs import search_block
 from sensors.unfinished import unfinished

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from resources.lanes import BLOCK_TAG
+from mev_dagster.blockrun.run_tags import BLOCK_TAG
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,

@@ -9,10 +9,11 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"cli", "commands", "definitions", "__main__"},
     {"assets", "sensors"},
-    {"resources", "demo", "bench", "reports", "backtest", "replay", "drills"},
-    {"ingest", "search", "labels", "pbs"},
-    {"captures", "features"},
-    {"devp2p", "evm", "dex", "store", "events"},
+    {"resources", "platform", "demo", "bench", "reports", "drills"},
+    {"blockrun", "replay"},
+    {"ingest", "search", "labels", "backtest", "pbs"},
+    {"windows", "captures", "features"},
+    {"devp2p", "evm", "dex", "store", "node", "events"},
     {"chain", "telemetry", "settings", "errors"},
 ]
 RANK = {room: len(LAYERS) - index for index, rooms in enumerate(LAYERS) for room in rooms}

@@ -15,15 +15,15 @@ from prometheus_client import CollectorRegistry
 from mev_dagster.bench.day_stream import Stream, arrivals, signed_slots
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.ingest.backfill import backfill
-from mev_dagster.ingest.decode_workers import DecodeWorkers
-from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
-from mev_dagster.ingest.rows import INGEST_TABLES
 from mev_dagster.replay.report import replay_log
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import open_store
 from mev_dagster.store.verify import compressed_bytes
+from mev_dagster.windows.decode_workers import DecodeWorkers
+from mev_dagster.windows.memory import DecodedTransactions
+from mev_dagster.windows.rows import INGEST_TABLES
 
 WORKERS = 2
 EARLY = 0.1

@@ -18,7 +18,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.events.types import Lane, TxBody, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
-from mev_dagster.ingest.memory import DecodedTransactions
+from mev_dagster.windows.memory import DecodedTransactions
 
 TRANSACTIONS = 2_000_000
 SLOTS = 7_200

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from mev_dagster.bench.harness import Options, Result
 from mev_dagster.chain.ecdsa import recover_address
 from mev_dagster.chain.envelope import split_transaction
-from mev_dagster.ingest.decode_frames import pack_request, write_frame
-from mev_dagster.ingest.decode_workers import DecodeWorkers
+from mev_dagster.windows.decode_frames import pack_request, write_frame
+from mev_dagster.windows.decode_workers import DecodeWorkers
 
 BATCH = 500
 WORKERS_GAIN = 1.7

@@ -5,7 +5,7 @@ import struct
 import sys
 
 from mev_dagster.bench.decode_isolation import tail_of
-from mev_dagster.ingest.decode_frames import read_frame, unpack_request
+from mev_dagster.windows.decode_frames import read_frame, unpack_request
 
 
 def main() -> None:

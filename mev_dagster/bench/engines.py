@@ -132,7 +132,7 @@ def _block_rows(folder: Path, rows: dict[str, list[Result]], effort: Effort, ste
 
 def _share_of_revm(files: Sequence[BlockFile]) -> float:
     """Return the share of whole blocks' time that is spent in revm and its state, each at its fastest."""
-    from mev_dagster.evm.revm import RevmEngine  # only where the extension is installed
+    from mev_dagster.evm.revm.engine import RevmEngine  # only where the extension is installed
 
     engine, inside, whole = RevmEngine(), 0.0, 0.0
     for file in files:

@@ -13,11 +13,11 @@ from mev_dagster.bench.uniswap import SANDWICH_GAS, UniswapWorld, build, find_mo
 from mev_dagster.demo.anvil import AnvilNode, find_anvil
 from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.node import NodeEngine
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_rounds import load_by_rounds
-from mev_dagster.evm.rpc_state import RpcState, fetch_header
+from mev_dagster.evm.node.engine import NodeEngine
+from mev_dagster.evm.state.rpc_rounds import load_by_rounds
+from mev_dagster.evm.state.rpc_state import RpcState, fetch_header
 from mev_dagster.evm.types import SimResult, StateSource
+from mev_dagster.node.http import JsonRpc
 
 NODE_ROUNDS = 5
 SEARCH_ROUNDS = 5

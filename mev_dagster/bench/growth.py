@@ -25,14 +25,14 @@ from mev_dagster.bench.growth_rows import (
     fill,
 )
 from mev_dagster.bench.harness import Options, Result, interleave, judge
-from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
-from mev_dagster.ingest.coverage import measure
 from mev_dagster.settings import Settings
 from mev_dagster.store.checks import broken_checks
 from mev_dagster.store.client import Store, open_store
 from mev_dagster.store.endpoint import connect_in_process
 from mev_dagster.store.retention import prune
 from mev_dagster.store.tables import TABLES
+from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
+from mev_dagster.windows.coverage import measure
 
 SCALES, QUICK_SCALES = (1, 10, 100), (1, 3, 10)
 ROUNDS, QUICK_ROUNDS = 7, 3
@@ -173,7 +173,7 @@ def _bytes(stores: dict[int, Store]) -> Iterator[Result]:
 def _dagster(scales: tuple[int, ...], options: Options) -> Iterator[Result]:
     """Ask Dagster's instance in a process of its own: the library stays out of this one."""
     options.step("filling Dagster's instance")
-    command = [sys.executable, "-m", "resources.instance_growth", *map(str, scales)]
+    command = [sys.executable, "-m", "resources.runtime.instance_growth", *map(str, scales)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     least, middle, most = map(str, scales)
     for name, found in json.loads(done.stdout).items():

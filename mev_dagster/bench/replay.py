@@ -15,12 +15,12 @@ from mev_dagster.bench.harness import Options, Result, interleave, judge
 from mev_dagster.errors import MevError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.ingest.backfill import backfill
-from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.replay.report import replay_log
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import open_store
+from mev_dagster.windows.memory import DecodedTransactions
 
 TRANSACTIONS_PER_SECOND = 25
 SLOTS = 100

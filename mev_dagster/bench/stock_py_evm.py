@@ -14,8 +14,8 @@ from eth.vm.forks.shanghai import ShanghaiState
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.recursion import deep_recursion
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv
 
 VERSION = f"py-evm {eth.__version__}"

@@ -15,7 +15,7 @@ from mev_dagster.chain.signing import address_of, create_address, sign_transacti
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.demo import abi
 from mev_dagster.errors import InputError
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, TxStatus
 
 ETHER = 10**18

@@ -31,7 +31,7 @@ from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import CaptureError, MevError
 from mev_dagster.events.codec import RECORD, decode, length_at, raw_at
 from mev_dagster.events.types import Event
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 
 __all__ = ["Capture", "CaptureWriter", "open_capture"]
 

@@ -15,9 +15,9 @@ from mev_dagster.chain.blocks import Header, header_hash
 from mev_dagster.chain.jsonrpc import header_from_rpc
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.errors import NodeAnswerError
-from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account
+from mev_dagster.node.http import JsonRpc
 
 BLOCK_HASHES = 256  # how far back BLOCKHASH sees
 MAX_DUMP_BYTES = 1 << 30

@@ -35,10 +35,10 @@ from mev_dagster.events.types import (
 )
 from mev_dagster.evm.blocks import block_env, execute_block
 from mev_dagster.evm.parity import check
-from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.node.http import JsonRpc
 
 PENDING_SIMULATED = 256  # newest pending transactions whose reads are recorded with a block
 TRACER = {"tracer": "prestateTracer"}

@@ -10,9 +10,9 @@ from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.jsonrpc import block_from_rpc, receipt_from_rpc
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.errors import NodeAnswerError
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import StateSource
+from mev_dagster.node.http import JsonRpc
 
 
 class ChainSource(Protocol):

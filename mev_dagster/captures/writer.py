@@ -34,7 +34,7 @@ from mev_dagster.errors import CaptureError, InputError
 from mev_dagster.events.codec import encode
 from mev_dagster.events.disk import Disk
 from mev_dagster.events.types import Event
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 
 _CHECKPOINT = "checkpoint.json"
 _NOTHING_WRITTEN = dict.fromkeys(PART_NAMES, 0)

@@ -9,7 +9,7 @@ from rich.table import Table
 from mev_dagster.errors import InputError
 
 if TYPE_CHECKING:
-    from mev_dagster.ingest.coverage import Coverage, LaneCoverage
+    from mev_dagster.windows.coverage import Coverage, LaneCoverage
 
 app = typer.Typer(add_completion=False)
 
@@ -24,9 +24,9 @@ def coverage(
 ) -> None:
     """Compare the lanes: who saw which transaction first, alone, before its slot, or never."""
     from mev_dagster.commands import output
-    from mev_dagster.ingest.coverage import LARGEST_NUMBER, measure
     from mev_dagster.settings import settings
     from mev_dagster.store.client import open_store
+    from mev_dagster.windows.coverage import LARGEST_NUMBER, measure
 
     upto = LARGEST_NUMBER if last is None else last
     if upto < first:
@@ -43,7 +43,7 @@ def coverage(
 
 def as_json(found: "Coverage") -> dict[str, Any]:
     """Return a coverage as the document that `--json` prints."""
-    from mev_dagster.ingest.coverage import milliseconds
+    from mev_dagster.windows.coverage import milliseconds
 
     return {
         "first": found.first,

@@ -86,7 +86,7 @@ def fixtures() -> Check:
 def node() -> Check:
     """Say whether the configured execution node answers."""
     from mev_dagster.errors import MevError
-    from mev_dagster.evm.rpc import JsonRpc
+    from mev_dagster.node.http import JsonRpc
     from mev_dagster.settings import settings
 
     url = settings().rpc_url

@@ -12,7 +12,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def down(json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False) -> None:
     """Stop everything `mev up` started; the event log is sealed on the way."""
-    from mev_dagster.commands import processes
+    from mev_dagster.platform import processes
     from mev_dagster.settings import settings
 
     with err.status("stopping"):

@@ -84,7 +84,7 @@ def _factories(
 
 def _rpc_lane(url: str, chain_id: int | None) -> "LaneFactory":
     from mev_dagster.ingest.lanes.rpc import RpcLane
-    from mev_dagster.ingest.rpc_ws import check_websocket_url
+    from mev_dagster.node.websocket import check_websocket_url
 
     check_websocket_url(url)
     return lambda context: RpcLane(

@@ -32,10 +32,10 @@ def replay(
     from mev_dagster.commands import output
     from mev_dagster.events.reader import EventLogReader
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.ingest.decode_workers import workers_for
     from mev_dagster.replay.report import Deciding, replay_log
     from mev_dagster.settings import settings
     from mev_dagster.store.client import open_store
+    from mev_dagster.windows.decode_workers import workers_for
 
     with ExitStack() as stack:
         store = stack.enter_context(open_store(_store_settings(against))) if against else None
@@ -97,8 +97,8 @@ def _source(stack: ExitStack, capture: Path | None, rpc: str | None) -> "ChainSo
     from mev_dagster.captures.format import open_capture
     from mev_dagster.captures.source import NodeSource
     from mev_dagster.errors import InputError
-    from mev_dagster.evm.rpc import JsonRpc
     from mev_dagster.ingest.recording import http_address
+    from mev_dagster.node.http import JsonRpc
 
     if capture is not None and rpc is not None:
         raise InputError("give --capture or --rpc, not both")

@@ -67,9 +67,9 @@ def _on_file(path: Path, engine: "SimulationEngine", part: Part) -> "Outcome":
 
 def _on_node(text: str, url: str, engine: "SimulationEngine", part: Part, store: Path | None) -> "Outcome":
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.evm.node_blocks import load_block
-    from mev_dagster.evm.prestate_store import PrestateStore
-    from mev_dagster.evm.rpc import JsonRpc
+    from mev_dagster.evm.node.blocks import load_block
+    from mev_dagster.evm.state.prestate_store import PrestateStore
+    from mev_dagster.node.http import JsonRpc
 
     try:
         number = int(text, 0)

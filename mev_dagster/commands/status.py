@@ -12,10 +12,10 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False) -> None:
     """Show the processes and the block-to-opportunity lag; exit 1 when anything is unhealthy."""
-    from mev_dagster.commands import processes
-    from mev_dagster.commands.lag import block_to_opportunity_lag
     from mev_dagster.commands.up import print_table, row
     from mev_dagster.errors import MevError
+    from mev_dagster.platform import processes
+    from mev_dagster.platform.lag import block_to_opportunity_lag
     from mev_dagster.settings import settings
     from mev_dagster.store.client import open_store
 

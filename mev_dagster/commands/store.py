@@ -23,7 +23,7 @@ def _with_port(port: int | None) -> Settings:
 @app.command()
 def serve(port: Annotated[int | None, typer.Option(help="port; 0 picks a free one")] = None) -> None:
     """Own the embedded store and serve ClickHouse's HTTP interface on loopback."""
-    from mev_dagster.store.server import serve as run
+    from mev_dagster.store.embedded.server import serve as run
 
     run(_with_port(port), ready=lambda found: err.print(f"store: serving {found.url} (process {found.pid})"))
 
@@ -143,8 +143,8 @@ def backfill(
 def _backfill_log(log: str, *, again: bool, json: bool) -> None:
     from mev_dagster.events.reader import EventLogReader
     from mev_dagster.ingest.backfill import backfill as run
-    from mev_dagster.ingest.decode_workers import workers_for
     from mev_dagster.store.client import open_store
+    from mev_dagster.windows.decode_workers import workers_for
 
     with (
         open_store(settings()) as store,
@@ -170,8 +170,8 @@ def _backfill_log(log: str, *, again: bool, json: bool) -> None:
 
 
 def _backfill_blocks(first: int, last: int, *, again: bool, json: bool) -> None:
-    from mev_dagster.commands.block_backfill import backfill_blocks
-    from mev_dagster.commands.webserver import Webserver
+    from mev_dagster.platform.block_backfill import backfill_blocks
+    from mev_dagster.platform.webserver import Webserver
     from mev_dagster.store.client import open_store
 
     config = settings()

@@ -10,7 +10,7 @@ from mev_dagster.commands.output import err, out, print_json
 from mev_dagster.errors import MevError
 
 if TYPE_CHECKING:
-    from mev_dagster.commands.processes import ProcessStatus
+    from mev_dagster.platform.processes import ProcessStatus
     from mev_dagster.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -27,9 +27,9 @@ def up(
     wait: Annotated[float, typer.Option(help="seconds to wait for health")] = 180.0,
 ) -> None:
     """Start every process; without --rpc the shipped capture is replayed."""
-    from mev_dagster.commands import processes
-    from mev_dagster.commands.dagster_home import dagster_environment, prepare
     from mev_dagster.demo import SHIPPED_CAPTURE
+    from mev_dagster.platform import processes
+    from mev_dagster.platform.dagster_home import dagster_environment, prepare
     from mev_dagster.settings import settings
 
     base = settings()
@@ -72,7 +72,7 @@ def up(
 
 
 def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":
-    from mev_dagster.commands import processes
+    from mev_dagster.platform import processes
 
     deadline = time.monotonic() + seconds
     with err.status("starting") as line:

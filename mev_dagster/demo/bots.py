@@ -14,7 +14,7 @@ from mev_dagster.demo.script import Move
 from mev_dagster.demo.slot import Sending, Whale
 from mev_dagster.demo.trading import Book
 from mev_dagster.dex.executor import Step, encode_execute
-from mev_dagster.dex.uniswap_v2 import amount_out
+from mev_dagster.dex.venues.uniswap_v2 import amount_out
 
 REACTION_SECONDS = 0.25
 BETWEEN_SECONDS = 0.05

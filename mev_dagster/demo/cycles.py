@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from mev_dagster.demo.market import SEARCHER_INVENTORY_WEI, TOKENS, VENUES, WETH, Market
 from mev_dagster.demo.trading import Book
 from mev_dagster.dex.executor import Step
-from mev_dagster.dex.uniswap_v2 import amount_out
+from mev_dagster.dex.venues.uniswap_v2 import amount_out
 
 SEARCH_STEPS = 200
 LEAST_SIZE_WEI = 10**15

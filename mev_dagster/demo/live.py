@@ -12,7 +12,7 @@ from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.demo.cast import Cast
 from mev_dagster.demo.scenario import Scenario, anvil_arguments
 from mev_dagster.demo.script import SCRIPT, Extra
-from mev_dagster.ingest.rpc_ws import NodeConnection
+from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import SystemClock
 
 WEALTH = 10_000

@@ -20,8 +20,8 @@ from mev_dagster.demo.scenario import SLOT_SECONDS, Scenario, anvil_arguments
 from mev_dagster.demo.script import SCRIPT, Act
 from mev_dagster.demo.slot import Sending
 from mev_dagster.ingest.recording import record_node
-from mev_dagster.ingest.rpc_ws import NodeConnection
 from mev_dagster.ingest.tasks import run_all
+from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import SystemClock
 
 SOURCE = "devnet"

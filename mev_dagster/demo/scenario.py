@@ -24,9 +24,9 @@ from mev_dagster.demo.script import SCRIPT, Act
 from mev_dagster.demo.slot import Sending
 from mev_dagster.demo.trading import Book
 from mev_dagster.demo.traffic import Traffic
-from mev_dagster.dex.uniswap_v2 import RESERVES_SLOT, Fee, Pair, unpack_reserves
+from mev_dagster.dex.venues.uniswap_v2 import RESERVES_SLOT, Fee, Pair, unpack_reserves
 from mev_dagster.errors import NodeAnswerError
-from mev_dagster.ingest.rpc_ws import NodeConnection
+from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import Clock
 
 SEED = "mev_dagster devnet 1"

@@ -9,7 +9,7 @@ from mev_dagster.chain.transactions import AccessListEntry, Authorization, Trans
 from mev_dagster.demo.cast import Fees, Wallet
 from mev_dagster.demo.market import GWEI
 from mev_dagster.demo.trading import Book, Swap
-from mev_dagster.dex.uniswap_v2 import RESERVES_SLOT, TOKEN0_SLOT, TOKEN1_SLOT
+from mev_dagster.dex.venues.uniswap_v2 import RESERVES_SLOT, TOKEN0_SLOT, TOKEN1_SLOT
 
 T = TypeVar("T")
 

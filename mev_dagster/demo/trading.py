@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.market import FOREVER, WETH, Market
-from mev_dagster.dex.uniswap_v2 import Hop, Pair, amount_in, amount_out
+from mev_dagster.dex.venues.uniswap_v2 import Hop, Pair, amount_in, amount_out
 
 BPS = 10_000
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex import uniswap_v2, uniswap_v3
 from mev_dagster.dex.swaps import SwapEvent
+from mev_dagster.dex.venues import uniswap_v2, uniswap_v3
 from mev_dagster.errors import DecodeError
 
 DECODERS: Mapping[bytes, Callable[[Log], SwapEvent]] = {

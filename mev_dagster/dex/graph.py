@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from mev_dagster.dex.uniswap_v2 import Hop, Pair
+from mev_dagster.dex.venues.uniswap_v2 import Hop, Pair
 
 
 class Leg(NamedTuple):

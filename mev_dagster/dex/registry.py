@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mev_dagster.dex.layout import solidity_slot, vyper_slot
-from mev_dagster.dex.uniswap_v2 import STANDARD_FEE, Fee, Pair, read_pair
+from mev_dagster.dex.venues.uniswap_v2 import STANDARD_FEE, Fee, Pair, read_pair
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.types import StateSource
 

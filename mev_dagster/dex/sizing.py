@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from math import isqrt
 from typing import NamedTuple
 
-from mev_dagster.dex.uniswap_v2 import Hop, amounts_along, least_amount_in
+from mev_dagster.dex.venues.uniswap_v2 import Hop, amounts_along, least_amount_in
 
 REACH = 8
 """The answer is at least as good as every input this close to it, and every output step this close."""

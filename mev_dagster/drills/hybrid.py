@@ -23,8 +23,8 @@ from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.responder import RecentTransactions
 from mev_dagster.drills.peers import DrillPeer, GarblingGateway, StallingGateway
 from mev_dagster.drills.processes import IngestProcess, StoreProcess, wait_until
-from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.ingest.lanes.p2p_chain import RpcChain
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store, open_store
 

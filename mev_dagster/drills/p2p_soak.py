@@ -10,7 +10,7 @@ from mev_dagster.drills.hybrid import TICK_SECONDS, HybridStage, hybrid_stage
 from mev_dagster.drills.memory import MIB, Memory
 from mev_dagster.drills.peers import DrillPeer
 from mev_dagster.drills.processes import Metrics, by_label, quantile
-from mev_dagster.ingest.coverage import Coverage, measure
+from mev_dagster.windows.coverage import Coverage, measure
 
 MARKS = 12  # how often a figure is shown in one run
 SAMPLE_SECONDS = 5.0

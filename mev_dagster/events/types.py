@@ -163,3 +163,8 @@ class LaneStatus:
 Event: TypeAlias = (
     TxSeen | TxBody | TxRejected | BlockSeen | BlockReverted | TxIncluded | TxReplaced | LaneStatus
 )
+
+
+def lane_name(lane: Lane) -> str:
+    """Return the name of a lane as labels, columns and logs show it."""
+    return lane.name.lower()

@@ -16,8 +16,8 @@ from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.jsonrpc import block_from_rpc, log_from_rpc
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError, MevError
-from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.witness import Witness
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.witness import Witness
 
 _SUFFIXES = (".json", ".json.zst")
 _CODES, _WITNESS = "codes", "witness"

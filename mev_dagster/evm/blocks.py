@@ -9,7 +9,7 @@ from mev_dagster.chain.forks import Fork, ForkSchedule, schedule_for
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, MissingState
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import (
     AccountDiff,
     BlockEnv,

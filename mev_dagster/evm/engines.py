@@ -39,8 +39,8 @@ def get_engine(
 
         return PyEvmEngine(limits, want=want)
     if name == "node":
-        from mev_dagster.evm.node import NodeEngine
-        from mev_dagster.evm.rpc import JsonRpc
+        from mev_dagster.evm.node.engine import NodeEngine
+        from mev_dagster.node.http import JsonRpc
 
         if limits != NO_LIMITS:
             raise InputError("the node engine keeps the node's own limits: steps and seconds cannot be set")
@@ -51,7 +51,7 @@ def get_engine(
     if name == "revm":
         if not native_is_installed():
             raise InputError("the revm engine is not installed: run `make native`, which needs cargo")
-        from mev_dagster.evm.revm import RevmEngine
+        from mev_dagster.evm.revm.engine import RevmEngine
 
         return RevmEngine(limits, want=want)
     raise InputError(f"no engine '{name}'; there are: {', '.join(ENGINES)}")

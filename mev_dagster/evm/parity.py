@@ -13,9 +13,9 @@ from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError
 from mev_dagster.evm.block_files import BlockFile
 from mev_dagster.evm.blocks import BlockResult, blame_missing_state, block_env, execute_block
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.witness import Witness
 from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
-from mev_dagster.evm.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)

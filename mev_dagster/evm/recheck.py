@@ -17,7 +17,7 @@ from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.errors import InputError
 from mev_dagster.evm.diff import diff_to_json
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimResult, SimulationEngine, TxResult
 
 _SAMPLE_SPACE = 1 << 64

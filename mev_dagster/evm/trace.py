@@ -78,7 +78,7 @@ def trace(
     if engine == "py_evm":
         return _of_the_reference(state, env, txs, index, begin_block, steps_kept)
     if engine == "revm":
-        from mev_dagster.evm.revm import RevmEngine
+        from mev_dagster.evm.revm.engine import RevmEngine
 
         session = RevmEngine().session(state, env, txs[:index], begin_block=begin_block)
         return Trace(session.steps(txs[index], steps_kept))

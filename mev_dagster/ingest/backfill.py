@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.events.reader import EventLogReader
-from mev_dagster.ingest.bodies import BodyDecoder
 from mev_dagster.ingest.feeder import StoreFeeder
 from mev_dagster.ingest.metrics import IngestMetrics
-from mev_dagster.ingest.reimport import reimport
-from mev_dagster.ingest.rows import INGEST_TABLES
 from mev_dagster.telemetry.clock import SystemClock
+from mev_dagster.windows.bodies import BodyDecoder
+from mev_dagster.windows.reimport import reimport
+from mev_dagster.windows.rows import INGEST_TABLES
 
 if TYPE_CHECKING:
-    from mev_dagster.ingest.decode_workers import DecodeWorkers
     from mev_dagster.store.client import Store
+    from mev_dagster.windows.decode_workers import DecodeWorkers
 
 
 def backfill(

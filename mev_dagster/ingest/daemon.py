@@ -25,18 +25,15 @@ from prometheus_client import CollectorRegistry
 from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.manifest import prunable, read_manifest
-from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus
+from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus, lane_name
 from mev_dagster.evm.recheck import kept_inputs
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
 from mev_dagster.ingest.backoff import delays
-from mev_dagster.ingest.bodies import BodyDecoder
-from mev_dagster.ingest.chain import CanonicalChain
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.http import Head, Heads, HttpServer, Orders, application, bind
 from mev_dagster.ingest.lanes import Lane as LaneProtocol
-from mev_dagster.ingest.memory import DecodedTransactions
-from mev_dagster.ingest.metrics import IngestMetrics, lane_name
+from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.restore import restore
@@ -47,6 +44,9 @@ from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
+from mev_dagster.windows.bodies import BodyDecoder
+from mev_dagster.windows.canonical_chain import CanonicalChain
+from mev_dagster.windows.memory import DecodedTransactions
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store

@@ -14,18 +14,18 @@ from mev_dagster.errors import LogCorrupt
 from mev_dagster.events.batch import RawBatch
 from mev_dagster.events.reader import EventLogReader, LogCursor
 from mev_dagster.events.types import EventKind, Lane
-from mev_dagster.ingest.bodies import BodyDecoder, Decoded
-from mev_dagster.ingest.chain import BLOCKS_REMEMBERED
-from mev_dagster.ingest.checkpoints import LIVE, checkpoint_rows
-from mev_dagster.ingest.checkpoints import TABLE as CHECKPOINT_TABLE
-from mev_dagster.ingest.head_cutter import HeadCutter
-from mev_dagster.ingest.log_windows import log_identity
 from mev_dagster.ingest.metrics import IngestMetrics
-from mev_dagster.ingest.row_parts import RowPart, Rows
-from mev_dagster.ingest.rows import INGEST_TABLES, WINDOW_TABLES, RowBuilder, settled
-from mev_dagster.store.log_writer import LogWriter, as_columns
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.windows.bodies import BodyDecoder, Decoded
+from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
+from mev_dagster.windows.checkpoints import LIVE, checkpoint_rows
+from mev_dagster.windows.checkpoints import TABLE as CHECKPOINT_TABLE
+from mev_dagster.windows.head_cutter import HeadCutter
+from mev_dagster.windows.log_windows import log_identity
+from mev_dagster.windows.log_writer import LogWriter, as_columns
+from mev_dagster.windows.row_parts import RowPart, Rows
+from mev_dagster.windows.rows import INGEST_TABLES, WINDOW_TABLES, RowBuilder, settled
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store

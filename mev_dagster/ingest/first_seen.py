@@ -3,9 +3,9 @@
 `mev coverage` answers the same from the store, over any time; this is for a dashboard.
 """
 
-from mev_dagster.events.types import Lane, TxSeen
-from mev_dagster.ingest.memory import Recent
-from mev_dagster.ingest.metrics import IngestMetrics, lane_name
+from mev_dagster.events.types import Lane, TxSeen, lane_name
+from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.windows.memory import Recent
 
 REMEMBERED = 65_536
 NS_PER_SECOND = 1_000_000_000

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from mev_dagster.events.types import Event, Lane
+from mev_dagster.events.types import Event, Lane, lane_name
 from mev_dagster.telemetry.metrics import block_lag
 
 _FAST_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -86,8 +86,3 @@ class IngestMetrics:
         """Count a batch of logged events."""
         for (lane, kind), count in Tally((event.lane, type(event)) for event in events).items():
             self.events.labels(lane_name(lane), kind.__name__).inc(count)
-
-
-def lane_name(lane: Lane) -> str:
-    """Return the name of a lane as labels, columns and logs show it."""
-    return lane.name.lower()

@@ -29,12 +29,13 @@ from mev_dagster.events.types import (
     TxRejected,
     TxReplaced,
     TxSeen,
+    lane_name,
 )
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
-from mev_dagster.ingest.chain import BlockRef, CanonicalChain
 from mev_dagster.ingest.first_seen import FirstSeen
-from mev_dagster.ingest.memory import DecodedTransactions, Recent
-from mev_dagster.ingest.metrics import IngestMetrics, lane_name
+from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.windows.canonical_chain import BlockRef, CanonicalChain
+from mev_dagster.windows.memory import DecodedTransactions, Recent
 
 KNOWN_HASHES = 262_144  # three hours of mainnet; a hash that comes back later is logged again, harmlessly
 REJECTS_REMEMBERED = 16_384

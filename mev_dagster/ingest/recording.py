@@ -11,14 +11,14 @@ from mev_dagster.captures.manifest import CaptureManifest
 from mev_dagster.captures.record import Recorder
 from mev_dagster.events.types import BlockSeen, Event
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.ingest.lanes.rpc import RpcLane
-from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.tasks import run_until_one_ends
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.telemetry.clock import Clock, SystemClock
+from mev_dagster.windows.memory import DecodedTransactions
 
 QUEUE_ARRIVALS = 1_048_576  # recording a block takes longer than logging it; what comes meanwhile waits
 ARRIVALS_PER_BATCH = 4_096

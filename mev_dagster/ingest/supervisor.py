@@ -4,11 +4,11 @@ import random
 from collections.abc import Callable, Iterator
 
 from mev_dagster.errors import InputError, MevError
-from mev_dagster.events.types import LaneState, LaneStatus
+from mev_dagster.events.types import LaneState, LaneStatus, lane_name
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.lanes import Lane
-from mev_dagster.ingest.metrics import IngestMetrics, lane_name
+from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger

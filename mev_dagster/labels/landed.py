@@ -8,7 +8,7 @@ from mev_dagster.chain.receipts import Log, Receipt
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.registry import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 
 NOTHING_PAID: Mapping[bytes, int] = {}
 

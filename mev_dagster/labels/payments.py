@@ -2,7 +2,7 @@
 
 from mev_dagster.chain.blocks import Block
 from mev_dagster.evm.blocks import execute_block
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import SimulationEngine
 
 

@@ -8,7 +8,7 @@ from mev_dagster.captures.manifest import MANIFEST
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.evm.block_files import block_paths, load_block_file
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.labels.landed import LandedBlock, landed_block, wrapped_ether_in
 from mev_dagster.labels.payments import direct_payments_wei

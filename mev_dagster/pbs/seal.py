@@ -18,7 +18,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.trie import state_root
 from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.blocks import receipts_of
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import AccountDiff, SimResult, SimulationEngine, StateSource, TxStatus
 from mev_dagster.pbs.context import BlockContext
 from mev_dagster.pbs.payload import EMPTY_UNCLES_HASH, requests_hash

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, MissingState
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource, TxStatus
 from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue
 from mev_dagster.pbs.context import BlockContext, Proposer

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from mev_dagster.events.reader import EventLogReader
-from mev_dagster.ingest.checkpoints import LIVE, Checkpoint
-from mev_dagster.ingest.checkpoints import TABLE as CHECKPOINT_TABLE
-from mev_dagster.ingest.rows import WINDOW_TABLES, Row, RowPart
 from mev_dagster.replay.run import ReplayBatch
-from mev_dagster.store.replayed import StoredLog
+from mev_dagster.replay.stored import StoredLog
+from mev_dagster.windows.checkpoints import LIVE, Checkpoint
+from mev_dagster.windows.checkpoints import TABLE as CHECKPOINT_TABLE
+from mev_dagster.windows.rows import WINDOW_TABLES, Row, RowPart
 
 Key = tuple[int, ...]
 

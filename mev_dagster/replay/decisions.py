@@ -18,10 +18,10 @@ from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.replay.against import Divergence
+from mev_dagster.replay.stored import StoredBlock
 from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.rows import opportunity_columns, simulation_columns
 from mev_dagster.search.run import SearchResult, search_block
-from mev_dagster.store.replayed import StoredBlock
 from mev_dagster.store.tables import TABLES
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from mev_dagster.captures.source import ChainSource
 from mev_dagster.errors import InputError
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.evm.types import SimulationEngine
-from mev_dagster.ingest.bodies import BodyDecoder
-from mev_dagster.ingest.log_windows import log_identity
 from mev_dagster.replay.against import Comparison, Divergence
 from mev_dagster.replay.decisions import DecisionComparison, decide_again
 from mev_dagster.replay.run import Replay
+from mev_dagster.replay.stored import StoredLog
 from mev_dagster.search.run import DEFAULT_BUDGET
-from mev_dagster.store.replayed import StoredLog
+from mev_dagster.windows.bodies import BodyDecoder
+from mev_dagster.windows.log_windows import log_identity
 
 if TYPE_CHECKING:
-    from mev_dagster.ingest.decode_workers import DecodeWorkers
     from mev_dagster.store.client import Store
+    from mev_dagster.windows.decode_workers import DecodeWorkers
 
 
 @dataclass(frozen=True, slots=True)

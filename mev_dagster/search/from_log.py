@@ -8,9 +8,9 @@ from mev_dagster.captures.source import ChainSource
 from mev_dagster.errors import InputError
 from mev_dagster.events.types import Event
 from mev_dagster.evm.blocks import block_env
-from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.rpc_rounds import load_by_rounds
-from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.rpc_rounds import load_by_rounds
+from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSource
 from mev_dagster.features.mempool import PendingSet, pending_before
 from mev_dagster.search.inputs import SearchInputs, searcher_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from mev_dagster.captures.format import Capture
 from mev_dagster.errors import CaptureError, InputError
 from mev_dagster.evm.blocks import block_env
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv
 from mev_dagster.features.mempool import PendingTx, pending_sets
 from mev_dagster.search.searcher import Searcher

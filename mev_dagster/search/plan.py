@@ -8,7 +8,7 @@ from typing import TypeAlias
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.executor import Step, encode_execute
 from mev_dagster.dex.graph import Cycle
-from mev_dagster.dex.uniswap_v2 import Pair
+from mev_dagster.dex.venues.uniswap_v2 import Pair
 
 
 class Kind(StrEnum):

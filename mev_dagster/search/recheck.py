@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.recheck import Mismatch, Recheck, SimInput
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimResult, StateSession
 from mev_dagster.search.rank import Candidate, ranked
 from mev_dagster.search.run import SearchResult

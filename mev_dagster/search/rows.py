@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from mev_dagster.chain.receipts import logs_hash
 from mev_dagster.dex.registry import PAIR_CODES
-from mev_dagster.dex.uniswap_v2 import Pair
+from mev_dagster.dex.venues.uniswap_v2 import Pair
 from mev_dagster.evm.analytics import Slot, contended_slots
 from mev_dagster.evm.types import SimResult, TxResult
 from mev_dagster.search.identity import canonical_json

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from mev_dagster.dex.graph import PairGraph
 from mev_dagster.dex.registry import WRAPPED_ETHER_CODES, Discovery, discover
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
 from mev_dagster.features.tx import TxFeatures, features_of
-from mev_dagster.search.arbitrage import Arbitrage
-from mev_dagster.search.backrun import Backrun
 from mev_dagster.search.identity import opportunity_id
 from mev_dagster.search.inputs import SearchInputs, known_only
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.rank import Candidate, rank_digest, ranked
-from mev_dagster.search.sandwich import Sandwich
 from mev_dagster.search.searcher import Searcher, bid_for, inject
 from mev_dagster.search.start import start_block
+from mev_dagster.search.strategies.arbitrage import Arbitrage
+from mev_dagster.search.strategies.backrun import Backrun
+from mev_dagster.search.strategies.sandwich import Sandwich
 from mev_dagster.search.strategy import Strategy
 from mev_dagster.search.verify import verify
 from mev_dagster.search.view import BlockView, PendingRun, try_pending

@@ -20,7 +20,7 @@ from mev_dagster.dex.abi import encode_words
 from mev_dagster.dex.layout import solidity_slot, vyper_slot
 from mev_dagster.dex.registry import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, StateSource
 from mev_dagster.search.plan import OwnCall, Plan
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mev_dagster.errors import MissingState
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
 
 CALLED_FIRST = frozenset(

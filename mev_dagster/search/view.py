@@ -7,7 +7,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.events import reserves_after, swaps_of
 from mev_dagster.dex.graph import PairGraph
 from mev_dagster.dex.swaps import SwapEvent
-from mev_dagster.dex.uniswap_v2 import Pair
+from mev_dagster.dex.venues.uniswap_v2 import Pair
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.types import BlockEnv, SimResult, StateSession, StateSource, TxResult, TxStatus
 from mev_dagster.features.tx import TxFeatures

@@ -1,4 +1,4 @@
-//! `mev_native`: revm as an engine for `mev_dagster/evm/revm.py`.
+//! `mev_native`: revm as an engine for `mev_dagster/evm/revm/engine.py`.
 //!
 //! A `World` is a state handed over once; a `Session` is a block being built on it. Every call does its
 //! work with Python's lock released. What the world does not know comes back as a value that names it.

@@ -67,7 +67,7 @@ pub struct World {
 }
 
 impl World {
-    /// Read accounts from a column of records (`mev_dagster/evm/native_wire.py` writes them).
+    /// Read accounts from a column of records (`mev_dagster/evm/revm/wire.py` writes them).
     pub fn take_accounts(&mut self, column: &[u8]) -> Result<(), Malformed> {
         let mut reader = Reader::new(column);
         while !reader.is_empty() {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mev_dagster.commands.health import http_ok
 from mev_dagster.demo import SHIPPED_CAPTURE
+from mev_dagster.platform.health import http_ok
 from mev_dagster.settings import settings
 
 START_SECONDS = 60

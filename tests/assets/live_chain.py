@@ -10,7 +10,7 @@ from typing import Any
 
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import BlockSeen
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.settings import settings
 from mev_dagster.store.client import open_store
 

@@ -9,12 +9,12 @@ import pytest
 from capture_home import free_port
 from live_chain import LiveChain
 
+from mev_dagster.blockrun.run_tags import BLOCK_HASH_TAG, ENDED_TAG, HOT, LANE_TAG, SUPERSEDED
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, TableDigest, open_store
-from resources.lanes import BLOCK_HASH_TAG, ENDED_TAG, HOT, LANE_TAG, SUPERSEDED
 
 BLOCK_TABLES = {
     "tx_features": "block_number",

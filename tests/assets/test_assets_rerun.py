@@ -6,12 +6,12 @@ import dagster as dg
 import pytest
 from test_assets_bad_input import digests
 
+from mev_dagster.blockrun.run_tags import BLOCK_TAG, CAPTURE_TAG, WINDOW_TAG
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.errors import StoreError
 from mev_dagster.store.client import Store, TableDigest
-from resources.lanes import BLOCK_TAG, CAPTURE_TAG, WINDOW_TAG
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 from mev_dagster.captures.format import open_capture
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.events.reader import EventLogReader
-from mev_dagster.ingest.rows import INGEST_TABLES, Rows, window_rows
-from mev_dagster.ingest.window_store import FEEDER_SECONDS, ensure_window
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, TableDigest, open_store
 from mev_dagster.store.tables import TABLES
+from mev_dagster.windows.rows import INGEST_TABLES, Rows, window_rows
+from mev_dagster.windows.window_store import FEEDER_SECONDS, ensure_window
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from mev_dagster.events.log import EventLogReader
 from mev_dagster.events.types import TxBody, TxSeen
 from mev_dagster.events.windows import windows
 from mev_dagster.ingest.arrivals import BlockArrived
-from mev_dagster.ingest.memory import DecodedTransactions
+from mev_dagster.windows.memory import DecodedTransactions
 
 SMALL = Stream(60, 4)
 

@@ -21,7 +21,7 @@ from mev_dagster.chain.rlp import encode as rlp_encode
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.errors import CaptureError, InputError
 from mev_dagster.events.types import Lane, TxSeen
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import EMPTY_CODE_HASH, Account
 
 KEY = b"\x01" * 32

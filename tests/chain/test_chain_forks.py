@@ -23,7 +23,7 @@ from mev_dagster.chain.forks import (
 from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
 from mev_dagster.errors import InputError, UnsupportedFork
 from mev_dagster.evm.engines import get_engine, native_is_installed
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv
 
 needs_revm = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mev_dagster.chain.forks import Fork
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv
 
 HERE = Path(__file__).parent

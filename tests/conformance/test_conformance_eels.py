@@ -24,7 +24,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import sign_authorization
 from mev_dagster.chain.transactions import AccessListEntry
 from mev_dagster.evm.engines import get_engine, native_is_installed
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, TxStatus
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]

@@ -28,9 +28,9 @@ from evm_worlds import (
 from mev_dagster.chain.forks import Fork
 from mev_dagster.errors import UnsupportedFork
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.node import NodeEngine
-from mev_dagster.evm.node_forks import schedule_of
-from mev_dagster.evm.rpc_state import RpcState, fetch_header
+from mev_dagster.evm.node.engine import NodeEngine
+from mev_dagster.evm.node.forks import schedule_of
+from mev_dagster.evm.state.rpc_state import RpcState, fetch_header
 from mev_dagster.evm.types import BlockEnv
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]

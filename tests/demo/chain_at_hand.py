@@ -6,7 +6,7 @@ from typing import Any
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.jsonrpc import block_from_rpc
 from mev_dagster.demo.anvil import AnvilNode
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 
 GENESIS = 1_700_000_000
 SLOT_SECONDS = 12

@@ -14,7 +14,7 @@ from mev_dagster.captures.verify import verify_capture
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.demo.artifacts import contracts
-from mev_dagster.dex import uniswap_v3
+from mev_dagster.dex.venues import uniswap_v3
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.parity import check
 from mev_dagster.ingest.recording import record_node

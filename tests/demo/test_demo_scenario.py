@@ -13,7 +13,7 @@ from mev_dagster.demo.cast import Cast
 from mev_dagster.demo.scenario import Scenario, anvil_arguments
 from mev_dagster.demo.script import SCRIPT, Extra, Move
 from mev_dagster.demo.slot import Sending
-from mev_dagster.ingest.rpc_ws import NodeConnection
+from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import SystemClock
 
 pytestmark = pytest.mark.anvil

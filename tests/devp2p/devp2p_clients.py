@@ -16,7 +16,7 @@ import pytest
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import NodeAnswerError, NodeUnreachable
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0

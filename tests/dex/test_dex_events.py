@@ -11,8 +11,8 @@ import zstandard
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.events import reserves_after, swaps_of
 from mev_dagster.dex.swaps import Protocol
-from mev_dagster.dex.uniswap_v2 import SYNC_TOPIC, decode_sync
-from mev_dagster.dex.uniswap_v3 import SWAP_TOPIC, decode_swap
+from mev_dagster.dex.venues.uniswap_v2 import SYNC_TOPIC, decode_sync
+from mev_dagster.dex.venues.uniswap_v3 import SWAP_TOPIC, decode_swap
 from mev_dagster.errors import DecodeError
 from mev_dagster.evm.block_files import load_block_file
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mev_dagster.dex.graph import Leg, PairGraph
-from mev_dagster.dex.uniswap_v2 import Pair
+from mev_dagster.dex.venues.uniswap_v2 import Pair
 
 TOKENS = [bytes([index]) * 20 for index in range(1, 6)]
 WETH = TOKENS[0]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex import uniswap_v2
 from mev_dagster.dex.registry import PAIR_CODES
-from mev_dagster.dex.uniswap_v2 import Fee, Hop, Pair
+from mev_dagster.dex.venues import uniswap_v2
+from mev_dagster.dex.venues.uniswap_v2 import Fee, Hop, Pair
 from mev_dagster.errors import DecodeError
 
 TOKEN0, TOKEN1 = b"\x01" * 20, b"\x02" * 20

@@ -11,7 +11,7 @@ import zstandard
 from mev_dagster.chain.blocks import Header
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.keccak import keccak
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account, BlockEnv
 
 FORKS = {

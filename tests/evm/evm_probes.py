@@ -14,7 +14,7 @@ from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import sign_authorization
 from mev_dagster.chain.transactions import AccessListEntry, Transaction
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv
 
 STOP, GAS, SLOAD = b"\x00", b"\x5a", b"\x54"

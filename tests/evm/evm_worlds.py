@@ -11,7 +11,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import address_of, sign_transaction
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.engines import native_is_installed
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, SimResult, TxStatus
 
 ETHER, GWEI = 10**18, 10**9

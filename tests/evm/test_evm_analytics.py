@@ -18,7 +18,7 @@ from mev_dagster.evm.block_files import load_block_file
 from mev_dagster.evm.blocks import block_env
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.opcode_classes import opcode_class
-from mev_dagster.evm.prestate import AccountOverride
+from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.types import Want
 
 SLOT = push(5) + b"\x54\x50"  # SLOAD 5, POP

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mev_dagster.chain.forks import Fork
-from mev_dagster.evm.prestate import AccountOverride
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.py_evm.program import InstructionSet
+from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.types import SimResult, TxStatus, Want
 
 FAST, REFERENCE = PyEvmEngine(want=Want(calls=True)), PyEvmEngine(reference=True, want=Want(calls=True))

@@ -25,12 +25,12 @@ from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.errors import InputError, NodeUnreachable, UnsupportedFork
 from mev_dagster.evm.block_files import load_block_file
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.node import NodeEngine, has_instruction
+from mev_dagster.evm.node.engine import NodeEngine, has_instruction
 from mev_dagster.evm.parity import check_file
-from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import TxStatus
+from mev_dagster.node.http import JsonRpc
 
 COUNTER = store(0, push(0) + b"\x54" + push(1) + b"\x01") + b"\x5f\x5f\x5f\x5f\x34\x41\x5a\xf1\x00"
 REVERTS = push(1) + b"\x5f\x52" + push(32) + b"\x5f\xfd"

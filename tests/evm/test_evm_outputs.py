@@ -26,10 +26,10 @@ from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.evm.block_files import block_paths, load_block_file
 from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.node import NodeEngine
-from mev_dagster.evm.prestate import AccountOverride
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.node.engine import NodeEngine
+from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.types import CallFrame, Output, TxResult, Want
+from mev_dagster.node.http import JsonRpc
 
 ALL = Want(calls=True, analytics=True)
 OTHER = bytes.fromhex("dd" * 20)

@@ -15,7 +15,7 @@ from mev_dagster.evm.block_files import BlockFile, block_paths, load_block_file,
 from mev_dagster.evm.blocks import block_env, execute_block
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.parity import check_file
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 
 pytestmark = pytest.mark.fixtures
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak
 from mev_dagster.errors import InputError, MissingState
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 
 ALICE, BOB = b"\xaa" * 20, b"\xbb" * 20

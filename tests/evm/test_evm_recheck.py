@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.recheck import Recheck, SimInput, kept_inputs, load_artifact
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account
 
 CODE = store(0, push(1)) + push(0) + push(0) + b"\xa0"

@@ -30,13 +30,13 @@ from mev_dagster.evm.block_files import load_block_file
 from mev_dagster.evm.blocks import execute_block, receipts_of
 from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.parity import check_file
-from mev_dagster.evm.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import Limits, TxStatus
 
 if not native_is_installed():
     pytest.skip("mev_native is not installed: run `make native`", allow_module_level=True)
 
-from mev_dagster.evm.revm import RevmEngine
+from mev_dagster.evm.revm.engine import RevmEngine
 
 # Adds one to slot 0, pays the coinbase what the caller sent, logs one topic.
 COUNTER = (

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 
 Answer = Callable[[object], bytes]
 

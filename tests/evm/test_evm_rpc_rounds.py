@@ -14,12 +14,12 @@ from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.errors import InputError
 from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.engines import get_engine, native_is_installed
-from mev_dagster.evm.node_blocks import load_block
-from mev_dagster.evm.node_forks import schedule_of
-from mev_dagster.evm.prestate_store import PrestateStore
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_rounds import load_by_rounds
-from mev_dagster.evm.rpc_state import RpcState, fetch_header
+from mev_dagster.evm.node.blocks import load_block
+from mev_dagster.evm.node.forks import schedule_of
+from mev_dagster.evm.state.prestate_store import PrestateStore
+from mev_dagster.evm.state.rpc_rounds import load_by_rounds
+from mev_dagster.evm.state.rpc_state import RpcState, fetch_header
+from mev_dagster.node.http import JsonRpc
 
 LIBRARY = bytes.fromhex("1b" * 20)
 # Twenty slots in a row are added up; then the account that slot 99 names is called.

@@ -16,11 +16,11 @@ from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.errors import CaptureError, InputError, MissingState, NodeAnswerError
 from mev_dagster.evm.blocks import block_env, execute_block
 from mev_dagster.evm.engines import get_engine, native_is_installed
-from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.prestate_store import PrestateStore
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_state import RpcState, fetch_header
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.prestate_store import PrestateStore
+from mev_dagster.evm.state.rpc_state import RpcState, fetch_header
 from mev_dagster.evm.types import ABSENT_ACCOUNT
+from mev_dagster.node.http import JsonRpc
 
 SENDER = address_of(KEYS[0])
 CHAIN = devnet_schedule(Fork.PRAGUE)

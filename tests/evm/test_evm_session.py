@@ -17,8 +17,8 @@ from evm_worlds import (
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.prestate import AccountOverride
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
+from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.types import AccountDiff, TxStatus, Want
 
 # Adds one to slot 0 and pays the coinbase what the caller sent.

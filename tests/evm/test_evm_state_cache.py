@@ -1,6 +1,6 @@
 """What stays known from block to block."""
 
-from mev_dagster.evm.state_cache import StateCache
+from mev_dagster.evm.state.state_cache import StateCache
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 
 A, B, C = (bytes([number]) * 20 for number in (1, 2, 3))

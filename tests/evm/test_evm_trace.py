@@ -18,7 +18,7 @@ from mev_dagster.evm.trace import Trace, first_difference, trace
 
 SLOT = push(5) + b"\x54\x50"  # reads slot 5
 if native_is_installed():
-    from mev_dagster.evm.revm import _SPECS, RevmSession
+    from mev_dagster.evm.revm.engine import _SPECS, RevmSession
 
 needs_revm = pytest.mark.skipif(
     not native_is_installed(), reason="mev_native is not installed: run `make native`"

@@ -13,8 +13,8 @@ from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import decode_transaction
 from mev_dagster.evm.engines import get_engine, native_is_installed
-from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account, BlockEnv, CallFrame, SimResult, SimulationEngine, TxStatus, Want
 
 pytestmark = pytest.mark.fixtures

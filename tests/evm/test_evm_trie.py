@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from mev_dagster.chain.keccak import EMPTY_TRIE_ROOT
 from mev_dagster.chain.trie import trie_root
 from mev_dagster.errors import MissingState
-from mev_dagster.evm.partial_trie import PartialTrie
+from mev_dagster.evm.state.partial_trie import PartialTrie
 
 keys = st.binary(min_size=1, max_size=3).map(lambda key: key.ljust(3, b"\x00"))
 mappings = st.dictionaries(keys, st.binary(min_size=1, max_size=40), max_size=30)

@@ -12,8 +12,8 @@ from mev_dagster.chain import rlp
 from mev_dagster.chain.blocks import Block, decode_block
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.evm.blocks import execute_block, requests_hash
-from mev_dagster.evm.prestate import Prestate
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
+from mev_dagster.evm.state.prestate import Prestate
 
 pytestmark = pytest.mark.fixtures
 

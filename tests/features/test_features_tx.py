@@ -5,7 +5,7 @@ import eth_abi
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH
 from mev_dagster.chain.signing import address_of, sign_transaction
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account, BlockEnv
 from mev_dagster.features.mempool import PendingTx
 from mev_dagster.features.rows import tx_feature_columns

@@ -10,10 +10,10 @@ from mev_dagster.chain.ecdsa import SECP256K1_N, sign_digest
 from mev_dagster.chain.encoding import UnsignedTransaction
 from mev_dagster.chain.transactions import decode_transaction
 from mev_dagster.errors import DecodeError
-from mev_dagster.ingest.bodies import BodyDecoder, decode_bodies
-from mev_dagster.ingest.decode_workers import DecodeWorkers
-from mev_dagster.ingest.memory import DecodedTransactions
-from mev_dagster.ingest.rows import batch_of
+from mev_dagster.windows.bodies import BodyDecoder, decode_bodies
+from mev_dagster.windows.decode_workers import DecodeWorkers
+from mev_dagster.windows.memory import DecodedTransactions
+from mev_dagster.windows.rows import batch_of
 
 
 def with_high_s():

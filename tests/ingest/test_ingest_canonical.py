@@ -5,7 +5,7 @@ import hashlib
 import pyarrow as pa
 import pytest
 
-from mev_dagster.ingest.canonical import feed
+from mev_dagster.windows.canonical import feed
 
 COLUMNS = [
     pa.array([1, None, 3], pa.uint64()),

@@ -1,6 +1,6 @@
 """The canonical chain is a fold over heads: reorgs, jumps, repeats."""
 
-from mev_dagster.ingest.chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain, Extension
+from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain, Extension
 
 
 def ref(number: int, fork: str = "a") -> BlockRef:

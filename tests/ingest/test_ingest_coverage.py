@@ -7,9 +7,9 @@ from ingest_run import new_pipeline, transfer
 from mev_dagster.commands.coverage import as_json
 from mev_dagster.events.types import Lane, TxSeen
 from mev_dagster.ingest.arrivals import BlockArrived
-from mev_dagster.ingest.coverage import LaneCoverage, coverage_columns, measure
-from mev_dagster.ingest.rows import INGEST_TABLES, process
 from mev_dagster.store.client import Store
+from mev_dagster.windows.coverage import LaneCoverage, coverage_columns, measure
+from mev_dagster.windows.rows import INGEST_TABLES, process
 
 MS = 1_000_000
 SLOT = 12_000 * MS

@@ -13,10 +13,10 @@ from ingest_run import transfer
 from mev_dagster.cli import main
 from mev_dagster.events.log import EventLogReader, verify
 from mev_dagster.events.types import BlockSeen, LaneState, LaneStatus, TxBody
-from mev_dagster.ingest.log_windows import log_identity
-from mev_dagster.ingest.rows import INGEST_TABLES, process
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.logging import configure
+from mev_dagster.windows.log_windows import log_identity
+from mev_dagster.windows.rows import INGEST_TABLES, process
 
 pytestmark = pytest.mark.anvil
 

@@ -8,8 +8,8 @@ import pytest
 from mev_dagster.chain.columns import decode_columns
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.errors import InputError
-from mev_dagster.ingest.decode_frames import MAX_FRAME_BYTES, pack_request, unpack_request, write_frame
-from mev_dagster.ingest.decode_workers import DecodeWorkers
+from mev_dagster.windows.decode_frames import MAX_FRAME_BYTES, pack_request, unpack_request, write_frame
+from mev_dagster.windows.decode_workers import DecodeWorkers
 
 
 def raw(nonce):

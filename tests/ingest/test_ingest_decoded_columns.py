@@ -5,8 +5,8 @@ import pyarrow as pa
 from mev_dagster.bench.transactions import generate
 from mev_dagster.chain.columns import SCHEMA, decode_columns
 from mev_dagster.chain.transactions import decode_transaction
-from mev_dagster.store.log_writer import as_columns
 from mev_dagster.store.tables import TABLES
+from mev_dagster.windows.log_writer import as_columns
 
 
 def fields_of(transaction):

@@ -12,10 +12,10 @@ from mev_dagster.events.log import EventLogWriter
 from mev_dagster.ingest.backfill import backfill
 from mev_dagster.ingest.feeder import StoreFeeder
 from mev_dagster.ingest.metrics import IngestMetrics
-from mev_dagster.ingest.rows import INGEST_TABLES, process
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store, open_store
 from mev_dagster.telemetry.clock import SystemClock
+from mev_dagster.windows.rows import INGEST_TABLES, process
 
 
 class Session:

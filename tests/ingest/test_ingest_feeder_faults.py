@@ -14,14 +14,14 @@ from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.windows import windows
 from mev_dagster.ingest import feeder as feeding
 from mev_dagster.ingest.backfill import backfill
-from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
-from mev_dagster.ingest.rows import INGEST_TABLES
 from mev_dagster.replay.report import replay_log
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import open_store
 from mev_dagster.telemetry.clock import SystemClock
+from mev_dagster.windows.memory import DecodedTransactions
+from mev_dagster.windows.rows import INGEST_TABLES
 
 STREAM = Stream(300, 30)
 LONGEST_LIFE_S = 0.3

@@ -5,8 +5,8 @@ from ingest_events import GENESIS, arrived, block_on, numbered, seen
 from ingest_run import new_pipeline, transfer
 
 from mev_dagster.events.types import EventKind
-from mev_dagster.ingest.head_cutter import HeadCutter
-from mev_dagster.ingest.rows import batch_of
+from mev_dagster.windows.head_cutter import HeadCutter
+from mev_dagster.windows.rows import batch_of
 
 
 @pytest.fixture(scope="module")

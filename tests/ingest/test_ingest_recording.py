@@ -19,10 +19,10 @@ from mev_dagster.errors import CaptureError, InputError, NodeAnswerError, NodeUn
 from mev_dagster.events.types import BlockReverted, BlockSeen, TxBody, TxSeen
 from mev_dagster.evm.blocks import block_env
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.rpc import JsonRpc
 from mev_dagster.evm.types import TxStatus
 from mev_dagster.ingest.lanes.capture import CaptureLane
 from mev_dagster.ingest.recording import http_address, record_node
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.telemetry.clock import VirtualClock
 
 pytestmark = pytest.mark.anvil

@@ -14,10 +14,10 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Lane
 from mev_dagster.ingest.arrivals import BlockArrived
 from mev_dagster.ingest.backfill import backfill
-from mev_dagster.ingest.checkpoints import TABLE as CHECKPOINT_TABLE
-from mev_dagster.ingest.reimport import reimport
-from mev_dagster.ingest.rows import INGEST_TABLES
 from mev_dagster.store.retention import prune
+from mev_dagster.windows.checkpoints import TABLE as CHECKPOINT_TABLE
+from mev_dagster.windows.reimport import reimport
+from mev_dagster.windows.rows import INGEST_TABLES
 
 MIDNIGHT = 1_700_006_400
 SECOND = 10**9

@@ -8,10 +8,10 @@ from ingest_run import new_pipeline, transfer
 
 from mev_dagster.errors import InputError
 from mev_dagster.events.log import EventLogReader, EventLogWriter
-from mev_dagster.ingest.bodies import BodyDecoder
-from mev_dagster.ingest.log_windows import find_window, log_identity
-from mev_dagster.ingest.rows import INGEST_TABLES, RowBuilder, batch_of, process, window_rows
 from mev_dagster.store.tables import TABLES
+from mev_dagster.windows.bodies import BodyDecoder
+from mev_dagster.windows.log_windows import find_window, log_identity
+from mev_dagster.windows.rows import INGEST_TABLES, RowBuilder, batch_of, process, window_rows
 
 
 def push(builder, events):

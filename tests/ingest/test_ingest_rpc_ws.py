@@ -8,7 +8,7 @@ from ingest_anvil import free_port, until
 from websockets.asyncio.server import serve
 
 from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
-from mev_dagster.ingest.rpc_ws import NodeConnection
+from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import SystemClock
 
 pytestmark = pytest.mark.anvil

@@ -6,7 +6,7 @@ from mev_dagster.chain.forks import Fork, devnet_schedule
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.chain.signing import address_of, sign_transaction
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account
 from mev_dagster.pbs.context import BlockContext, Proposer
 

@@ -20,8 +20,8 @@ from mev_dagster.chain.blocks import Block, Header, Withdrawal, header_hash, wit
 from mev_dagster.chain.forks import Fork, devnet_schedule
 from mev_dagster.chain.keccak import EMPTY_TRIE_ROOT
 from mev_dagster.errors import NodeAnswerError, NodeUnreachable
-from mev_dagster.evm.prestate import AccountOverride
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.evm.state.prestate import AccountOverride
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.context import context_after
 from mev_dagster.pbs.payload import EMPTY_UNCLES_HASH, header_of, requests_hash
 from mev_dagster.pbs.sandbox.engine_api import AgreeingValidators, EngineApi, EngineApiValidator

@@ -7,7 +7,7 @@ from pbs_sandbox import ENGINE, running
 from mev_dagster.captures.source import NodeSource
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.demo.anvil import AnvilNode
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
 from mev_dagster.pbs.context import Proposer
 from mev_dagster.pbs.dry_run import context_for

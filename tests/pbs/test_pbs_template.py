@@ -26,7 +26,7 @@ from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.errors import InputError, RelayRefused, UnsupportedFork
 from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.prestate import AccountOverride
+from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.types import TxStatus
 from mev_dagster.pbs import bidding, checks
 from mev_dagster.pbs.context import Proposer, context_of, gas_limit_towards

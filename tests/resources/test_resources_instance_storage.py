@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mev_dagster.commands.dagster_home import dagster_environment, prepare
+from mev_dagster.platform.dagster_home import dagster_environment, prepare
 from mev_dagster.settings import Settings
 
 parts = dg.DynamicPartitionsDefinition(name="blocks")

@@ -14,8 +14,8 @@ import dagster as dg
 import pytest
 
 from assets.operations import sweep_dagster
-from mev_dagster.commands.dagster_home import prepare
 from mev_dagster.errors import InputError
+from mev_dagster.platform.dagster_home import prepare
 from mev_dagster.settings import Settings, settings
 
 PASSWORD = "p@ss/word"

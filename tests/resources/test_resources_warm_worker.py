@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.lanes import COLD, HOT, lane_of
-from resources.warm_launcher import CONFIRMATION, offer
-from resources.warm_worker import MAX_WAITING, Queue, negotiate
+from mev_dagster.blockrun.run_tags import COLD, HOT, lane_of
+from resources.runtime.warm_launcher import CONFIRMATION, offer
+from resources.runtime.warm_worker import MAX_WAITING, Queue, negotiate
 
 
 def conversation(*sent: bytes) -> tuple[Queue, bytes]:
@@ -92,7 +92,7 @@ def test_an_absent_worker_is_no_answer(tmp_path: Path):
 
 @pytest.fixture
 def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from mev_dagster.commands.dagster_home import prepare
+    from mev_dagster.platform.dagster_home import prepare
     from mev_dagster.settings import Settings
 
     home = prepare(Settings(home=tmp_path))
@@ -103,9 +103,9 @@ def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagster_home: Path, tmp_path: Path):
     from dagster import DagsterInstance, DagsterRunStatus
 
+    from mev_dagster.blockrun.run_tags import LANE_TAG
     from mev_dagster.definitions import defs
-    from resources.lanes import LANE_TAG
-    from resources.warm_launcher import WORKER_PID_TAG
+    from resources.runtime.warm_launcher import WORKER_PID_TAG
 
     job = defs().resolve_job_def("retain")
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
@@ -114,7 +114,7 @@ def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagste
         tags = {LANE_TAG: HOT, WORKER_PID_TAG: str(dead.pid)}
         run = instance.create_run_for_job(job, tags=tags, status=DagsterRunStatus.STARTED)
     path = tmp_path / "worker.sock"
-    worker = subprocess.Popen([sys.executable, "-m", "resources.warm_worker", str(path)])
+    worker = subprocess.Popen([sys.executable, "-m", "resources.runtime.warm_worker", str(path)])
     try:
         deadline = time.monotonic() + 90
         while not path.exists() and time.monotonic() < deadline:
@@ -132,9 +132,9 @@ def test_a_rerun_by_the_stock_launcher_is_not_looked_for_under_its_parents_pid(d
     from dagster import DagsterInstance, DagsterRunStatus
     from dagster._core.launcher.base import WorkerStatus
 
+    from mev_dagster.blockrun.run_tags import LANE_TAG, LAUNCHER_TAG, STOCK
     from mev_dagster.definitions import defs
-    from resources.lanes import LANE_TAG, LAUNCHER_TAG, STOCK
-    from resources.warm_launcher import WORKER_PID_TAG, WarmRunLauncher
+    from resources.runtime.warm_launcher import WORKER_PID_TAG, WarmRunLauncher
 
     ended = subprocess.Popen([sys.executable, "-c", "pass"])
     ended.wait()

@@ -11,7 +11,7 @@ from mev_dagster.demo.market import GWEI, WETH
 from mev_dagster.demo.trading import Book, Swap
 from mev_dagster.dex.registry import discover
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account, BlockEnv, TxStatus
 from mev_dagster.features.mempool import PendingTx
 from mev_dagster.search.inputs import SearchInputs

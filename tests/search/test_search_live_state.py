@@ -14,10 +14,10 @@ from evm_worlds import ALICE, BOB, CONTRACT, PRAGUE, push, transaction
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.events.types import BlockSeen, Lane
 from mev_dagster.evm.engines import get_engine, native_is_installed
-from mev_dagster.evm.prestate import Prestate
-from mev_dagster.evm.rpc import JsonRpc
-from mev_dagster.evm.rpc_state import RpcState
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.features.mempool import PendingSet, PendingTx
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.search.from_log import loaded
 
 PAIR = bytes.fromhex("9a" * 20)

@@ -8,7 +8,7 @@ from search_market import BASE_FEE_WEI, ETHER, FEES, GWEI, Devnet, ether_for
 from mev_dagster.demo.cast import Fees
 from mev_dagster.demo.market import WETH
 from mev_dagster.dex.frontrun import ExactInput, ExactOutput, optimal_sandwich, sandwich_of
-from mev_dagster.dex.uniswap_v2 import amounts_along
+from mev_dagster.dex.venues.uniswap_v2 import amounts_along
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.types import TxStatus
 from mev_dagster.search.plan import Kind

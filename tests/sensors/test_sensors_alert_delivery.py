@@ -9,13 +9,13 @@ import dagster as dg
 import pytest
 from alerting import alertmanager, answer, daemon, prometheus, server_that_answers, until
 
+from mev_dagster.blockrun.run_tags import ALERT_TAG, BLOCK_TAG, COLD, LANE_TAG
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.settings import settings
 from mev_dagster.store.client import open_store
-from resources.lanes import ALERT_TAG, BLOCK_TAG, COLD, LANE_TAG
 from sensors.alerts import alerts
 from sensors.jobs import backfill_blocks
 from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG

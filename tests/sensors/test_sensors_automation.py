@@ -8,6 +8,15 @@ from typing import NamedTuple
 import dagster as dg
 import pytest
 
+from mev_dagster.blockrun.run_tags import (
+    ATTEMPT_TAG,
+    BLOCK_HASH_TAG,
+    COLD,
+    ENDED_TAG,
+    LANE_TAG,
+    RETRY_OF_TAG,
+    SUPERSEDED,
+)
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
@@ -15,7 +24,6 @@ from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, open_store
 from mev_dagster.telemetry.alerts import Alert
-from resources.lanes import ATTEMPT_TAG, BLOCK_HASH_TAG, COLD, ENDED_TAG, LANE_TAG, RETRY_OF_TAG, SUPERSEDED
 from sensors.alerts import alerts
 from sensors.jobs import backfill_blocks, search_block
 from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG, stretches

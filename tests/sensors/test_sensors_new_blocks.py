@@ -2,7 +2,7 @@
 
 import pytest
 
-from resources.instance_retention import expired_keys
+from resources.runtime.instance_retention import expired_keys
 from sensors.new_blocks import Cursor
 
 

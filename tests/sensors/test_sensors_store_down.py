@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mev_dagster.blockrun.run_tags import ATTEMPT_TAG
 from mev_dagster.definitions import defs
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.telemetry.alerts import Alert
-from resources.lanes import ATTEMPT_TAG
 from sensors import SENSORS
 from sensors.schedules import reports_of_newest_hour
 

@@ -2,7 +2,7 @@
 
 from store_rows import SLOT
 
-from mev_dagster.commands.block_backfill import TO_DO_SQL
+from mev_dagster.platform.block_backfill import TO_DO_SQL
 from mev_dagster.store.client import Store
 
 

@@ -19,8 +19,8 @@ from mev_dagster.errors import InputError, NodeUnreachable, PortInUse, StoreErro
 from mev_dagster.settings import Settings
 from mev_dagster.store import endpoint
 from mev_dagster.store.client import Store, open_store
+from mev_dagster.store.embedded.server import bind
 from mev_dagster.store.endpoint import Advertisement, EngineLock, write_advertisement
-from mev_dagster.store.server import bind
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from mev_dagster.errors import DecodeError
-from mev_dagster.store.frames import PIECE_BYTES, FrameReader
+from mev_dagster.store.embedded.frames import PIECE_BYTES, FrameReader
 
 COMPRESS = {
     "lz4": lz4.frame.compress,

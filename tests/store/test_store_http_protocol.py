@@ -5,7 +5,7 @@ from base64 import b64encode
 
 import pytest
 
-from mev_dagster.store.http_protocol import (
+from mev_dagster.store.embedded.http_protocol import (
     Code,
     QueryError,
     credentials,

@@ -3,7 +3,7 @@
 from store_rows import sightings, transactions
 
 from mev_dagster.store.client import Store
-from mev_dagster.store.log_writer import LogWriter
+from mev_dagster.windows.log_writer import LogWriter
 
 TABLES = ("tx_sightings", "transactions")
 

@@ -15,8 +15,8 @@ import pytest
 from browser import Browser
 
 from mev_dagster.captures.format import open_capture
-from mev_dagster.commands.webserver import REPOSITORY, Webserver
 from mev_dagster.demo import SHIPPED_CAPTURE
+from mev_dagster.platform.webserver import REPOSITORY, Webserver
 from mev_dagster.settings import Settings
 from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG
 

@@ -21,7 +21,7 @@ from mev_dagster.chain.blocks import Block, Header
 from mev_dagster.chain.jsonrpc import block_from_rpc, header_from_rpc, log_from_rpc
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import CaptureError, DecodeError, InputError
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 
 CHECKPOINT_BLOCKS = 16
 _CODES = "codes.json"

@@ -18,7 +18,7 @@ from mev_dagster.chain.blocks import Block, Header
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.events.types import Event
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 
 MAX_FILE_BYTES = 1024 * 1024 * 1024
 

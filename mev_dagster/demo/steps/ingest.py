@@ -10,8 +10,8 @@ from mev_dagster.events.types import BlockSeen, TxBody, TxIncluded, TxReplaced, 
 from mev_dagster.events.verify import verify
 from mev_dagster.ingest.daemon import IngestDaemon
 from mev_dagster.ingest.lanes.capture import CaptureLane
-from mev_dagster.ingest.rows import INGEST_TABLES
 from mev_dagster.store.client import open_store
+from mev_dagster.windows.rows import INGEST_TABLES
 
 
 def check_capture(stage: Stage) -> Outcome:

@@ -14,7 +14,7 @@ from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
 from mev_dagster.devp2p.responder import Headers, NoHeaders
 from mev_dagster.devp2p.session import StatusSource
 from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
 

@@ -10,15 +10,15 @@ import msgspec
 from mev_dagster.errors import InputError, NodeAnswerError
 from mev_dagster.events.types import Lane, LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED, BlockArrived
-from mev_dagster.ingest.chain import CanonicalChain
 from mev_dagster.ingest.lanes.rpc_heads import HeadFollower
 from mev_dagster.ingest.lanes.rpc_pending import PendingWatch
-from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.queue import ArrivalQueue
-from mev_dagster.ingest.rpc_ws import NodeConnection, check_websocket_url
 from mev_dagster.ingest.tasks import run_until_one_ends
+from mev_dagster.node.websocket import NodeConnection, check_websocket_url
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.windows.canonical_chain import CanonicalChain
+from mev_dagster.windows.memory import DecodedTransactions
 
 log = logger("ingest.rpc")
 

@@ -6,10 +6,10 @@ from typing import Any
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.jsonrpc import block_from_rpc, hex_data
 from mev_dagster.errors import DecodeError, NodeAnswerError
-from mev_dagster.ingest.chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain
-from mev_dagster.ingest.memory import DecodedTransactions, Recent
-from mev_dagster.ingest.rpc_ws import NodeConnection
+from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain
+from mev_dagster.windows.memory import DecodedTransactions, Recent
 
 # An outage of 50 minutes of mainnet is filled; a longer one leaves a gap that says how many are missing.
 MAX_FILLED_BLOCKS = 256

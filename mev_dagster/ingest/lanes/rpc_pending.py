@@ -11,11 +11,11 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import DecodeError, NodeAnswerError
 from mev_dagster.events.types import Lane, TxBody, TxRejected, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED
-from mev_dagster.ingest.memory import DecodedTransactions
 from mev_dagster.ingest.queue import ArrivalQueue
-from mev_dagster.ingest.rpc_ws import NodeConnection
 from mev_dagster.ingest.tasks import run_until_one_ends
+from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import Clock
+from mev_dagster.windows.memory import DecodedTransactions
 
 FETCH_BACKLOG = 8_192  # announced hashes waiting for their body; more is dropped and counted
 FETCHERS = 32  # requests in flight

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from mev_dagster.chain.jsonrpc import quantity
 from mev_dagster.errors import MevError
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.checks import Check, failed, passed
 from mev_dagster.pbs.payload import request_list, versioned_hash
 from mev_dagster.pbs.sandbox.slots import Slot

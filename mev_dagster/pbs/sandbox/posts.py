@@ -9,7 +9,7 @@ from typing import Any
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID, Fork, ForkSchedule, devnet_schedule, schedule_for
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import DecodeError, InputError
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import StateSource
 from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.context import BlockContext

@@ -12,7 +12,7 @@ from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.source import NodeSource
 from mev_dagster.errors import InputError, PortInUse
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.rpc import JsonRpc
+from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.client.guard import require_loopback
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.sandbox.app import build_app

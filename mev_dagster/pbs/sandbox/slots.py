@@ -15,7 +15,7 @@ from mev_dagster.captures.source import ChainSource
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import Fork, schedule_for
 from mev_dagster.errors import InputError, NodeAnswerError
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import StateSource
 from mev_dagster.pbs import bls
 from mev_dagster.pbs.context import BlockContext, Proposer, context_of

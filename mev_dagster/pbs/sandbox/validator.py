@@ -13,7 +13,7 @@ from mev_dagster.chain.receipts import logs_bloom
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.blocks import BlockResult, execute_block
-from mev_dagster.evm.prestate import Prestate
+from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
 from mev_dagster.pbs import checks
 from mev_dagster.pbs.checks import Check, failed, passed

@@ -1,0 +1,1 @@
+"""The user's execution nodes: JSON-RPC over HTTP and WebSocket."""

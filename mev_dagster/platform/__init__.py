@@ -1,0 +1,1 @@
+"""The processes of `mev up`: what runs, how it is asked for its health, Dagster's instance folder."""

@@ -1,0 +1,1 @@
+"""How runs are launched and what the instance keeps: launcher, warm worker, storages, their retention."""
