@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.per_block import Order, block_asset
+from assets.per_block import RunOrder, block_asset
 from assets.plots import bars, histogram
 from assets.tables import preview
 from mev_dagster.errors import InputError
@@ -32,7 +32,7 @@ chain_heads = dg.AssetSpec(
     "ingest",
     table="ingest_windows",
     team="ingest",
-    order=Order.TO_OPPORTUNITIES,
+    order=RunOrder.TO_OPPORTUNITIES,
     deps=[mempool, chain_heads],
     checks=[
         dg.AssetCheckSpec(
@@ -88,7 +88,7 @@ def ingest_windows(block: BlockSearch) -> dg.MaterializeResult:
     "ingest",
     table="transactions",
     team="ingest",
-    order=Order.TO_OPPORTUNITIES,
+    order=RunOrder.TO_OPPORTUNITIES,
     deps=[ingest_windows],
     checks=[
         dg.AssetCheckSpec(

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assets.links import links
-from assets.per_block import Order, block_asset
+from assets.per_block import RunOrder, block_asset
 from assets.plots import bars
 from assets.search import agreement, opportunities, store_candidates
 from assets.tables import ether, preview
@@ -37,7 +37,7 @@ relays = dg.AssetSpec(
     "pbs",
     table="block_templates",
     team="pbs",
-    order=Order.TO_THE_RELAY,
+    order=RunOrder.TO_THE_RELAY,
     deps=[opportunities, relays],
     checks=[
         dg.AssetCheckSpec(
@@ -125,7 +125,7 @@ def judged(reward: Reward) -> dg.AssetCheckResult:
     "pbs",
     table="relay_submissions",
     team="pbs",
-    order=Order.TO_THE_RELAY,
+    order=RunOrder.TO_THE_RELAY,
     deps=[block_templates],
     checks=[
         dg.AssetCheckSpec(

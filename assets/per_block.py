@@ -30,7 +30,7 @@ Body = Callable[..., dg.MaterializeResult[Any]]
 PRIORITY_TAG = "dagster/priority"
 
 
-class Order(IntEnum):
+class RunOrder(IntEnum):
     """What a head's run does first: what leads to its opportunities, then the bid, then the rest."""
 
     TO_OPPORTUNITIES = 2
@@ -49,7 +49,7 @@ def block_asset(
     team: str,
     deps: Sequence[Any],
     checks: Sequence[dg.AssetCheckSpec] = (),
-    order: Order = Order.WHEN_THERE_IS_TIME,
+    order: RunOrder = RunOrder.WHEN_THERE_IS_TIME,
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """Make an asset that fills `table` block by block; `order` is its place among those ready to run."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assets.links import links
-from assets.per_block import Order, block_asset
+from assets.per_block import RunOrder, block_asset
 from assets.plots import bars
 from assets.simulation import simulations
 from assets.tables import ether, preview
@@ -41,7 +41,7 @@ SHOWN = (
     "search",
     table="opportunities",
     team="search",
-    order=Order.TO_OPPORTUNITIES,
+    order=RunOrder.TO_OPPORTUNITIES,
     deps=[simulations],
     checks=[
         dg.AssetCheckSpec(

@@ -5,7 +5,7 @@ from collections import Counter
 import dagster as dg
 
 from assets.ingest import decoded_txs
-from assets.per_block import Order, block_asset
+from assets.per_block import RunOrder, block_asset
 from assets.plots import bars
 from assets.tables import preview
 from mev_dagster.evm.analytics import analyze
@@ -17,7 +17,7 @@ NS_PER_SECOND = 1_000_000_000
 
 
 @block_asset(
-    "simulation", table="tx_features", team="simulation", order=Order.TO_OPPORTUNITIES, deps=[decoded_txs]
+    "simulation", table="tx_features", team="simulation", order=RunOrder.TO_OPPORTUNITIES, deps=[decoded_txs]
 )
 def tx_features(block: BlockSearch) -> dg.MaterializeResult:
     """What every pending transaction asks for and offers: router call, tip, nonce gap, age, sightings."""
@@ -48,7 +48,7 @@ def tx_features(block: BlockSearch) -> dg.MaterializeResult:
     "simulation",
     table="simulations",
     team="simulation",
-    order=Order.TO_OPPORTUNITIES,
+    order=RunOrder.TO_OPPORTUNITIES,
     deps=[tx_features],
     checks=[
         dg.AssetCheckSpec(

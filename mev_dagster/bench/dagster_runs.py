@@ -40,7 +40,7 @@ WHERE block_number IN ({blocks}) GROUP BY block_number"""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BlockRoles:
     """Which mainnet blocks play which part, ascending; the heads have 103 to 206 transactions.
 
     None is from before Byzantium, whose receipts only the whole state could prove.
@@ -52,19 +52,21 @@ class Plan:
     reference: tuple[int, ...]
 
 
-FULL = Plan(
+FULL = BlockRoles(
     burst=(4370000, 5283152, 5526571, 6196166, 7280000, 8889776),
     warm=(10760440, 11743952, 12159808, 12244000, 18426253, 19426586, 19929064),
     stock=(19932703, 19933597, 22244135),
     reference=(10760440, 11743952, 19933597),
 )
-QUICK = Plan(
+QUICK = BlockRoles(
     burst=(5283152, 5526571, 6196166),
     warm=(10760440, 11743952),
     stock=(12159808,),
     reference=(11743952,),
 )
-DEVNET = Plan(burst=(20, 21, 22, 23, 24), warm=(25, 26, 27, 28, 29, 30), stock=(31, 32), reference=(25, 26))
+DEVNET = BlockRoles(
+    burst=(20, 21, 22, 23, 24), warm=(25, 26, 27, 28, 29, 30), stock=(31, 32), reference=(25, 26)
+)
 """The shipped capture's own numbers, for a machine without the mainnet blocks."""
 
 
@@ -86,7 +88,9 @@ def run(options: Options) -> Iterator[Result]:
     folder = Path(fixtures) / "blocks_prestate" if fixtures else None
     try:
         found = _measure(options, folder, plan, engine="auto")
-        reference = _measure(options, folder, Plan(plan.burst[:1], plan.reference, (), ()), engine="py_evm")
+        reference = _measure(
+            options, folder, BlockRoles(plan.burst[:1], plan.reference, (), ()), engine="py_evm"
+        )
     except MevError as error:
         yield Result("dagster.marker_to_opportunities", 0.0, "s", ok=None, note=str(error))
         return
@@ -118,7 +122,7 @@ def run(options: Options) -> Iterator[Result]:
     )  # fmt: skip
 
 
-def _measure(options: Options, folder: Path | None, plan: Plan, *, engine: str) -> Measured:
+def _measure(options: Options, folder: Path | None, plan: BlockRoles, *, engine: str) -> Measured:
     with tempfile.TemporaryDirectory(prefix="mev-bench-") as name:
         home, capture, whole = (Path(name) / part for part in ("home", "capture", "whole"))
         home.mkdir()
@@ -143,7 +147,7 @@ def _measure(options: Options, folder: Path | None, plan: Plan, *, engine: str) 
                 playing.wait(60)
 
 
-def _burst(options: Options, platform: Platform, plan: Plan, engine: str) -> float:
+def _burst(options: Options, platform: Platform, plan: BlockRoles, engine: str) -> float:
     """Return the seconds a block takes while others wait; it is also what warms the platform up."""
     options.step(f"{engine}: {len(plan.burst)} blocks at once")
     if not platform.await_blocks(plan.burst, BURST_SECONDS, ASSETS[-1]):
@@ -153,7 +157,9 @@ def _burst(options: Options, platform: Platform, plan: Plan, engine: str) -> flo
     return (max(ends) - min(ends)) / 1e9 / max(len(ends) - 1, 1)
 
 
-def _heads(options: Options, platform: Platform, plan: Plan, engine: str, seconds_a_block: float) -> Measured:
+def _heads(
+    options: Options, platform: Platform, plan: BlockRoles, engine: str, seconds_a_block: float
+) -> Measured:
     """Watch the heads come, some of them with the warm worker gone."""
     patience = SLOT_SECONDS * (len(plan.warm) + 5)
     options.step(f"{engine}: {len(plan.warm)} heads")

@@ -33,7 +33,7 @@ from mev_dagster.devp2p.admission import InboundLimits
 from mev_dagster.devp2p.eth.codec import decode_message, encode_message
 from mev_dagster.devp2p.eth.messages import PooledTransactions
 from mev_dagster.devp2p.fetcher import Fetcher
-from mev_dagster.devp2p.frames import HEAD_BYTES, FrameReader
+from mev_dagster.devp2p.frames import HEAD_BYTES, RlpxFrameReader
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.mempool import Listener
 from mev_dagster.devp2p.metrics import P2PMetrics
@@ -136,7 +136,7 @@ def _decoding(options: Options, scale: int) -> Iterator[Result]:
 
 def _read(stream: bytes, decode: Callable[[bytes], object]) -> None:
     """Take a stream of frames apart and decode each payload."""
-    reader = FrameReader(link_secrets()[0])
+    reader = RlpxFrameReader(link_secrets()[0])
     at = 0
     while at < len(stream):
         length = reader.open_head(stream[at : at + HEAD_BYTES], LIMIT)

@@ -58,8 +58,8 @@ def run(options: Options) -> Iterator[Result]:
 
 def _write(folder: Path, blocks: list[list[Event]], rounds: int, options: Options) -> Iterator[Result]:
     count = sum(map(len, blocks))
-    peer = JsonLines(folder / "written.jsonl", asdict)
-    tuned = JsonLines(folder / "tuned.jsonl", fields_by_hand)
+    peer = JsonLinesPeer(folder / "written.jsonl", asdict)
+    tuned = JsonLinesPeer(folder / "tuned.jsonl", fields_by_hand)
 
     def append(number: int) -> None:
         writer.append_many(blocks[number])
@@ -112,7 +112,7 @@ def _replay(folder: Path, blocks: list[list[Event]], rounds: int, options: Optio
         with EventLogWriter(folder / str(number)) as writer:
             writer.append_many(block)
             writer.seal()
-        peer = JsonLines(folder / f"{number}.jsonl", fields_by_hand)
+        peer = JsonLinesPeer(folder / f"{number}.jsonl", fields_by_hand)
         peer.write(block)
         peer.close()
         (segment,) = (folder / str(number)).glob("*.segment")
@@ -150,7 +150,7 @@ def _replay(folder: Path, blocks: list[list[Event]], rounds: int, options: Optio
     )
 
 
-class JsonLines:
+class JsonLinesPeer:
     """The peer's writer; `fields_of` makes the dict that is dumped."""
 
     def __init__(self, path: Path, fields_of: Callable[[Any], dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mev_dagster.captures.format import Capture
-from mev_dagster.captures.importers import BlockFile, block_files, read_block_file, read_codes
+from mev_dagster.captures.importers import PrestateFile, block_files, read_block_file, read_codes
 from mev_dagster.captures.manifest import ArrivalTimes
 from mev_dagster.captures.synthetic import RULE, synthetic_events
 from mev_dagster.captures.writer import CaptureWriter
@@ -20,22 +20,22 @@ NS_PER_SECOND = 1_000_000_000
 RULE_SPAN_SECONDS = 12
 
 
-def blocks_of_files(folder: Path, numbers: Sequence[int]) -> Iterator[BlockFile]:
+def blocks_of_files(folder: Path, numbers: Sequence[int]) -> Iterator[PrestateFile]:
     """Yield blocks of a folder of block files."""
     files = {int(path.name.split(".")[0]): path for path in block_files([folder])}
     codes = read_codes(folder / "codes.json.zst")
     return (read_block_file(files[number], codes) for number in numbers)
 
 
-def blocks_of_capture(capture: Capture, numbers: Sequence[int]) -> Iterator[BlockFile]:
+def blocks_of_capture(capture: Capture, numbers: Sequence[int]) -> Iterator[PrestateFile]:
     """Yield blocks of a capture."""
     for number in numbers:
-        yield BlockFile(
+        yield PrestateFile(
             capture.chain_id, capture.block(number), capture.receipts(number), capture.prestate(number)
         )
 
 
-def paced_capture(blocks: Iterable[BlockFile], slots: Sequence[int], out: Path, chain_id: int) -> None:
+def paced_capture(blocks: Iterable[PrestateFile], slots: Sequence[int], out: Path, chain_id: int) -> None:
     """Write blocks as a capture in which block `i` comes `slots[i]` seconds after the one before it."""
     with CaptureWriter(
         out,

@@ -25,7 +25,7 @@ class ArrivalTimes(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CapturePart:
     """One file of a capture."""
 
     name: str
@@ -65,7 +65,7 @@ class CaptureManifest:
     first_block: int | None = None
     last_block: int | None = None
     block_count: int = 0
-    parts: tuple[Part, ...] = ()
+    parts: tuple[CapturePart, ...] = ()
 
     def encode(self) -> bytes:
         """Return the file's bytes: sorted keys, one way to write each value."""
@@ -96,7 +96,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     format_version: int
     chain_id: int
     blocks: _Blocks
-    parts: tuple[Part, ...]
+    parts: tuple[CapturePart, ...]
     arrival_times: ArrivalTimes
     synthetic_rule: str | None
     recorded_with: str

@@ -25,7 +25,7 @@ from mev_dagster.captures.layout import (
     block_number,
     file_digest,
 )
-from mev_dagster.captures.manifest import MANIFEST, ArrivalTimes, CaptureManifest, Part, SearcherInfo
+from mev_dagster.captures.manifest import MANIFEST, ArrivalTimes, CaptureManifest, CapturePart, SearcherInfo
 from mev_dagster.captures.parts import PartWriter
 from mev_dagster.captures.records import encode_block_record, encode_receipts_record
 from mev_dagster.chain.blocks import Block
@@ -145,7 +145,7 @@ class CaptureWriter:
         for name, part in self._parts.items():
             part.finish()
             file = self._work / name
-            parts.append(Part(name, file_digest(file), file.stat().st_size, part.records))
+            parts.append(CapturePart(name, file_digest(file), file.stat().st_size, part.records))
         manifest = replace(
             self._manifest,
             first_block=self._first,

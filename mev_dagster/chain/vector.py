@@ -59,7 +59,7 @@ _R_BOUND = SECP256K1_N >> 192
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldPosition:
     """Where one field lies in each row of the buffer."""
 
     start: Ints
@@ -71,7 +71,7 @@ class PlainRows:
     """The plain rows of one type: which inputs they are, and where everything is."""
 
     rows: Ints
-    fields: dict[str, Field]
+    fields: dict[str, FieldPosition]
     payload: Ints
     signed_end: Ints
     v: npt.NDArray[np.uint64]
@@ -87,7 +87,8 @@ class PlainRows:
         return PlainRows(
             rows=self.rows[keep],
             fields={
-                name: Field(field.start[keep], field.length[keep]) for name, field in self.fields.items()
+                name: FieldPosition(field.start[keep], field.length[keep])
+                for name, field in self.fields.items()
             },
             payload=self.payload[keep],
             signed_end=self.signed_end[keep],
@@ -135,16 +136,16 @@ class Buffer:
         kinds[self.starts == self.ends] = 255
         return kinds
 
-    def word(self, field: Field) -> Words:
+    def word(self, field: FieldPosition) -> Words:
         """Return a content of at most 32 bytes right-aligned in 32."""
         word: Words = self._windows[field.start + field.length - 32] & _KEEP_LAST[field.length]
         return word
 
-    def content(self, field: Field, width: int) -> Words:
+    def content(self, field: FieldPosition, width: int) -> Words:
         """Return the first `width` bytes of a content, whatever follows where it is shorter."""
         return self._windows[field.start][:, :width]
 
-    def uint64(self, field: Field) -> npt.NDArray[np.uint64]:
+    def uint64(self, field: FieldPosition) -> npt.NDArray[np.uint64]:
         """Return a content of at most eight bytes as a number."""
         return _last_eight(self.word(field))
 
@@ -190,7 +191,7 @@ class _Walk:
         self.payload = envelope.start
         self.position = np.where(self.plain, self.payload, self.ends)
 
-    def string(self, tables: tuple[Ints, Ints, Ints]) -> Field:
+    def string(self, tables: tuple[Ints, Ints, Ints]) -> FieldPosition:
         """Read a string of at most 32 bytes as its tables describe it."""
         offsets, lengths, least = tables
         prefix = self._bytes[self.position]
@@ -198,9 +199,9 @@ class _Walk:
         length = lengths[prefix]
         self.plain &= self._bytes[start] >= least[prefix]
         self.position = start + length
-        return Field(start, length)
+        return FieldPosition(start, length)
 
-    def sized(self, base: int) -> Field:
+    def sized(self, base: int) -> FieldPosition:
         """Read a list (base 0xC0) or a string (0x80) with up to two bytes of length."""
         position = self.position
         prefix = self._bytes[position].astype(np.int64)
@@ -219,7 +220,7 @@ class _Walk:
         stop = start + length
         self.plain &= plain & (stop <= self.ends)
         self.position = np.where(self.plain, stop, self.ends)
-        return Field(np.where(self.plain, start, self.ends), np.where(self.plain, length, 0))
+        return FieldPosition(np.where(self.plain, start, self.ends), np.where(self.plain, length, 0))
 
 
 def _first_eight(words: Words) -> npt.NDArray[np.uint64]:

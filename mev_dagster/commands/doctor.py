@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False)
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Check(NamedTuple):
+class Finding(NamedTuple):
     """One finding; `required` ones decide the exit status."""
 
     name: str
@@ -27,21 +27,21 @@ class Check(NamedTuple):
     fix: str
 
 
-def python_version() -> Check:
+def python_version() -> Finding:
     """Python 3.11 or newer."""
     version = sys.version.split()[0]
-    return Check("python", sys.version_info >= (3, 11), True, version, "install Python 3.11 or newer")
+    return Finding("python", sys.version_info >= (3, 11), True, version, "install Python 3.11 or newer")
 
 
-def package(name: str, module: str, fix: str, *, required: bool = True) -> Callable[[], Check]:
+def package(name: str, module: str, fix: str, *, required: bool = True) -> Callable[[], Finding]:
     """Return a check that `module` imports."""
 
-    def check() -> Check:
+    def check() -> Finding:
         try:
             found = getattr(importlib.import_module(module), "__version__", "importable")
         except Exception as error:  # an extension module may fail in any way; the reason is the finding
-            return Check(name, False, required, f"{type(error).__name__}: {error}", fix)
-        return Check(name, True, required, str(found), "")
+            return Finding(name, False, required, f"{type(error).__name__}: {error}", fix)
+        return Finding(name, True, required, str(found), "")
 
     return check
 
@@ -54,36 +54,36 @@ def anvil_path() -> str | None:
 
 def binary(
     name: str, find: Callable[[], str | None], arguments: tuple[str, ...], fix: str
-) -> Callable[[], Check]:
+) -> Callable[[], Finding]:
     """Return a check that a program is there and answers its version flag."""
 
-    def check() -> Check:
+    def check() -> Finding:
         path = find()
         if path is None:
-            return Check(name, False, False, "absent", fix)
+            return Finding(name, False, False, "absent", fix)
         try:
             answer = subprocess.run(
                 [path, *arguments], capture_output=True, text=True, timeout=20, check=False
             )
         except OSError as error:
-            return Check(name, False, False, str(error), fix)
+            return Finding(name, False, False, str(error), fix)
         words = (answer.stdout or answer.stderr).strip().splitlines()
-        return Check(name, answer.returncode == 0, False, words[0] if words else "no answer", fix)
+        return Finding(name, answer.returncode == 0, False, words[0] if words else "no answer", fix)
 
     return check
 
 
-def fixtures() -> Check:
+def fixtures() -> Finding:
     """Say whether the mainnet data that tests read is there."""
     import os
 
     folder = Path(os.environ.get("MEV_FIXTURES", ROOT.parent / "shared" / "fixtures"))
     there = (folder / "manifest.json").exists()
     fix = "" if there else "set MEV_FIXTURES to the folder that holds manifest.json"
-    return Check("mainnet fixtures", there, False, "present" if there else "absent", fix)
+    return Finding("mainnet fixtures", there, False, "present" if there else "absent", fix)
 
 
-def node() -> Check:
+def node() -> Finding:
     """Say whether the configured execution node answers."""
     from mev_dagster.errors import MevError
     from mev_dagster.node.http import JsonRpc
@@ -91,15 +91,15 @@ def node() -> Check:
 
     url = settings().rpc_url
     if url is None:
-        return Check("execution node", True, False, "none configured", "")
+        return Finding("execution node", True, False, "none configured", "")
     try:
         chain = int(str(JsonRpc(url).call("eth_chainId", [])), 16)
     except MevError as error:
-        return Check("execution node", False, True, str(error), "start the node, or correct MEV_RPC_URL")
-    return Check("execution node", True, True, f"chain id {chain}", "")
+        return Finding("execution node", False, True, str(error), "start the node, or correct MEV_RPC_URL")
+    return Finding("execution node", True, True, f"chain id {chain}", "")
 
 
-CHECKS: tuple[Callable[[], Check], ...] = (
+CHECKS: tuple[Callable[[], Finding], ...] = (
     python_version,
     package("embedded store (chDB)", "chdb", "make setup"),
     package("ClickHouse client", "clickhouse_connect", "make setup"),

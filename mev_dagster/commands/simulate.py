@@ -21,7 +21,7 @@ Outcome: TypeAlias = "tuple[dict[str, Any], list[TxResult]]"
 """What `--json` prints, and the results it is made of."""
 
 
-class Part(NamedTuple):
+class BlockSelection(NamedTuple):
     """What is executed of a block: all, one transaction, or raw ones in its place."""
 
     tx: int | None
@@ -46,7 +46,7 @@ def simulate(
     if store is not None and rpc is None:
         raise InputError("--store keeps what was read from a node: it goes with --rpc")
     chosen = get_engine(engine, rpc_url=rpc)
-    part = Part(tx, None if bundle is None else _raw_lines(bundle))
+    part = BlockSelection(tx, None if bundle is None else _raw_lines(bundle))
     if rpc is None:
         document, results = _on_file(Path(block), chosen, part)
     else:
@@ -57,7 +57,7 @@ def simulate(
         _print(document, results)
 
 
-def _on_file(path: Path, engine: "SimulationEngine", part: Part) -> "Outcome":
+def _on_file(path: Path, engine: "SimulationEngine", part: BlockSelection) -> "Outcome":
     from mev_dagster.chain.forks import schedule_for
     from mev_dagster.evm.block_files import load_block_file
 
@@ -65,7 +65,9 @@ def _on_file(path: Path, engine: "SimulationEngine", part: Part) -> "Outcome":
     return _execute(engine, file.prestate, file.block, schedule_for(file.chain_id), part, str(path))
 
 
-def _on_node(text: str, url: str, engine: "SimulationEngine", part: Part, store: Path | None) -> "Outcome":
+def _on_node(
+    text: str, url: str, engine: "SimulationEngine", part: BlockSelection, store: Path | None
+) -> "Outcome":
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.evm.node.blocks import load_block
     from mev_dagster.evm.state.prestate_store import PrestateStore
@@ -102,7 +104,7 @@ def _execute(
     state: "StateSource",
     block: "Block",
     schedule: "ForkSchedule",
-    part: Part,
+    part: BlockSelection,
     where: str,
 ) -> "Outcome":
     from mev_dagster.evm.blocks import block_env, execute_block

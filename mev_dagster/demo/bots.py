@@ -13,7 +13,7 @@ from mev_dagster.demo.market import ETHER, GWEI, SEARCHER_INVENTORY_WEI, Market
 from mev_dagster.demo.script import Move
 from mev_dagster.demo.slot import Sending, Whale
 from mev_dagster.demo.trading import Book
-from mev_dagster.dex.executor import Step, encode_execute
+from mev_dagster.dex.executor import SwapStep, encode_execute
 from mev_dagster.dex.venues.uniswap_v2 import amount_out
 
 REACTION_SECONDS = 0.25
@@ -89,8 +89,8 @@ class Rival(Bot):
         most = largest_size(lambda size: legs(size)[1] >= swap.limit, SEARCHER_INVENTORY_WEI)
         size = best_size(lambda size: legs(size)[2] - size, most)
         bought, _, received = legs(size)
-        front = Step(pair.address, weth, size, *pair.outputs(token, bought), self._executor)
-        back = Step(pair.address, token, bought, *pair.outputs(weth, received), self._executor)
+        front = SwapStep(pair.address, weth, size, *pair.outputs(token, bought), self._executor)
+        back = SwapStep(pair.address, token, bought, *pair.outputs(weth, received), self._executor)
         closing = encode_execute([back], weth, received, _share(received - size))
         at = victim.at_seconds + REACTION_SECONDS
         return [

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from mev_dagster.demo.market import SEARCHER_INVENTORY_WEI, TOKENS, VENUES, WETH, Market
 from mev_dagster.demo.trading import Book
-from mev_dagster.dex.executor import Step
+from mev_dagster.dex.executor import SwapStep
 from mev_dagster.dex.venues.uniswap_v2 import amount_out
 
 SEARCH_STEPS = 200
@@ -27,16 +27,16 @@ class Cycle(NamedTuple):
     amount_in: int
     profit_wei: int
 
-    def steps(self, book: Book, executor: bytes) -> list[Step]:
+    def steps(self, book: Book, executor: bytes) -> list[SwapStep]:
         """Return the executor's steps: every pool pays straight into the next one."""
-        steps: list[Step] = []
+        steps: list[SwapStep] = []
         amount = self.amount_in
         receivers = [*(pool for pool, _ in self.hops[1:]), executor]
         for (pool, token), receiver in zip(self.hops, receivers, strict=True):
             pair = book.pools[pool]
             bought = amount_out(amount, pair.hop(token))
             paid_here = 0 if steps else amount
-            steps.append(Step(pool, token, paid_here, *pair.outputs(pair.other(token), bought), receiver))
+            steps.append(SwapStep(pool, token, paid_here, *pair.outputs(pair.other(token), bought), receiver))
             amount = bought
         return steps
 

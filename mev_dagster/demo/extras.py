@@ -10,11 +10,11 @@ from mev_dagster.demo.blobs import ConstantBlob, with_sidecar
 from mev_dagster.demo.cast import Cast, Fees
 from mev_dagster.demo.market import ETHER, FOREVER, GWEI, HABITS, WETH, units
 from mev_dagster.demo.script import Extra
-from mev_dagster.demo.slot import Sending, Slot
+from mev_dagster.demo.slot import PlayerSlot, Sending
 from mev_dagster.demo.trading import Swap
 
 
-def _blob(slot: Slot, cast: Cast) -> Iterator[Sending]:
+def _blob(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:
     """A rollup offers blobs, thinks better of it and posts calldata under the same nonce.
 
     The blob transaction is seen and never lands: anvil (1.7.1) hashes the sidecar into the block's
@@ -40,7 +40,7 @@ def _blob(slot: Slot, cast: Cast) -> Iterator[Sending]:
     yield Sending(at + 2.0, "rollup batch", posted, posted.raw, again)
 
 
-def _delegation(slot: Slot, cast: Cast) -> Iterator[Sending]:
+def _delegation(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:
     """A sponsor delegates a smart account to wrapped ether's code and calls it at once (EIP-7702)."""
     smart = cast.smart_account
     authorization = sign_authorization(
@@ -59,7 +59,7 @@ def _delegation(slot: Slot, cast: Cast) -> Iterator[Sending]:
     )
 
 
-def _replacement(slot: Slot, cast: Cast) -> Iterator[Sending]:
+def _replacement(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:
     """The same nonce twice: the second pays a third more and goes elsewhere."""
     hasty, receivers = cast.hasty, slot.sample(cast.folk, 2)
     first = slot.fees(GWEI + slot.between(0, 10**6))
@@ -76,7 +76,7 @@ def _replacement(slot: Slot, cast: Cast) -> Iterator[Sending]:
     hasty.nonce += 1
 
 
-def _overdraft(slot: Slot, cast: Cast) -> Iterator[Sending]:
+def _overdraft(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:
     """Two payments out of a purse that holds one: the second never lands."""
     for what in ("payment", "overdraft"):
         receiver = slot.choice(cast.folk)
@@ -90,7 +90,7 @@ def _overdraft(slot: Slot, cast: Cast) -> Iterator[Sending]:
         )
 
 
-def _failing_swap(slot: Slot, cast: Cast) -> Iterator[Sending]:
+def _failing_swap(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:
     """A minimum output twice the quote: it lands and reverts."""
     venue, token = slot.choice(HABITS)
     quoted = slot.book.sell(venue, (WETH, token), ETHER, 0)
@@ -98,7 +98,7 @@ def _failing_swap(slot: Slot, cast: Cast) -> Iterator[Sending]:
     yield slot.send_swap(cast.folk[0], hopeful, "failing swap")
 
 
-def _add_liquidity(slot: Slot, cast: Cast) -> Iterator[Sending]:
+def _add_liquidity(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:
     provider = cast.whales[-1]
     router = contracts()["router"]
     arguments = (slot.market.tokens["ALPHA"], units("ALPHA", 30 * ETHER), 0, 0)
@@ -107,12 +107,12 @@ def _add_liquidity(slot: Slot, cast: Cast) -> Iterator[Sending]:
     yield slot.send(provider, "add liquidity", to=to, data=data, value_wei=20 * ETHER, gas_limit=350_000)
 
 
-def _deployment(slot: Slot, cast: Cast) -> Iterator[Sending]:
+def _deployment(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:
     code = contracts()["token"].creation("Latecomer", "LATE", 18, 10**24)
     yield slot.send(cast.folk[-1], "deployment", to=None, data=code, gas_limit=900_000)
 
 
-EXTRAS: Mapping[Extra, Callable[[Slot, Cast], Iterator[Sending]]] = {
+EXTRAS: Mapping[Extra, Callable[[PlayerSlot, Cast], Iterator[Sending]]] = {
     Extra.BLOB: _blob,
     Extra.DELEGATION: _delegation,
     Extra.REPLACEMENT: _replacement,

@@ -26,7 +26,7 @@ class Extra(StrEnum):
     DEPLOYMENT = "deployment"
 
 
-class Order(NamedTuple):
+class WhaleSwap(NamedTuple):
     """A whale's swap: a share of the first pool's reserve, and how far below the quote it may end."""
 
     venue: str
@@ -39,7 +39,7 @@ class Order(NamedTuple):
 class Act:
     """One slot."""
 
-    orders: tuple[Order, ...] = ()
+    orders: tuple[WhaleSwap, ...] = ()
     rival: Move | None = None
     extras: tuple[Extra, ...] = ()
 
@@ -50,36 +50,36 @@ UNPROTECTED_BPS = 10_000
 SCRIPT: tuple[Act, ...] = (
     Act(extras=(Extra.FAILING_SWAP,)),
     # A careless buyer: room for a sandwich, and a gap to the other venue afterwards. Nobody takes either.
-    Act(orders=(Order("north", (WETH, "ALPHA"), 80, 1_500),), extras=(Extra.REPLACEMENT,)),
+    Act(orders=(WhaleSwap("north", (WETH, "ALPHA"), 80, 1_500),), extras=(Extra.REPLACEMENT,)),
     Act(extras=(Extra.BLOB,)),
     # The only pool of GAMMA: a sandwich leaves no gap for an arbitrage.
     Act(
-        orders=(Order("north", (WETH, "GAMMA"), 100, 2_000),),
+        orders=(WhaleSwap("north", (WETH, "GAMMA"), 100, 2_000),),
         rival=Move.SANDWICH,
         extras=(Extra.FAILING_SWAP, Extra.DELEGATION),
     ),
     # An unprotected seller: the rival closes the gap right behind it.
-    Act(orders=(Order("south", ("BETA", WETH), 90, UNPROTECTED_BPS),), rival=Move.BACKRUN),
+    Act(orders=(WhaleSwap("south", ("BETA", WETH), 90, UNPROTECTED_BPS),), rival=Move.BACKRUN),
     # A pool that only one venue has: the gap closes over three pools.
-    Act(orders=(Order("north", ("USD", "ALPHA"), 90, 1_500),), extras=(Extra.REPLACEMENT,)),
+    Act(orders=(WhaleSwap("north", ("USD", "ALPHA"), 90, 1_500),), extras=(Extra.REPLACEMENT,)),
     Act(extras=(Extra.FAILING_SWAP, Extra.OVERDRAFT)),
     # Two at once: the rival takes the first and leaves the second.
     Act(
-        orders=(Order("north", (WETH, "BETA"), 110, 1_800), Order("south", (WETH, "USD"), 60, 1_200)),
+        orders=(WhaleSwap("north", (WETH, "BETA"), 110, 1_800), WhaleSwap("south", (WETH, "USD"), 60, 1_200)),
         rival=Move.SANDWICH,
     ),
     Act(extras=(Extra.ADD_LIQUIDITY, Extra.BLOB)),
     Act(extras=(Extra.REPLACEMENT, Extra.DELEGATION)),
     # Large but protected: hardly worth a sandwich, and still it leaves a gap behind it.
-    Act(orders=(Order("south", (WETH, "ALPHA"), 70, 30),), extras=(Extra.DEPLOYMENT,)),
-    Act(orders=(Order("south", (WETH, "USD"), 80, 1_500),), rival=Move.SANDWICH),
-    Act(orders=(Order("north", (WETH, "USD", "ALPHA"), 40, 1_000),), extras=(Extra.FAILING_SWAP,)),
+    Act(orders=(WhaleSwap("south", (WETH, "ALPHA"), 70, 30),), extras=(Extra.DEPLOYMENT,)),
+    Act(orders=(WhaleSwap("south", (WETH, "USD"), 80, 1_500),), rival=Move.SANDWICH),
+    Act(orders=(WhaleSwap("north", (WETH, "USD", "ALPHA"), 40, 1_000),), extras=(Extra.FAILING_SWAP,)),
     Act(
-        orders=(Order("south", (WETH, "BETA"), 130, 2_500),),
+        orders=(WhaleSwap("south", (WETH, "BETA"), 130, 2_500),),
         extras=(Extra.ADD_LIQUIDITY, Extra.REPLACEMENT),
     ),
     Act(
-        orders=(Order("north", ("ALPHA", WETH), 90, UNPROTECTED_BPS),),
+        orders=(WhaleSwap("north", ("ALPHA", WETH), 90, UNPROTECTED_BPS),),
         rival=Move.BACKRUN,
         extras=(Extra.BLOB,),
     ),

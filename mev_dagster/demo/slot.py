@@ -36,7 +36,7 @@ class Whale(NamedTuple):
     at_seconds: float
 
 
-class Slot:
+class PlayerSlot:
     """What a player needs to act in one slot."""
 
     def __init__(self, dice: random.Random, book: Book, base_fee_wei: int) -> None:

@@ -21,7 +21,7 @@ from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store, open_store
 
 
-class Outcome(NamedTuple):
+class StepOutcome(NamedTuple):
     """Whether a step holds, and the figures that say so."""
 
     ok: bool

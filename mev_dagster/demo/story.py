@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mev_dagster.demo.stage import Outcome, Stage, staged
+from mev_dagster.demo.stage import Stage, StepOutcome, staged
 from mev_dagster.demo.steps.building import build_and_submit
 from mev_dagster.demo.steps.ingest import check_capture, ingest
 from mev_dagster.demo.steps.judgement import backtest, label
@@ -16,7 +16,7 @@ from mev_dagster.demo.steps.peers import fetch_from_peer
 from mev_dagster.demo.steps.search import search
 from mev_dagster.errors import MevError
 
-STEPS: tuple[tuple[str, Callable[[Stage], Outcome]], ...] = (
+STEPS: tuple[tuple[str, Callable[[Stage], StepOutcome]], ...] = (
     ("capture", check_capture),
     ("peers", fetch_from_peer),
     ("ingest", ingest),
@@ -30,7 +30,7 @@ STEPS: tuple[tuple[str, Callable[[Stage], Outcome]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StoryStep:
     """One step of the story. `seconds` is all that differs between two runs over one capture."""
 
     name: str
@@ -39,7 +39,7 @@ class Step:
     figures: dict[str, Any]
 
 
-def play(capture: Path, home: Path) -> Iterator[Step]:
+def play(capture: Path, home: Path) -> Iterator[StoryStep]:
     """Run the steps over a capture in a private home; end at the first that does not hold."""
     with staged(capture, home) as stage:
         for name, run in STEPS:
@@ -47,7 +47,7 @@ def play(capture: Path, home: Path) -> Iterator[Step]:
             try:
                 outcome = run(stage)
             except MevError as error:
-                outcome = Outcome(False, {"error": error.code, "detail": str(error)})
-            yield Step(name, outcome.ok, round(time.perf_counter() - started, 3), outcome.figures)
+                outcome = StepOutcome(False, {"error": error.code, "detail": str(error)})
+            yield StoryStep(name, outcome.ok, round(time.perf_counter() - started, 3), outcome.figures)
             if not outcome.ok:
                 return

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from mev_dagster.demo.story import Step
+from mev_dagster.demo.story import StoryStep
 
 ETHER = 10**18
 SHOWN_OPPORTUNITIES = 6
@@ -28,7 +28,7 @@ TITLES = {
 }
 
 
-def tell_step(console: Console, step: Step) -> None:
+def tell_step(console: Console, step: StoryStep) -> None:
     """Print one step."""
     mark = "[bold green]✔[/]" if step.ok else "[bold red]✘[/]"
     console.print(f"{mark} [bold]{TITLES[step.name]}[/] [dim]{step.name}, {step.seconds:.1f} s[/]")
@@ -40,7 +40,7 @@ def tell_step(console: Console, step: Step) -> None:
     console.print()
 
 
-def tell_end(console: Console, steps: list[Step], capture: Path) -> None:
+def tell_end(console: Console, steps: list[StoryStep], capture: Path) -> None:
     """Print how it ended and where to go on."""
     seconds = sum(step.seconds for step in steps)
     if not all(step.ok for step in steps):

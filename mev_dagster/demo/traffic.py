@@ -11,8 +11,8 @@ from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.cast import Cast, Wallet
 from mev_dagster.demo.extras import EXTRAS
 from mev_dagster.demo.market import DOLLAR, ETHER, GWEI, HABITS, WETH, Market, units
-from mev_dagster.demo.script import Act, Order
-from mev_dagster.demo.slot import Sending, Slot, Whale
+from mev_dagster.demo.script import Act, WhaleSwap
+from mev_dagster.demo.slot import PlayerSlot, Sending, Whale
 from mev_dagster.demo.trading import Book, Swap
 
 RETAIL_SLIPPAGE_BPS = (50, 100, 200, 300)
@@ -28,7 +28,7 @@ class Traffic:
 
     def slot(self, number: int, act: Act, book: Book, base_fee_wei: int) -> tuple[list[Sending], list[Whale]]:
         """Return a slot's transactions in the order they are sent, and the whales in the script's order."""
-        slot = Slot(random.Random(f"{self._seed}/{number}"), book, base_fee_wei)  # noqa: S311 - a play
+        slot = PlayerSlot(random.Random(f"{self._seed}/{number}"), book, base_fee_wei)  # noqa: S311 - a play
         sendings = [*self._swaps(slot), *self._transfers(slot)]
         whales = []
         for wallet, order in zip(self._cast.whales, act.orders, strict=False):
@@ -41,7 +41,7 @@ class Traffic:
 
     # ---- noise ----
 
-    def _swaps(self, slot: Slot) -> Iterator[Sending]:
+    def _swaps(self, slot: PlayerSlot) -> Iterator[Sending]:
         indexes = slot.sample(range(len(self._cast.traders)), slot.between(7, 11))
         for index in indexes:
             trader = self._cast.traders[index]
@@ -53,7 +53,7 @@ class Traffic:
         ):
             yield self._token_errand(slot, index)
 
-    def _retail_swap(self, slot: Slot, venue: str, token: str) -> Swap:
+    def _retail_swap(self, slot: PlayerSlot, venue: str, token: str) -> Swap:
         """A small swap between ether and the trader's token, now and then on to dollars."""
         share = slot.between(2, 30)  # of 10 000 of the pool
         slippage = slot.choice(RETAIL_SLIPPAGE_BPS)
@@ -66,7 +66,7 @@ class Traffic:
             return slot.book.buy(venue, path, first.reserve_out * share // 10_000, slippage)
         return slot.book.sell(venue, path, first.reserve_in * share // 10_000, slippage)
 
-    def _token_errand(self, slot: Slot, index: int) -> Sending:
+    def _token_errand(self, slot: PlayerSlot, index: int) -> Sending:
         """Hand some tokens on, or approve the other venue's router."""
         trader = self._cast.traders[index]
         venue, token = HABITS[index % len(HABITS)]
@@ -83,7 +83,7 @@ class Traffic:
             data, what = contracts()["token"].call("transfer", other.address, amount), "token transfer"
         return slot.send(trader, what, to=to, data=data, gas_limit=90_000)
 
-    def _transfers(self, slot: Slot) -> Iterator[Sending]:
+    def _transfers(self, slot: PlayerSlot) -> Iterator[Sending]:
         for sender in slot.sample(self._cast.folk, slot.between(5, 8)):
             receiver = slot.choice([folk for folk in self._cast.folk if folk is not sender])
             value = slot.between(1, 5_000) * ETHER // 10_000
@@ -91,7 +91,7 @@ class Traffic:
 
     # ---- whales ----
 
-    def _whale(self, slot: Slot, wallet: Wallet, order: Order) -> tuple[Sending, Swap]:
+    def _whale(self, slot: PlayerSlot, wallet: Wallet, order: WhaleSwap) -> tuple[Sending, Swap]:
         """A large swap in a hurry: it pays for a place at the top of the block."""
         reserve = slot.book.hop(order.venue, *order.path[:2]).reserve_in
         amount = reserve * order.per_mille // 1_000

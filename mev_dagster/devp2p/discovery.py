@@ -28,7 +28,7 @@ from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.enr import NodeRecord, decode_record
 from mev_dagster.devp2p.keys import ID_BYTES, NodeKey
 from mev_dagster.devp2p.responder import TokenBucket
-from mev_dagster.devp2p.table import Table
+from mev_dagster.devp2p.table import RoutingTable
 from mev_dagster.errors import DecodeError
 
 EXPIRY_SECONDS = 20
@@ -56,7 +56,7 @@ class _Ping:
     sent: float
 
 
-class Discovery:
+class DiscoveryNode:
     """One node of the discovery network."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Discovery:
         found: Callable[[Enode, NodeRecord | None], None],
         rng: random.Random,
     ) -> None:
-        self.table = Table(key.id)
+        self.table = RoutingTable(key.id)
         self.dropped = 0
         self._key, self._own, self._record, self._found, self._rng = key, own, record, found, rng
         self._pings: OrderedDict[bytes, _Ping] = OrderedDict()  # by the hash of the ping

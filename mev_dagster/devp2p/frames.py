@@ -74,7 +74,7 @@ class FrameWriter:
         return b"".join((header, header_mac, body, self._mac.body(body)))
 
 
-class FrameReader:
+class RlpxFrameReader:
     """Takes frames apart: a head first, then the body whose size it gave."""
 
     def __init__(self, secrets: Secrets) -> None:

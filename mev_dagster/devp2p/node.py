@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mev_dagster.chain import rlp
 from mev_dagster.devp2p import dnslist
-from mev_dagster.devp2p.discovery import Discovery
+from mev_dagster.devp2p.discovery import DiscoveryNode
 from mev_dagster.devp2p.discv4 import Endpoint
 from mev_dagster.devp2p.enode import Enode, parse_enode
 from mev_dagster.devp2p.enr import NodeRecord, sign_record
@@ -136,9 +136,9 @@ class MempoolNode:
 
     # Discovery
 
-    def _discovery(self) -> Discovery:
+    def _discovery(self) -> DiscoveryNode:
         own = Endpoint(self._config.network.host, self._socket.port, self.network.port)
-        return Discovery(self.network.key, own, self._own_record, found=self._found, rng=self._rng)
+        return DiscoveryNode(self.network.key, own, self._own_record, found=self._found, rng=self._rng)
 
     def _own_record(self) -> NodeRecord:
         """Our record; a new one, with a higher number, when the fork id changed."""

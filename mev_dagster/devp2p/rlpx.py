@@ -11,7 +11,7 @@ can stop a socket that has sent enough without ever waiting for the rest of a fr
 import os
 from typing import NamedTuple
 
-from mev_dagster.devp2p.frames import HEAD_BYTES, FrameReader, FrameWriter
+from mev_dagster.devp2p.frames import HEAD_BYTES, FrameWriter, RlpxFrameReader
 from mev_dagster.devp2p.handshake import PREFIX_BYTES, Initiator, Recipient, Secrets, packet_size
 from mev_dagster.devp2p.keys import Entropy, NodeKey
 from mev_dagster.errors import ProtocolViolation
@@ -37,7 +37,7 @@ class RlpxLink:
         self._output: list[bytes] = []
         self._needed = PREFIX_BYTES
         self._writer: FrameWriter | None = None
-        self._reader: FrameReader | None = None
+        self._reader: RlpxFrameReader | None = None
         self._head_open = False
         self._initiator = Initiator(key, remote_id, entropy) if remote_id is not None else None
         self._recipient = Recipient(key, entropy)
@@ -117,7 +117,7 @@ class RlpxLink:
 
     def _establish(self, secrets: Secrets) -> None:
         self.remote_id = secrets.remote_id
-        self._writer, self._reader = FrameWriter(secrets), FrameReader(secrets)
+        self._writer, self._reader = FrameWriter(secrets), RlpxFrameReader(secrets)
         self._needed = HEAD_BYTES
 
     def _take(self, count: int) -> bytes:

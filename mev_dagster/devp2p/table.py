@@ -10,7 +10,7 @@ NEAREST_BUCKET = 240  # half of all nodes lie at distance 256: nearer than this 
 
 
 @dataclass(slots=True)
-class Entry:
+class BondedNode:
     """A bonded node, when it last answered, and how often it has not since."""
 
     enode: Enode
@@ -24,13 +24,13 @@ def address_of(node_id: bytes) -> int:
     return int.from_bytes(keccak(node_id), "big")
 
 
-class Table:
+class RoutingTable:
     """Nodes by their distance to one's own id. Long-lived nodes stay, as Kademlia wants."""
 
     def __init__(self, own_id: bytes) -> None:
         self._own = address_of(own_id)
         self._own_id = own_id
-        self._buckets: dict[int, dict[bytes, Entry]] = {}
+        self._buckets: dict[int, dict[bytes, BondedNode]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
@@ -47,7 +47,7 @@ class Table:
             if not worst.failures:
                 return False
             del bucket[worst.enode.id]
-        bucket[enode.id] = Entry(enode, address, now)
+        bucket[enode.id] = BondedNode(enode, address, now)
         return True
 
     def failed(self, node_id: bytes) -> None:
@@ -66,7 +66,7 @@ class Table:
         entries.sort(key=lambda entry: entry.address ^ target)
         return [entry.enode for entry in entries[:count]]
 
-    def oldest(self) -> Entry | None:
+    def oldest(self) -> BondedNode | None:
         """Return the entry that has been silent for longest."""
         entries = (entry for bucket in self._buckets.values() for entry in bucket.values())
         return min(entries, key=lambda entry: entry.seen, default=None)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mev_dagster.devp2p.discovery import Address, Datagram, Discovery
+from mev_dagster.devp2p.discovery import Address, Datagram, DiscoveryNode
 from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.responder import TokenBucket
 from mev_dagster.errors import PortInUse
@@ -26,7 +26,7 @@ class DiscoverySocket(asyncio.DatagramProtocol):
         self._clock = clock
         self._bucket = TokenBucket(burst=BURST, per_second=PER_SECOND)
         self._transport: asyncio.DatagramTransport | None = None
-        self._discovery: Discovery | None = None
+        self._discovery: DiscoveryNode | None = None
 
     async def open(self, host: str, port: int) -> None:
         """Bind; a port of 0 takes a free one."""
@@ -37,7 +37,7 @@ class DiscoverySocket(asyncio.DatagramProtocol):
             raise PortInUse(f"UDP port {port}: {error.strerror}") from None
         self.port = self._transport.get_extra_info("sockname")[1]
 
-    async def run(self, discovery: Discovery, bootnodes: Sequence[Enode]) -> None:
+    async def run(self, discovery: DiscoveryNode, bootnodes: Sequence[Enode]) -> None:
         """Serve and search until cancelled."""
         self._discovery = discovery
         try:

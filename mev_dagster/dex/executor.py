@@ -13,7 +13,7 @@ EXECUTE = selector("execute((address,address,uint256,uint256,uint256,address)[],
 MAX_STEPS = 8
 
 
-class Step(NamedTuple):
+class SwapStep(NamedTuple):
     """One swap. With `amount_in` 0 the pair has been paid already, by the step before."""
 
     pair: bytes
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
 
 def encode_execute(
-    steps: Sequence[Step], token: bytes, min_profit: int = 0, coinbase_payment_wei: int = 0
+    steps: Sequence[SwapStep], token: bytes, min_profit: int = 0, coinbase_payment_wei: int = 0
 ) -> bytes:
     """Return the calldata that runs `steps` and keeps at least `min_profit` of `token`."""
     if not 0 < len(steps) <= MAX_STEPS:

@@ -67,7 +67,7 @@ WRAPPED_ETHER_CODES: Mapping[bytes, WrappedEther] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Discovery:
+class DiscoveredPools:
     """What a set of accounts holds: pairs with reserves, pairs that could not be read, wrapped ether."""
 
     pairs: tuple[Pair, ...]
@@ -76,7 +76,7 @@ class Discovery:
     wrapped_ether: bytes | None
 
 
-def discover(state: StateSource, addresses: Iterable[bytes]) -> Discovery:
+def discover(state: StateSource, addresses: Iterable[bytes]) -> DiscoveredPools:
     """Read every known pair among `addresses`.
 
     A captured prestate holds the slots its block touched, so a pair that was only looked at may miss its
@@ -99,4 +99,4 @@ def discover(state: StateSource, addresses: Iterable[bytes]) -> Discovery:
             continue
         if pair.reserve0 and pair.reserve1:
             pairs.append(pair)
-    return Discovery(tuple(pairs), venues, unreadable, wrapped_ether)
+    return DiscoveredPools(tuple(pairs), venues, unreadable, wrapped_ether)

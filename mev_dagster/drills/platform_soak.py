@@ -59,7 +59,7 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class JudgedBlock:
     """A canonical block of the log: when its head was seen and its opportunities stored, None when missed."""
 
     number: int
@@ -247,14 +247,14 @@ def _account(store: Store, found: PlatformSoak, beside_ns: int) -> None:
     found.beside_backfill = _lags([block for block in heads if block.seen_ns >= beside_ns])
 
 
-def _blocks(store: Store) -> list[Block]:
+def _blocks(store: Store) -> list[JudgedBlock]:
     return [
-        Block(int(number), int(seen), int(finished) if live else None)
+        JudgedBlock(int(number), int(seen), int(finished) if live else None)
         for number, seen, finished, live in store.rows(BLOCKS_SQL)
     ]
 
 
-def _lags(blocks: Sequence[Block]) -> Lags | None:
+def _lags(blocks: Sequence[JudgedBlock]) -> Lags | None:
     seconds = [(one.finished_ns - one.seen_ns) / 1e9 for one in blocks if one.finished_ns is not None]
     return Lags(len(seconds), statistics.median(seconds), _p95(seconds)) if seconds else None
 

@@ -18,7 +18,7 @@ from mev_dagster.errors import InputError, LogLocked, LogWriteFailed
 from mev_dagster.events.disk import Disk
 from mev_dagster.events.durable import DURABLE, DurableMark
 from mev_dagster.events.encoding import ENCODERS, MISFITS, encode, misfit, too_large
-from mev_dagster.events.manifest import Manifest, Pruned
+from mev_dagster.events.manifest import Manifest, PrunedFront
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.record import MAX_RECORD
 from mev_dagster.events.recovery import Recovery, TornTail
@@ -207,7 +207,7 @@ class EventLogWriter:
             removed.append(kept.pop(0))
         if removed:
             count = manifest.pruned.segments + len(removed)
-            pruned = Pruned(count, removed[-1].last_seq + 1, removed[-1].digest)
+            pruned = PrunedFront(count, removed[-1].last_seq + 1, removed[-1].digest)
             with self._failing_loudly():
                 self._log.save(Manifest(tuple(kept), pruned))
                 for segment in removed:

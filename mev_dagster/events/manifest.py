@@ -35,7 +35,7 @@ class SealedSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PrunedFront:
     """What retention has removed from the front: how much, and the digest it ended with."""
 
     segments: int = 0
@@ -48,7 +48,7 @@ class Manifest:
     """The table of contents of a log."""
 
     segments: tuple[SealedSegment, ...] = ()
-    pruned: Pruned = field(default_factory=Pruned)
+    pruned: PrunedFront = field(default_factory=PrunedFront)
 
     @property
     def next_seq(self) -> int:
@@ -70,7 +70,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     format: str
     schema_version: int
     segments: tuple[SealedSegment, ...]
-    pruned: Pruned
+    pruned: PrunedFront
     check: str
 
 

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from mev_dagster.errors import InputError
-from mev_dagster.evm.types import NO_LIMITS, RESULTS_ONLY, Limits, SimulationEngine, Want
+from mev_dagster.evm.types import NO_LIMITS, RESULTS_ONLY, ExecutionLimits, SimulationEngine, Want
 from mev_dagster.settings import settings
 
 ENGINES = ("auto", "py_evm", "revm", "node")
@@ -26,7 +26,7 @@ def get_engine(
     *,
     rpc_url: str | None = None,
     want: Want = RESULTS_ONLY,
-    limits: Limits = NO_LIMITS,
+    limits: ExecutionLimits = NO_LIMITS,
 ) -> SimulationEngine:
     """Return a fresh engine: `py_evm`, the reference; `revm`, the native one; `node`, a live node's.
 

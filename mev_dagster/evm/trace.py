@@ -19,7 +19,7 @@ _WORD = 32
 _RECORD = Struct(f">HIBQH{_ITEMS_SHOWN * _WORD}s")
 
 
-class Step(NamedTuple):
+class TraceStep(NamedTuple):
     """One instruction about to run: where, which, with how much gas, on what stack (its top first)."""
 
     depth: int
@@ -45,15 +45,15 @@ class Trace:
     def __len__(self) -> int:
         return len(self._packed) // _RECORD.size
 
-    def __getitem__(self, index: int) -> Step:
+    def __getitem__(self, index: int) -> TraceStep:
         if not 0 <= index < len(self):
             raise IndexError(index)
         depth, pc, opcode, gas_left, height, items = _RECORD.unpack(self.record(index))
         shown = range(0, min(height, _ITEMS_SHOWN) * _WORD, _WORD)
         top = tuple(int.from_bytes(items[start : start + _WORD], "big") for start in shown)
-        return Step(depth, pc, opcode, gas_left, height, top)
+        return TraceStep(depth, pc, opcode, gas_left, height, top)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[TraceStep]:
         return (self[index] for index in range(len(self)))
 
     def record(self, index: int) -> bytes:

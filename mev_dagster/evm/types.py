@@ -76,14 +76,14 @@ class BlockEnv:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ExecutionLimits:
     """How long one transaction may run, beyond what its gas allows; None is no limit."""
 
     steps: int | None = None
     seconds: float | None = None
 
 
-NO_LIMITS = Limits()
+NO_LIMITS = ExecutionLimits()
 
 
 class Output(StrEnum):

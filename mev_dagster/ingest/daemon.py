@@ -32,7 +32,7 @@ from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
 from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.http import Head, Heads, HttpServer, Orders, application, bind
-from mev_dagster.ingest.lanes import Lane as LaneProtocol
+from mev_dagster.ingest.lanes import IngestLane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue
@@ -71,7 +71,7 @@ class LaneContext:
     registry: CollectorRegistry
 
 
-LaneFactory = Callable[[LaneContext], LaneProtocol]
+LaneFactory = Callable[[LaneContext], IngestLane]
 
 
 class IngestDaemon:
@@ -373,10 +373,10 @@ class IngestDaemon:
             await asyncio.sleep(PROBE_SECONDS)
             self.metrics.loop_lag.observe(max(0.0, time.monotonic() - before - PROBE_SECONDS))
 
-    def _status(self, lane: LaneProtocol, state: LaneState, reason: str) -> LaneStatus:
+    def _status(self, lane: IngestLane, state: LaneState, reason: str) -> LaneStatus:
         stamp = (UNLOGGED, self._clock.wall_ns(), self._clock.mono_ns(), lane.kind, lane.source)
         return LaneStatus(*stamp, state, reason)
 
 
-def _is_connected(lane: LaneProtocol) -> float:
+def _is_connected(lane: IngestLane) -> float:
     return float(lane.connected)

@@ -22,7 +22,7 @@ from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
 from mev_dagster.devp2p.responder import Headers, NoHeaders
 from mev_dagster.devp2p.session import StatusSource
 from mev_dagster.events.types import TxBody
-from mev_dagster.ingest.lanes import Lane
+from mev_dagster.ingest.lanes import IngestLane
 from mev_dagster.ingest.lanes.capture import CaptureLane
 from mev_dagster.ingest.lanes.p2p_chain import RpcChain
 from mev_dagster.ingest.lanes.rpc import RpcLane
@@ -53,7 +53,7 @@ class GatewaySource(Protocol):
 class LaneSource:
     """The bodies of a lane, on the chain that `statuses` describes."""
 
-    def __init__(self, lane: Lane, statuses: StatusSource) -> None:
+    def __init__(self, lane: IngestLane, statuses: StatusSource) -> None:
         self.statuses = statuses
         self.headers: Headers = NoHeaders()
         self._lane = lane

@@ -7,7 +7,7 @@ from mev_dagster.errors import InputError, MevError
 from mev_dagster.events.types import LaneState, LaneStatus, lane_name
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.backoff import delays
-from mev_dagster.ingest.lanes import Lane
+from mev_dagster.ingest.lanes import IngestLane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import Clock
@@ -21,7 +21,7 @@ class LaneSupervisor:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: IngestLane,
         queue: ArrivalQueue,
         metrics: IngestMetrics,
         clock: Clock,

@@ -44,7 +44,7 @@ class Notification(msgspec.Struct):
     result: msgspec.Raw
 
 
-class Message(msgspec.Struct):
+class NodeMessage(msgspec.Struct):
     """Anything a node sends: an answer (`id`) or a notification (`params`)."""
 
     id: int | None = None
@@ -53,7 +53,7 @@ class Message(msgspec.Struct):
     params: Notification | None = None
 
 
-_decode_message = msgspec.json.Decoder(Message).decode
+_decode_message = msgspec.json.Decoder(NodeMessage).decode
 
 
 def check_websocket_url(url: str) -> str:

@@ -17,7 +17,7 @@ from mev_dagster.pbs.schema import (
     SIGNATURE,
     UINT64,
 )
-from mev_dagster.pbs.ssz import Bitlist, Bitvector, Container, Field, List, SszType, Vector
+from mev_dagster.pbs.ssz import Bitlist, Bitvector, Container, ContainerField, List, SszType, Vector
 from mev_dagster.pbs.types import ConsensusFork, ExecutionPayloadHeader
 
 DEPOSIT_PROOF_LENGTH = 33
@@ -29,7 +29,7 @@ COMMITTEES_PER_SLOT = 64
 def _record(name: str, **fields: SszType) -> Container:
     """Return a container with a dataclass made for it."""
     made = make_dataclass(name, fields.keys(), frozen=True, slots=True)
-    return Container(made, tuple(Field(field, kind) for field, kind in fields.items()))
+    return Container(made, tuple(ContainerField(field, kind) for field, kind in fields.items()))
 
 
 def _signed(name: str, message: Container) -> Container:
@@ -156,11 +156,11 @@ def _block(fork: ConsensusFork) -> Container:
     return Container(
         BlindedBeaconBlock,
         (
-            Field("slot", UINT64),
-            Field("proposer_index", UINT64),
-            Field("parent_root", HASH),
-            Field("state_root", HASH),
-            Field("body", _body(fork)),
+            ContainerField("slot", UINT64),
+            ContainerField("proposer_index", UINT64),
+            ContainerField("parent_root", HASH),
+            ContainerField("state_root", HASH),
+            ContainerField("body", _body(fork)),
         ),
     )
 
@@ -168,7 +168,8 @@ def _block(fork: ConsensusFork) -> Container:
 BLINDED_BLOCK = {fork: _block(fork) for fork in ConsensusFork}
 SIGNED_BLINDED_BLOCK = {
     fork: Container(
-        SignedBlindedBeaconBlock, (Field("message", BLINDED_BLOCK[fork]), Field("signature", SIGNATURE))
+        SignedBlindedBeaconBlock,
+        (ContainerField("message", BLINDED_BLOCK[fork]), ContainerField("signature", SIGNATURE)),
     )
     for fork in ConsensusFork
 }

@@ -20,7 +20,7 @@ OK = "ok"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class SubmissionCheck:
     """One judgement: `code` is `ok` or the stable reason of the failure."""
 
     name: str
@@ -29,14 +29,14 @@ class Check:
     message: str
 
 
-def passed(name: str, message: str) -> Check:
+def passed(name: str, message: str) -> SubmissionCheck:
     """Return a check that holds."""
-    return Check(name, True, OK, message)
+    return SubmissionCheck(name, True, OK, message)
 
 
-def failed(name: str, code: str, message: str) -> Check:
+def failed(name: str, code: str, message: str) -> SubmissionCheck:
     """Return a check that does not, with its stable code."""
-    return Check(name, False, code, message)
+    return SubmissionCheck(name, False, code, message)
 
 
 def check_all(
@@ -44,7 +44,7 @@ def check_all(
     *,
     genesis_fork_version: bytes | None = None,
     parent_beacon_root: bytes | None = None,
-) -> Iterator[Check]:
+) -> Iterator[SubmissionCheck]:
     """Run every check that needs nothing but the submission, and what the flags add."""
     network, signature_check = signature(submission, genesis_fork_version)
     if network is not None and network.genesis_time is not None:
@@ -60,7 +60,7 @@ def check_all(
     yield block_hash(submission, parent_beacon_root)
 
 
-def slot_time(submission: SubmitBlockRequest, network: ConsensusNetwork) -> Check:
+def slot_time(submission: SubmitBlockRequest, network: ConsensusNetwork) -> SubmissionCheck:
     """The payload's timestamp is the start of its slot."""
     expected = network.slot_time(submission.message.slot)
     found = submission.execution_payload.timestamp
@@ -71,7 +71,7 @@ def slot_time(submission: SubmitBlockRequest, network: ConsensusNetwork) -> Chec
     return passed("timestamp", f"slot {submission.message.slot} of {network.name} starts at {expected}")
 
 
-def not_empty(submission: SubmitBlockRequest) -> Check:
+def not_empty(submission: SubmitBlockRequest) -> SubmissionCheck:
     """There is something to offer; relays drop the rest without a word."""
     if submission.message.value == 0:
         return failed("value", "zero_value", "the bid is 0 wei; relays drop it silently")
@@ -80,7 +80,7 @@ def not_empty(submission: SubmitBlockRequest) -> Check:
     return passed("value", f"{submission.message.value} wei")
 
 
-def message(submission: SubmitBlockRequest) -> Check:
+def message(submission: SubmitBlockRequest) -> SubmissionCheck:
     """The signed message repeats the payload's own fields."""
     trace, payload = submission.message, submission.execution_payload
     pairs: tuple[tuple[str, bytes | int, bytes | int], ...] = (
@@ -96,7 +96,7 @@ def message(submission: SubmitBlockRequest) -> Check:
     return passed("message", "block hash, parent hash, gas limit and gas used equal the payload's")
 
 
-def gas(submission: SubmitBlockRequest) -> Check:
+def gas(submission: SubmitBlockRequest) -> SubmissionCheck:
     """Gas figures are possible at all."""
     payload = submission.execution_payload
     if payload.gas_used > payload.gas_limit:
@@ -106,7 +106,7 @@ def gas(submission: SubmitBlockRequest) -> Check:
     return passed("gas", f"{payload.gas_used} of {payload.gas_limit}")
 
 
-def transactions(submission: SubmitBlockRequest) -> tuple[tuple[Transaction, ...] | None, Check]:
+def transactions(submission: SubmitBlockRequest) -> tuple[tuple[Transaction, ...] | None, SubmissionCheck]:
     """Every transaction decodes, has a sender, and can pay the base fee."""
     payload = submission.execution_payload
     try:
@@ -124,7 +124,7 @@ def transactions(submission: SubmitBlockRequest) -> tuple[tuple[Transaction, ...
     return decoded, passed("transactions", f"{len(decoded)} transactions decode, with their senders")
 
 
-def blobs(submission: SubmitBlockRequest, decoded: tuple[Transaction, ...] | None) -> Check:
+def blobs(submission: SubmitBlockRequest, decoded: tuple[Transaction, ...] | None) -> SubmissionCheck:
     """The bundle holds exactly the blobs the transactions name, with proofs that hold."""
     bundle, payload = submission.blobs_bundle, submission.execution_payload
     assert bundle is not None, "only called for forks with blobs"
@@ -150,7 +150,7 @@ def blobs(submission: SubmitBlockRequest, decoded: tuple[Transaction, ...] | Non
 
 def signature(
     submission: SubmitBlockRequest, genesis_fork_version: bytes | None = None
-) -> tuple[ConsensusNetwork | None, Check]:
+) -> tuple[ConsensusNetwork | None, SubmissionCheck]:
     """The builder signed the message; without a fork version, under any network's domain we know."""
     try:
         network = signed_for(submission, genesis_fork_version)
@@ -182,7 +182,7 @@ def signed_for(
     return None
 
 
-def block_hash(submission: SubmitBlockRequest, parent_beacon_root: bytes | None = None) -> Check:
+def block_hash(submission: SubmitBlockRequest, parent_beacon_root: bytes | None = None) -> SubmissionCheck:
     """The block hash is the hash of the header the payload stands for."""
     fork, payload = submission.fork, submission.execution_payload
     if fork >= ConsensusFork.DENEB and parent_beacon_root is None:

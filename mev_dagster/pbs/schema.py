@@ -6,7 +6,7 @@ Sources: consensus-specs (bellatrix to fulu), builder-specs, relay-specs. Limits
 from typing import Any
 
 from mev_dagster.chain.blocks import Withdrawal
-from mev_dagster.pbs.ssz import ByteList, ByteVector, Container, Field, List, SszType, Uint
+from mev_dagster.pbs.ssz import ByteList, ByteVector, Container, ContainerField, List, SszType, Uint
 from mev_dagster.pbs.types import (
     BidTrace,
     BlobsBundle,
@@ -44,10 +44,10 @@ WITHDRAWALS = List(
     Container(
         Withdrawal,
         (
-            Field("index", UINT64),
-            Field("validator_index", UINT64),
-            Field("address", ADDRESS),
-            Field("amount", UINT64, "amount_gwei"),
+            ContainerField("index", UINT64),
+            ContainerField("validator_index", UINT64),
+            ContainerField("address", ADDRESS),
+            ContainerField("amount", UINT64, "amount_gwei"),
         ),
     ),
     16,
@@ -57,60 +57,60 @@ COMMITMENTS = List(KZG, MAX_BLOB_COMMITMENTS)
 BID_TRACE = Container(
     BidTrace,
     (
-        Field("slot", UINT64),
-        Field("parent_hash", HASH),
-        Field("block_hash", HASH),
-        Field("builder_pubkey", PUBKEY),
-        Field("proposer_pubkey", PUBKEY),
-        Field("proposer_fee_recipient", ADDRESS),
-        Field("gas_limit", UINT64),
-        Field("gas_used", UINT64),
-        Field("value", UINT256),
+        ContainerField("slot", UINT64),
+        ContainerField("parent_hash", HASH),
+        ContainerField("block_hash", HASH),
+        ContainerField("builder_pubkey", PUBKEY),
+        ContainerField("proposer_pubkey", PUBKEY),
+        ContainerField("proposer_fee_recipient", ADDRESS),
+        ContainerField("gas_limit", UINT64),
+        ContainerField("gas_used", UINT64),
+        ContainerField("value", UINT256),
     ),
 )
 
 EXECUTION_REQUESTS = Container(
     ExecutionRequests,
     (
-        Field(
+        ContainerField(
             "deposits",
             List(
                 Container(
                     DepositRequest,
                     (
-                        Field("pubkey", PUBKEY),
-                        Field("withdrawal_credentials", HASH),
-                        Field("amount", UINT64),
-                        Field("signature", SIGNATURE),
-                        Field("index", UINT64),
+                        ContainerField("pubkey", PUBKEY),
+                        ContainerField("withdrawal_credentials", HASH),
+                        ContainerField("amount", UINT64),
+                        ContainerField("signature", SIGNATURE),
+                        ContainerField("index", UINT64),
                     ),
                 ),
                 8192,
             ),
         ),
-        Field(
+        ContainerField(
             "withdrawals",
             List(
                 Container(
                     WithdrawalRequest,
                     (
-                        Field("source_address", ADDRESS),
-                        Field("validator_pubkey", PUBKEY),
-                        Field("amount", UINT64),
+                        ContainerField("source_address", ADDRESS),
+                        ContainerField("validator_pubkey", PUBKEY),
+                        ContainerField("amount", UINT64),
                     ),
                 ),
                 16,
             ),
         ),
-        Field(
+        ContainerField(
             "consolidations",
             List(
                 Container(
                     ConsolidationRequest,
                     (
-                        Field("source_address", ADDRESS),
-                        Field("source_pubkey", PUBKEY),
-                        Field("target_pubkey", PUBKEY),
+                        ContainerField("source_address", ADDRESS),
+                        ContainerField("source_pubkey", PUBKEY),
+                        ContainerField("target_pubkey", PUBKEY),
                     ),
                 ),
                 2,
@@ -122,48 +122,48 @@ EXECUTION_REQUESTS = Container(
 VALIDATOR_REGISTRATION = Container(
     ValidatorRegistration,
     (
-        Field("fee_recipient", ADDRESS),
-        Field("gas_limit", UINT64),
-        Field("timestamp", UINT64),
-        Field("pubkey", PUBKEY),
+        ContainerField("fee_recipient", ADDRESS),
+        ContainerField("gas_limit", UINT64),
+        ContainerField("timestamp", UINT64),
+        ContainerField("pubkey", PUBKEY),
     ),
 )
 SIGNED_VALIDATOR_REGISTRATION = Container(
     SignedValidatorRegistration,
-    (Field("message", VALIDATOR_REGISTRATION), Field("signature", SIGNATURE)),
+    (ContainerField("message", VALIDATOR_REGISTRATION), ContainerField("signature", SIGNATURE)),
 )
 SIGNED_VALIDATOR_REGISTRATIONS = List(SIGNED_VALIDATOR_REGISTRATION, MAX_VALIDATOR_REGISTRATIONS)
 
 
-def _payload_fields(fork: ConsensusFork, *lists: Field) -> tuple[Field, ...]:
+def _payload_fields(fork: ConsensusFork, *lists: ContainerField) -> tuple[ContainerField, ...]:
     fields = (
-        Field("parent_hash", HASH),
-        Field("fee_recipient", ADDRESS),
-        Field("state_root", HASH),
-        Field("receipts_root", HASH),
-        Field("logs_bloom", ByteVector(256)),
-        Field("prev_randao", HASH),
-        Field("block_number", UINT64),
-        Field("gas_limit", UINT64),
-        Field("gas_used", UINT64),
-        Field("timestamp", UINT64),
-        Field("extra_data", ByteList(MAX_EXTRA_DATA_BYTES)),
-        Field("base_fee_per_gas", UINT256),
-        Field("block_hash", HASH),
+        ContainerField("parent_hash", HASH),
+        ContainerField("fee_recipient", ADDRESS),
+        ContainerField("state_root", HASH),
+        ContainerField("receipts_root", HASH),
+        ContainerField("logs_bloom", ByteVector(256)),
+        ContainerField("prev_randao", HASH),
+        ContainerField("block_number", UINT64),
+        ContainerField("gas_limit", UINT64),
+        ContainerField("gas_used", UINT64),
+        ContainerField("timestamp", UINT64),
+        ContainerField("extra_data", ByteList(MAX_EXTRA_DATA_BYTES)),
+        ContainerField("base_fee_per_gas", UINT256),
+        ContainerField("block_hash", HASH),
         *lists[: 1 if fork == ConsensusFork.BELLATRIX else 2],
     )
     if fork >= ConsensusFork.DENEB:
-        fields += (Field("blob_gas_used", UINT64), Field("excess_blob_gas", UINT64))
+        fields += (ContainerField("blob_gas_used", UINT64), ContainerField("excess_blob_gas", UINT64))
     return fields
 
 
 def _payload(fork: ConsensusFork) -> Container:
-    lists = (Field("transactions", TRANSACTIONS), Field("withdrawals", WITHDRAWALS))
+    lists = (ContainerField("transactions", TRANSACTIONS), ContainerField("withdrawals", WITHDRAWALS))
     return Container(ExecutionPayload, _payload_fields(fork, *lists))
 
 
 def _payload_header(fork: ConsensusFork) -> Container:
-    roots = (Field("transactions_root", HASH), Field("withdrawals_root", HASH))
+    roots = (ContainerField("transactions_root", HASH), ContainerField("withdrawals_root", HASH))
     return Container(ExecutionPayloadHeader, _payload_fields(fork, *roots))
 
 
@@ -172,26 +172,28 @@ def _blobs_bundle(fork: ConsensusFork) -> Container:
     return Container(
         BlobsBundle,
         (
-            Field("commitments", COMMITMENTS),
-            Field("proofs", List(KZG, proofs_per_blob * MAX_BLOB_COMMITMENTS)),
-            Field("blobs", List(ByteVector(BLOB_BYTES), MAX_BLOB_COMMITMENTS)),
+            ContainerField("commitments", COMMITMENTS),
+            ContainerField("proofs", List(KZG, proofs_per_blob * MAX_BLOB_COMMITMENTS)),
+            ContainerField("blobs", List(ByteVector(BLOB_BYTES), MAX_BLOB_COMMITMENTS)),
         ),
     )
 
 
-def _from_fork(fork: ConsensusFork, first: ConsensusFork, name: str, kind: SszType) -> tuple[Field, ...]:
-    return (Field(name, kind),) if fork >= first else ()
+def _from_fork(
+    fork: ConsensusFork, first: ConsensusFork, name: str, kind: SszType
+) -> tuple[ContainerField, ...]:
+    return (ContainerField(name, kind),) if fork >= first else ()
 
 
 def _submission(fork: ConsensusFork) -> Container:
     return Container(
         SubmitBlockRequest,
         (
-            Field("message", BID_TRACE),
-            Field("execution_payload", EXECUTION_PAYLOAD[fork]),
+            ContainerField("message", BID_TRACE),
+            ContainerField("execution_payload", EXECUTION_PAYLOAD[fork]),
             *_from_fork(fork, ConsensusFork.DENEB, "blobs_bundle", BLOBS_BUNDLE[fork]),
             *_from_fork(fork, ConsensusFork.ELECTRA, "execution_requests", EXECUTION_REQUESTS),
-            Field("signature", SIGNATURE),
+            ContainerField("signature", SIGNATURE),
         ),
         {"fork": fork},
     )
@@ -201,11 +203,11 @@ def _bid(fork: ConsensusFork) -> Container:
     return Container(
         BuilderBid,
         (
-            Field("header", EXECUTION_PAYLOAD_HEADER[fork]),
+            ContainerField("header", EXECUTION_PAYLOAD_HEADER[fork]),
             *_from_fork(fork, ConsensusFork.DENEB, "blob_kzg_commitments", COMMITMENTS),
             *_from_fork(fork, ConsensusFork.ELECTRA, "execution_requests", EXECUTION_REQUESTS),
-            Field("value", UINT256),
-            Field("pubkey", PUBKEY),
+            ContainerField("value", UINT256),
+            ContainerField("pubkey", PUBKEY),
         ),
         {"fork": fork},
     )
@@ -214,7 +216,7 @@ def _bid(fork: ConsensusFork) -> Container:
 def _signed_bid(fork: ConsensusFork) -> Container:
     return Container(
         SignedBuilderBid,
-        (Field("message", BUILDER_BID[fork]), Field("signature", SIGNATURE)),
+        (ContainerField("message", BUILDER_BID[fork]), ContainerField("signature", SIGNATURE)),
         {"fork": fork},
     )
 

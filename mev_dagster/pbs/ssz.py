@@ -242,7 +242,7 @@ class Vector(SszType):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ContainerField:
     """One field of a container: its name on the wire, its type, and the attribute that holds it."""
 
     name: str
@@ -260,7 +260,7 @@ class Container(SszType):
     """Named fields in order, held by instances of `cls`; `constants` are given to `cls` when decoding."""
 
     cls: type[Any]
-    fields: tuple[Field, ...]
+    fields: tuple[ContainerField, ...]
     constants: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -301,7 +301,7 @@ class Container(SszType):
         at = 0
         starts: list[int] = []
         values: dict[str, Any] = dict(self.constants)
-        variable: list[Field] = []
+        variable: list[ContainerField] = []
         for item in self.fields:
             where = f"{path}.{item.name}" if path else item.name
             size = item.type.fixed_bytes

@@ -85,7 +85,7 @@ def build_template(
     filling.add_pending(pending)
 
     value = sum(item.value_wei for item in filling.included)
-    auction = Auction(strategy or TrueValue(), top_bid_wei, ms_into_slot)
+    auction = BiddingTerms(strategy or TrueValue(), top_bid_wei, ms_into_slot)
     bid, payments = _pay(session, payout, value, auction)
     chosen = [tx for item in filling.included for tx in item.order.txs]
     sealed = seal(engine, state, context, coinbase, [*chosen, *payments])
@@ -105,7 +105,7 @@ def build_template(
 
 
 @dataclass(frozen=True, slots=True)
-class Auction:
+class BiddingTerms:
     """The bidding strategy with what is known of the competition."""
 
     strategy: BidStrategy
@@ -119,7 +119,7 @@ class Auction:
 
 
 def _pay(
-    session: StateSession, payout: Payout | None, value_wei: int, auction: Auction
+    session: StateSession, payout: Payout | None, value_wei: int, auction: BiddingTerms
 ) -> tuple[int, tuple[Transaction, ...]]:
     """Return the bid, and the paying transaction where there is one.
 

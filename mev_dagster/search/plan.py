@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.dex.executor import Step, encode_execute
+from mev_dagster.dex.executor import SwapStep, encode_execute
 from mev_dagster.dex.graph import Cycle
 from mev_dagster.dex.venues.uniswap_v2 import Pair
 
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 class OwnCall:
     """One call of our executor: swaps, and the least gain in `token` below which it takes them back."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[SwapStep, ...]
     token: bytes
     min_gain: int
 
@@ -70,7 +70,7 @@ def cycle_call(cycle: Cycle, pairs: Sequence[Pair], amounts: Sequence[int], exec
     for position, (leg, pair, receiver) in enumerate(zip(cycle, pairs, receivers, strict=True)):
         outputs = pair.outputs(pair.other(leg.token_in), amounts[position + 1])
         paid = amounts[0] if position == 0 else 0
-        steps.append(Step(leg.pair, leg.token_in, paid, *outputs, receiver))
+        steps.append(SwapStep(leg.pair, leg.token_in, paid, *outputs, receiver))
     return OwnCall(tuple(steps), cycle[0].token_in, amounts[-1] - amounts[0])
 
 

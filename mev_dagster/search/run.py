@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mev_dagster.dex.graph import PairGraph
-from mev_dagster.dex.registry import WRAPPED_ETHER_CODES, Discovery, discover
+from mev_dagster.dex.registry import WRAPPED_ETHER_CODES, DiscoveredPools, discover
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
 from mev_dagster.features.tx import TxFeatures, features_of
@@ -43,7 +43,7 @@ class SearchResult:
     engine: str
     state: Prestate
     searcher: Searcher | None
-    discovery: Discovery
+    discovery: DiscoveredPools
     features: tuple[TxFeatures, ...]
     runs: tuple[PendingRun, ...]
     candidates: tuple[Candidate, ...]
@@ -67,7 +67,7 @@ class Prepared:
     env: BlockEnv
     state: Prestate
     searcher: Searcher | None
-    discovery: Discovery
+    discovery: DiscoveredPools
     features: tuple[TxFeatures, ...]
     runs: tuple[PendingRun, ...]
     view: BlockView | None
@@ -165,7 +165,7 @@ def search_block(
 
 
 def _place_searcher(
-    known: Searcher | None, state: Prestate, discovery: Discovery
+    known: Searcher | None, state: Prestate, discovery: DiscoveredPools
 ) -> tuple[Searcher | None, Prestate]:
     if known is not None:
         return known, state

@@ -41,7 +41,7 @@ MAPPINGS_DECLARED_EMPTY = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Bid:
+class GasPrice:
     """What a unit of gas of our own transactions costs."""
 
     max_fee_wei: int
@@ -63,7 +63,7 @@ class Searcher:
         """Return the account that owns the executor."""
         return address_of(self.private_key)
 
-    def sign(self, plan: Plan, env: BlockEnv, bid: Bid) -> tuple[Transaction, ...]:
+    def sign(self, plan: Plan, env: BlockEnv, bid: GasPrice) -> tuple[Transaction, ...]:
         """Return the plan's transactions in order, our own ones signed with successive nonces."""
         signed, nonce = [], self.nonce
         for item in plan.items:
@@ -74,7 +74,7 @@ class Searcher:
                 signed.append(item)
         return tuple(signed)
 
-    def _sign_call(self, call: OwnCall, nonce: int, env: BlockEnv, bid: Bid) -> Transaction:
+    def _sign_call(self, call: OwnCall, nonce: int, env: BlockEnv, bid: GasPrice) -> Transaction:
         modern = env.fork >= Fork.LONDON
         return sign_transaction(
             self.private_key,
@@ -90,16 +90,16 @@ class Searcher:
         )
 
 
-def bid_for(env: BlockEnv, pending: Sequence[Transaction]) -> Bid:
+def bid_for(env: BlockEnv, pending: Sequence[Transaction]) -> GasPrice:
     """Return what to pay: base fee plus a fixed tip, or before London the median pending gas price.
 
     Blocks from before London hold payouts and private bundles at a price of zero; we pay at least the tip.
     """
     if env.base_fee_per_gas_wei is not None:
-        return Bid(env.base_fee_per_gas_wei + PRIORITY_FEE_WEI, PRIORITY_FEE_WEI)
+        return GasPrice(env.base_fee_per_gas_wei + PRIORITY_FEE_WEI, PRIORITY_FEE_WEI)
     prices = sorted(tx.fee_cap_wei for tx in pending)
     price = max(prices[len(prices) // 2] if prices else 0, PRIORITY_FEE_WEI)
-    return Bid(price, price)
+    return GasPrice(price, price)
 
 
 def inject(state: Prestate, wrapped_ether: bytes, tokens: Sequence[bytes]) -> tuple[Searcher, Prestate]:

@@ -11,7 +11,7 @@ from mev_dagster.dex.venues.uniswap_v2 import Pair
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.types import BlockEnv, SimResult, StateSession, StateSource, TxResult, TxStatus
 from mev_dagster.features.tx import TxFeatures
-from mev_dagster.search.searcher import Bid, Searcher
+from mev_dagster.search.searcher import GasPrice, Searcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class BlockView:
     wrapped_ether: bytes
     searcher: Searcher
     inventory_wei: int
-    bid: Bid
+    bid: GasPrice
     features: Mapping[bytes, TxFeatures]
     runs: tuple[PendingRun, ...]
 

@@ -17,7 +17,7 @@ from mev_dagster.store.types import nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PrunedRows:
     """What left (or would leave) one table."""
 
     rows: int
@@ -29,7 +29,7 @@ class PruneReport:
     """What left the store, or would have in a dry run."""
 
     dry_run: bool
-    tables: dict[str, Pruned] = field(default_factory=dict)
+    tables: dict[str, PrunedRows] = field(default_factory=dict)
 
     @property
     def rows_pruned(self) -> int:
@@ -60,14 +60,14 @@ def prune(
     return report
 
 
-def _prune_table(store: Store, table: Table, condition: str, dry_run: bool) -> Pruned:
+def _prune_table(store: Store, table: Table, condition: str, dry_run: bool) -> PrunedRows:
     name = f"{quoted(store.database)}.{quoted(table.name)}"
     day_of_row = f"toDate({quoted(table.day_column or '')})"
     found = store.rows(
         f"SELECT toString({day_of_row}) AS day, countIf({condition}) AS old, count()"
         f" FROM {name} GROUP BY day HAVING old > 0 ORDER BY day"
     )
-    pruned = Pruned(sum(old for _, old, _ in found), tuple(day for day, _, _ in found))
+    pruned = PrunedRows(sum(old for _, old, _ in found), tuple(day for day, _, _ in found))
     if dry_run:
         return pruned
     for day, old, rows in found:

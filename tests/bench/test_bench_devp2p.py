@@ -8,7 +8,7 @@ from mev_dagster.bench import devp2p, devp2p_hostile
 from mev_dagster.bench.devp2p_traffic import announcement, bodies, frames, link_secrets
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.devp2p.eth.codec import encode_message
-from mev_dagster.devp2p.frames import HEAD_BYTES, FrameReader
+from mev_dagster.devp2p.frames import HEAD_BYTES, RlpxFrameReader
 
 
 def test_traffic_is_repeatable_and_its_frames_open():
@@ -16,7 +16,7 @@ def test_traffic_is_repeatable_and_its_frames_open():
     assert all(tx.hash == keccak(tx.raw) for tx in bodies(5, seed=2))
     message_id, payload = encode_message(announcement(20, seed=1), 70)
     stream = frames(message_id, payload, 2)
-    length = FrameReader(link_secrets()[0]).open_head(stream[:HEAD_BYTES], 1 << 20)
+    length = RlpxFrameReader(link_secrets()[0]).open_head(stream[:HEAD_BYTES], 1 << 20)
     assert len(stream) == 2 * (HEAD_BYTES + length)
 
 

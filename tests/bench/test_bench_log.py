@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from mev_dagster.bench.log import JsonLines, fields_by_hand, replay_columns, replay_json
+from mev_dagster.bench.log import JsonLinesPeer, fields_by_hand, replay_columns, replay_json
 from mev_dagster.bench.stream import TRANSACTIONS_PER_SECOND, mempool_stream
 from mev_dagster.bench.transactions import generate
 from mev_dagster.events.log import EventLogReader, EventLogWriter, verify
@@ -15,7 +15,7 @@ def test_both_sides_write_and_replay_every_event(tmp_path: Path):
     with EventLogWriter(tmp_path / "log") as writer:
         writer.append_many(events)
         writer.seal()
-    peer = JsonLines(tmp_path / "log.jsonl", asdict)
+    peer = JsonLinesPeer(tmp_path / "log.jsonl", asdict)
     peer.write(events)
     peer.close()
     assert len(events) == 641

@@ -2,7 +2,7 @@
 
 import random
 
-from mev_dagster.devp2p.discovery import Discovery
+from mev_dagster.devp2p.discovery import DiscoveryNode
 from mev_dagster.devp2p.discv4 import (
     Endpoint,
     EnrRequest,
@@ -17,7 +17,7 @@ from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.enr import sign_record
 from mev_dagster.devp2p.forkid import ForkId
 from mev_dagster.devp2p.keys import NodeKey
-from mev_dagster.devp2p.table import BUCKET_NODES, Table
+from mev_dagster.devp2p.table import BUCKET_NODES, RoutingTable
 
 NOW = 1_800_000_000.0
 
@@ -26,7 +26,7 @@ class Wire:
     """Nodes by address, and a wire that carries datagrams until it is quiet."""
 
     def __init__(self, count: int) -> None:
-        self.nodes: dict[tuple[str, int], Discovery] = {}
+        self.nodes: dict[tuple[str, int], DiscoveryNode] = {}
         self.enodes: list[Enode] = []
         self.found: dict[int, dict] = {}
         for index in range(count):
@@ -35,7 +35,7 @@ class Wire:
             ip = bytes((10, 0, index, 1))
             record = sign_record(key, 7, {b"ip": ip, b"tcp": 30303, b"udp": 30301, b"eth": [[b"abcd", 0]]})
             found = self.found[index] = {}
-            self.nodes[host, 30301] = Discovery(
+            self.nodes[host, 30301] = DiscoveryNode(
                 key,
                 Endpoint(host, 30301, 30303),
                 lambda record=record: record,
@@ -44,7 +44,7 @@ class Wire:
             )
             self.enodes.append(Enode(key.id, host, 30303, 30301))
 
-    def node(self, index: int) -> Discovery:
+    def node(self, index: int) -> DiscoveryNode:
         return self.nodes[self.enodes[index].host, 30301]
 
     def carry(self, source: int, datagrams, now: float = NOW) -> int:
@@ -128,7 +128,7 @@ def test_a_bond_is_good_only_for_the_address_it_was_made_at():
 
 
 def test_a_full_bucket_keeps_who_answers():
-    table = Table(STRANGER.id)
+    table = RoutingTable(STRANGER.id)
     for number in range(1, 200):
         table.add(Enode(NodeKey(number.to_bytes(32, "big")).id, "1.1.1.1", 1, 1), NOW)
     assert all(len(bucket) <= BUCKET_NODES for bucket in table._buckets.values())

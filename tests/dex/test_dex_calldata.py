@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mev_dagster.dex.executor import EXECUTE, Step, encode_execute
+from mev_dagster.dex.executor import EXECUTE, SwapStep, encode_execute
 from mev_dagster.dex.router import FUNCTIONS, decode_router_call
 from mev_dagster.errors import DecodeError
 
@@ -83,10 +83,12 @@ def test_the_executor_call_equals_the_standard_encoding(steps, token, min_profit
         ["(address,address,uint256,uint256,uint256,address)[]", "address", "uint256", "uint256"],
         (steps, token, min_profit, payment),
     )
-    assert encode_execute([Step(*step) for step in steps], token, min_profit, payment) == EXECUTE + expected
+    assert (
+        encode_execute([SwapStep(*step) for step in steps], token, min_profit, payment) == EXECUTE + expected
+    )
 
 
 def test_the_executor_takes_at_most_eight_steps():
-    step = Step(b"\1" * 20, b"\2" * 20, 1, 0, 1, b"\3" * 20)
+    step = SwapStep(b"\1" * 20, b"\2" * 20, 1, 0, 1, b"\3" * 20)
     with pytest.raises(ValueError, match="1 to 8 steps, not 9"):
         encode_execute([step] * 9, b"\2" * 20)

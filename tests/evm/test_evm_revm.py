@@ -31,7 +31,7 @@ from mev_dagster.evm.blocks import execute_block, receipts_of
 from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
-from mev_dagster.evm.types import Limits, TxStatus
+from mev_dagster.evm.types import ExecutionLimits, TxStatus
 
 if not native_is_installed():
     pytest.skip("mev_native is not installed: run `make native`", allow_module_level=True)
@@ -173,7 +173,8 @@ def test_a_code_under_another_hash_is_refused(engines):
 
 
 @pytest.mark.parametrize(
-    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.001), "time_limit")]
+    ("limits", "error"),
+    [(ExecutionLimits(steps=10_000), "step_limit"), (ExecutionLimits(seconds=0.001), "time_limit")],
 )
 def test_an_endless_loop_is_stopped(limits, error):
     engine = RevmEngine(limits)
@@ -185,7 +186,7 @@ def test_an_endless_loop_is_stopped(limits, error):
 
 
 def test_limits_that_are_not_reached_change_nothing(engines):
-    limited = RevmEngine(Limits(steps=10_000, seconds=60.0))
+    limited = RevmEngine(ExecutionLimits(steps=10_000, seconds=60.0))
     assert_same((engines[0], limited), world(COUNTER), PRAGUE, [transaction(0, value_wei=1)])
 
 

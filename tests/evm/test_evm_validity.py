@@ -30,7 +30,7 @@ from mev_dagster.evm.bundle import simulate_bundle
 from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
-from mev_dagster.evm.types import BlockEnv, Limits, TxStatus
+from mev_dagster.evm.types import BlockEnv, ExecutionLimits, TxStatus
 
 OSAKA = at(Fork.OSAKA)
 BLOB_HASH = b"\x01" + bytes(31)
@@ -160,7 +160,8 @@ def test_absent_state_is_a_result_of_its_transaction(engine):
 
 
 @pytest.mark.parametrize(
-    ("limits", "error"), [(Limits(steps=10_000), "step_limit"), (Limits(seconds=0.001), "time_limit")]
+    ("limits", "error"),
+    [(ExecutionLimits(steps=10_000), "step_limit"), (ExecutionLimits(seconds=0.001), "time_limit")],
 )
 @pytest.mark.parametrize("make", [*ENGINES_BY_NAME, pytest.param(REFERENCE_LOOP, id="reference loop")])
 def test_an_endless_loop_is_stopped(limits, error, make):

@@ -16,7 +16,7 @@ from pbs_sandbox import SLOT, connected, make_relay, make_submission
 from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable, RelayRefused
 from mev_dagster.pbs import bidding
 from mev_dagster.pbs.client import guard
-from mev_dagster.pbs.client.policy import CircuitBreaker, Outcome, RetryPolicy, classify, message_of
+from mev_dagster.pbs.client.policy import AnswerClass, CircuitBreaker, RetryPolicy, classify, message_of
 from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
 from mev_dagster.pbs.rows import receipt_rows, submission_rows
 from mev_dagster.pbs.sandbox.relay import RelayRules
@@ -150,7 +150,7 @@ async def test_redirects_are_not_followed(submission):
         client_of(url) as client,
     ):
         report = await client.submit(submission)
-    assert [attempt.outcome for attempt in report.attempts] == [Outcome.REFUSED]
+    assert [attempt.outcome for attempt in report.attempts] == [AnswerClass.REFUSED]
     assert len(requests) == 1
 
 
@@ -172,30 +172,30 @@ async def test_proxy_settings_of_the_environment_are_ignored(submission, monkeyp
 @pytest.mark.parametrize(
     ("status", "body", "outcome"),
     [
-        (200, b"", Outcome.ACCEPTED),
-        (200, b"{}\n", Outcome.ACCEPTED),
-        (200, b"<html>", Outcome.UNKNOWN),
-        (202, b'{"message":"accepted bid below floor, skipped validation"}', Outcome.ACCEPTED_SKIPPED),
-        (202, b'"accepted bid below floor, skipped validation"', Outcome.ACCEPTED_SKIPPED),
-        (400, b'{"code":400,"message":"payload attributes not (yet) known"}', Outcome.NOT_YET),
-        (400, b'{"code":400,"message":"simulation failed: unknown ancestor"}', Outcome.TRANSIENT),
-        (400, b'{"code":400,"message":"simulation failed: missing trie node 12"}', Outcome.TRANSIENT),
-        (400, b'{"code":400,"message":"read tcp 1.2.3.4: i/o timeout"}', Outcome.TRANSIENT),
-        (502, b"Bad gateway", Outcome.TRANSIENT),
-        (503, b"", Outcome.TRANSIENT),
-        (504, b'{"code":504,"message":"validation request timeout"}', Outcome.TRANSIENT),
-        (408, b"sim timeout", Outcome.TRANSIENT),
-        (429, b"", Outcome.RATE_LIMITED),
-        (400, b'{"code":400,"message":"submission for past slot"}', Outcome.TERMINAL_SLOT),
-        (400, b"payload for this slot was already delivered", Outcome.TERMINAL_SLOT),
-        (400, b'{"code":400,"message":"already using a newer payload"}', Outcome.TERMINAL_SLOT),
-        (400, b'{"code":400,"message":"simulation failed: wrong state root"}', Outcome.TERMINAL_BLOCK),
-        (400, b'{"code":400,"message":"invalid signature"}', Outcome.TERMINAL_BLOCK),
-        (400, b'{"code":400,"message":"not fulu payload"}', Outcome.TERMINAL_BLOCK),
-        (302, b"", Outcome.REFUSED),
-        (500, b'{"code":500,"message":"failed saving and updating bid"}', Outcome.UNKNOWN),
-        (418, b"\xff\xfe", Outcome.UNKNOWN),
-        (400, b"[" * 100_000, Outcome.UNKNOWN),
+        (200, b"", AnswerClass.ACCEPTED),
+        (200, b"{}\n", AnswerClass.ACCEPTED),
+        (200, b"<html>", AnswerClass.UNKNOWN),
+        (202, b'{"message":"accepted bid below floor, skipped validation"}', AnswerClass.ACCEPTED_SKIPPED),
+        (202, b'"accepted bid below floor, skipped validation"', AnswerClass.ACCEPTED_SKIPPED),
+        (400, b'{"code":400,"message":"payload attributes not (yet) known"}', AnswerClass.NOT_YET),
+        (400, b'{"code":400,"message":"simulation failed: unknown ancestor"}', AnswerClass.TRANSIENT),
+        (400, b'{"code":400,"message":"simulation failed: missing trie node 12"}', AnswerClass.TRANSIENT),
+        (400, b'{"code":400,"message":"read tcp 1.2.3.4: i/o timeout"}', AnswerClass.TRANSIENT),
+        (502, b"Bad gateway", AnswerClass.TRANSIENT),
+        (503, b"", AnswerClass.TRANSIENT),
+        (504, b'{"code":504,"message":"validation request timeout"}', AnswerClass.TRANSIENT),
+        (408, b"sim timeout", AnswerClass.TRANSIENT),
+        (429, b"", AnswerClass.RATE_LIMITED),
+        (400, b'{"code":400,"message":"submission for past slot"}', AnswerClass.TERMINAL_SLOT),
+        (400, b"payload for this slot was already delivered", AnswerClass.TERMINAL_SLOT),
+        (400, b'{"code":400,"message":"already using a newer payload"}', AnswerClass.TERMINAL_SLOT),
+        (400, b'{"code":400,"message":"simulation failed: wrong state root"}', AnswerClass.TERMINAL_BLOCK),
+        (400, b'{"code":400,"message":"invalid signature"}', AnswerClass.TERMINAL_BLOCK),
+        (400, b'{"code":400,"message":"not fulu payload"}', AnswerClass.TERMINAL_BLOCK),
+        (302, b"", AnswerClass.REFUSED),
+        (500, b'{"code":500,"message":"failed saving and updating bid"}', AnswerClass.UNKNOWN),
+        (418, b"\xff\xfe", AnswerClass.UNKNOWN),
+        (400, b"[" * 100_000, AnswerClass.UNKNOWN),
     ],
 )
 def test_answers_are_classified(status, body, outcome):
@@ -204,15 +204,15 @@ def test_answers_are_classified(status, body, outcome):
 
 @given(st.binary(max_size=200), st.integers(100, 599))
 def test_no_answer_breaks_the_classification(body, status):
-    assert classify(status, body) in Outcome
+    assert classify(status, body) in AnswerClass
     assert isinstance(message_of(body), str)
 
 
 @given(st.integers(1, 3), st.integers(0, 2**32))
 def test_jitter_is_drawn_from_the_generator_and_bounded(attempt, seed):
     policy = RetryPolicy()
-    first = policy.wait_s(Outcome.TRANSIENT, attempt, random.Random(seed))
-    assert first == policy.wait_s(Outcome.TRANSIENT, attempt, random.Random(seed))
+    first = policy.wait_s(AnswerClass.TRANSIENT, attempt, random.Random(seed))
+    assert first == policy.wait_s(AnswerClass.TRANSIENT, attempt, random.Random(seed))
     assert 0 <= first <= min(0.4, 0.025 * 2 ** (attempt - 1))
 
 
@@ -220,9 +220,9 @@ def test_an_open_breaker_lets_one_probe_of_each_slot_through():
     breaker = CircuitBreaker(threshold=2)
     for _ in range(2):
         assert breaker.allows(7)
-        breaker.record(Outcome.TRANSIENT)
+        breaker.record(AnswerClass.TRANSIENT)
     assert [breaker.allows(7), breaker.allows(7), breaker.allows(8)] == [True, False, True]
-    breaker.record(Outcome.TERMINAL_BLOCK)
+    breaker.record(AnswerClass.TERMINAL_BLOCK)
     assert breaker.allows(8)
 
 
@@ -243,7 +243,7 @@ async def test_a_dropped_connection_is_an_attempt_with_status_0(submission):
     async with scripted(say(0), say(200)) as (url, _), client_of(url) as client:
         report = await client.submit(submission)
     assert [attempt.status for attempt in report.attempts] == [0, 200]
-    assert report.attempts[0].outcome is Outcome.TRANSIENT
+    assert report.attempts[0].outcome is AnswerClass.TRANSIENT
 
 
 async def test_no_relay_at_all_is_tried_and_reported(submission):
@@ -312,7 +312,7 @@ async def test_terminal_answers_are_not_tried_again(submission):
 async def test_a_200_that_the_data_api_does_not_show_is_a_silent_drop(submission):
     async with scripted(say(200)) as (url, _), client_of(url) as client:
         report = await client.submit(submission)
-    assert report.attempts[0].outcome is Outcome.ACCEPTED
+    assert report.attempts[0].outcome is AnswerClass.ACCEPTED
     assert not report.accepted
     assert report.ended == "silently_dropped"
 

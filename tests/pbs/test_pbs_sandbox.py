@@ -22,7 +22,7 @@ from mev_dagster.pbs.blinded import (
 )
 from mev_dagster.pbs.payload import header_of
 from mev_dagster.pbs.sandbox import bodies
-from mev_dagster.pbs.sandbox.auction import Bid
+from mev_dagster.pbs.sandbox.auction import ReceivedBid
 from mev_dagster.pbs.sandbox.posts import slot_to_json
 from mev_dagster.pbs.sandbox.relay import RelayRules
 from mev_dagster.pbs.sandbox.serve import bind, url_of
@@ -241,7 +241,7 @@ async def test_a_bid_overtaken_by_a_newer_one_of_its_builder_is_refused():
     validate = relay.validator.validate
 
     def overtaken(submission, slot):
-        relay.auction.store(Bid(second, order=99, received_ns=0))
+        relay.auction.store(ReceivedBid(second, order=99, received_ns=0))
         return validate(submission, slot)
 
     relay.validator.validate = overtaken

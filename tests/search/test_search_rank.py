@@ -8,7 +8,7 @@ from search_market import Devnet, ether_for
 
 from mev_dagster.search.identity import opportunity_id
 from mev_dagster.search.rank import rank_digest, ranked
-from mev_dagster.search.searcher import Bid
+from mev_dagster.search.searcher import GasPrice
 from mev_dagster.search.verify import Verification
 
 
@@ -62,7 +62,7 @@ def test_any_difference_in_a_candidate_changes_the_digest(result):
 def test_the_id_names_the_decision_and_not_its_signatures(devnet, result):
     best = result.candidates[0]
     assert best.opportunity_id == opportunity_id(best.plan, result.env)
-    again = devnet.searcher.sign(best.plan, result.env, Bid(50 * 10**9, 0))
+    again = devnet.searcher.sign(best.plan, result.env, GasPrice(50 * 10**9, 0))
     assert again != best.txs
     on_another_parent = replace(result.env, parent_hash=b"\x22" * 32)
     assert opportunity_id(best.plan, on_another_parent) != best.opportunity_id

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from mev_dagster.errors import DecodeError
-from mev_dagster.store.embedded.frames import PIECE_BYTES, FrameReader
+from mev_dagster.store.embedded.frames import PIECE_BYTES, CompressedReader
 
 COMPRESS = {
     "lz4": lz4.frame.compress,
@@ -20,7 +20,7 @@ PARTS = [bytes([index]) * (index * 997) for index in range(1, 40)]
 
 
 def read(encoding: str, body: bytes, step: int) -> bytes:
-    frames = FrameReader(encoding)
+    frames = CompressedReader(encoding)
     found = b"".join(
         piece for start in range(0, len(body), step) for piece in frames.feed(body[start : start + step])
     )
@@ -52,12 +52,12 @@ def test_bytes_that_are_no_frame_are_refused(encoding: str):
 def test_a_small_body_that_inflates_without_end_comes_in_bounded_pieces(encoding: str):
     body = COMPRESS[encoding](bytes(64 << 20))
     bound = 32 * PIECE_BYTES if encoding == "zstd" else PIECE_BYTES
-    sizes = [len(piece) for piece in FrameReader(encoding).feed(body)]
+    sizes = [len(piece) for piece in CompressedReader(encoding).feed(body)]
     assert sum(sizes) == 64 << 20
     assert max(sizes) <= bound
 
 
 def test_an_unknown_encoding_is_refused_and_none_passes_through():
     with pytest.raises(DecodeError, match="unknown_encoding"):
-        FrameReader("br")
+        CompressedReader("br")
     assert read("", b"as it is", 3) == b"as it is"

@@ -8,9 +8,9 @@ import pytest
 
 from mev_dagster.store.client import Store
 from mev_dagster.store.embedded.engine import Engine
-from mev_dagster.store.embedded.server import Limits, StoreServer
+from mev_dagster.store.embedded.server import RequestLimits, StoreServer
 
-LIMITS = Limits(statement_bytes=1_000, insert_bytes=10_000, running=1, waiting=0, silent_seconds=0.2)
+LIMITS = RequestLimits(statement_bytes=1_000, insert_bytes=10_000, running=1, waiting=0, silent_seconds=0.2)
 
 
 @pytest.fixture

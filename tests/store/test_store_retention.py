@@ -6,7 +6,7 @@ import pytest
 from store_rows import DAY, SLOT, opportunities, sightings
 
 from mev_dagster.store.client import Store
-from mev_dagster.store.retention import Pruned, prune
+from mev_dagster.store.retention import PrunedRows, prune
 from mev_dagster.store.verify import verify
 
 FIRST_DAY = datetime.fromtimestamp(SLOT / 1e9, UTC).date()
@@ -32,7 +32,7 @@ def test_nothing_goes_before_its_time_however_old_the_block(filled: Store):
 def test_a_dry_run_says_what_would_go_and_changes_nothing(filled: Store):
     report = prune(filled, dry_run=True, now=lambda: in_days(31))
     days = (FIRST_DAY.isoformat(), (FIRST_DAY + timedelta(days=1)).isoformat())
-    assert report.tables == {"tx_sightings": Pruned(7, days)}
+    assert report.tables == {"tx_sightings": PrunedRows(7, days)}
     assert filled.count("tx_sightings") == 7
 
 
@@ -40,7 +40,7 @@ def test_each_tier_goes_at_its_own_age(filled: Store):
     assert prune(filled, now=lambda: in_days(31)).rows_pruned == 7
     assert (filled.count("tx_sightings"), filled.count("opportunities")) == (0, 2)
     assert prune(filled, now=lambda: in_days(366)).tables == {
-        "opportunities": Pruned(2, (FIRST_DAY.isoformat(),))
+        "opportunities": PrunedRows(2, (FIRST_DAY.isoformat(),))
     }
 
 
@@ -53,7 +53,7 @@ def test_only_the_old_rows_of_a_day_go(filled: Store):
 def test_a_pruned_day_that_is_stored_again_has_equal_digests(filled: Store):
     before = filled.digest("tx_sightings")
     pruned = prune(filled, before=FIRST_DAY + timedelta(days=1))
-    assert pruned.tables["tx_sightings"] == Pruned(4, (FIRST_DAY.isoformat(),))
+    assert pruned.tables["tx_sightings"] == PrunedRows(4, (FIRST_DAY.isoformat(),))
     filled.insert("tx_sightings", sightings(4))
     assert filled.digest("tx_sightings") == before
     assert prune(filled).rows_pruned == 0

@@ -8,7 +8,7 @@ from mev_dagster.captures.importers.choose import Format, import_files
 from mev_dagster.captures.importers.era1 import import_era1
 from mev_dagster.captures.importers.mempool_dumpster import import_mempool_dumpster
 from mev_dagster.captures.importers.prestate_files import (
-    BlockFile,
+    PrestateFile,
     block_files,
     import_blocks_prestate,
     read_block_file,
@@ -18,9 +18,9 @@ from mev_dagster.captures.importers.rpc_answers import import_rpc_answers
 from mev_dagster.captures.importers.session import ImportReport, read_json
 
 __all__ = [
-    "BlockFile",
     "Format",
     "ImportReport",
+    "PrestateFile",
     "block_files",
     "import_blocks_prestate",
     "import_era1",

@@ -23,7 +23,7 @@ _SKIPPABLE = range(0x80, 0x100)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class E2Record:
     """One record of an e2store file; `offset` is where it starts."""
 
     type: int
@@ -31,7 +31,7 @@ class Entry:
     data: bytes
 
 
-def entries(path: Path) -> Iterator[Entry]:
+def entries(path: Path) -> Iterator[E2Record]:
     """Yield the records of a file in order; `CaptureError` names file and offset of what is none."""
     with path.open("rb") as file:
         offset = 0
@@ -44,7 +44,7 @@ def entries(path: Path) -> Iterator[Entry]:
             data = file.read(length)
             if len(data) < length:
                 raise CaptureError(f"{path.name}: offset {offset}: a record is cut off")
-            yield Entry(kind, offset, data)
+            yield E2Record(kind, offset, data)
             offset += _HEADER.size + length
 
 

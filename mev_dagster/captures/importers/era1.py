@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mev_dagster.captures.importers.e2store import Entry, entries, unsnap
+from mev_dagster.captures.importers.e2store import E2Record, entries, unsnap
 from mev_dagster.captures.importers.session import (
     ImportReport,
     ImportSession,
@@ -115,7 +115,7 @@ def blocks_of(path: Path) -> Iterator[BlockTuple]:
     if (first := next(records, None)) is None or first.type != VERSION:
         raise CaptureError(f"{path.name}: offset 0: not an e2store file")
     difficulties: list[bytes] = []
-    pending: list[Entry] = []
+    pending: list[E2Record] = []
     accumulator, first_number, number = b"", -1, -1
     for entry in records:
         if entry.type == ACCUMULATOR:
@@ -145,7 +145,7 @@ def blocks_of(path: Path) -> Iterator[BlockTuple]:
         raise CaptureError(f"{path.name}: named after another accumulator than its own, 0x{root.hex()}")
 
 
-def _tuple(path: Path, parts: Sequence[Entry]) -> BlockTuple:
+def _tuple(path: Path, parts: Sequence[E2Record]) -> BlockTuple:
     header, body, receipts, difficulty = parts
     try:
         raw = unsnap(header.data)

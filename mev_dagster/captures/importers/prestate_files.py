@@ -28,7 +28,7 @@ _CODES = "codes.json"
 
 
 @dataclass(frozen=True, slots=True)
-class BlockFile:
+class PrestateFile:
     """One block file, read and checked."""
 
     chain_id: int
@@ -98,7 +98,7 @@ def _expand(path: Path) -> Iterator[Path]:
         yield path
 
 
-def read_block_file(path: Path, codes: Mapping[bytes, bytes]) -> BlockFile:
+def read_block_file(path: Path, codes: Mapping[bytes, bytes]) -> PrestateFile:
     """Read one block file and check block, transactions and receipts against each other."""
     document = read_json(path)
     try:
@@ -106,7 +106,9 @@ def read_block_file(path: Path, codes: Mapping[bytes, bytes]) -> BlockFile:
         receipts = tuple(_receipt(receipt) for receipt in document["expected"]["receipts"])
         if block.header.number != document["number"] or len(receipts) != len(block.transactions):
             raise CaptureError(f"{path}: number or receipts are not those of the block")
-        return BlockFile(int(document["chain_id"]), block, receipts, Prestate.from_fixture(document, codes))
+        return PrestateFile(
+            int(document["chain_id"]), block, receipts, Prestate.from_fixture(document, codes)
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: {type(error).__name__}: {error}") from error
     except DecodeError as error:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from mev_dagster.demo.stage import Outcome, Stage
+from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint, SubmissionReport
 from mev_dagster.pbs.dry_run import DryRun, dry_run
 from mev_dagster.pbs.keys import Keyring
@@ -20,21 +20,23 @@ RELAY_TRACES = "relay.jsonl"
 BUILDER_TRACES = "builder.jsonl"
 
 
-def build_and_submit(stage: Stage) -> Outcome:
+def build_and_submit(stage: Stage) -> StepOutcome:
     """Build a block for every slot, hand each to a sandbox relay of our own, and one forgery after them."""
     keys = Keyring.test_only(stage.seed)
     with _relay(stage) as url:
         asyncio.run(_run_all(stage, keys, url))
         chosen = stage.built_on
         if chosen is None:
-            return Outcome(False, {"error": "nothing_built", "detail": "no candidate made it into a block"})
+            return StepOutcome(
+                False, {"error": "nothing_built", "detail": "no candidate made it into a block"}
+            )
         refused = asyncio.run(_forge(stage.runs[chosen[0]], keys, url))
     for number, run in stage.runs.items():
         _store(stage, number, run)
     runs, best = list(stage.runs.values()), stage.runs[chosen[0]]
     known = sum(run.template.sealed.state_root_known for run in runs)
     accepted = sum(run.accepted for run in runs)
-    return Outcome(
+    return StepOutcome(
         len(runs) == known == accepted == len(stage.searches) and not refused.accepted,
         {
             "blocks": len(runs),

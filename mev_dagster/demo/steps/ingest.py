@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 from mev_dagster.captures.verify import verify_capture
-from mev_dagster.demo.stage import Outcome, Stage
+from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import BlockSeen, TxBody, TxIncluded, TxReplaced, TxSeen
 from mev_dagster.events.verify import verify
@@ -14,10 +14,10 @@ from mev_dagster.store.client import open_store
 from mev_dagster.windows.rows import INGEST_TABLES
 
 
-def check_capture(stage: Stage) -> Outcome:
+def check_capture(stage: Stage) -> StepOutcome:
     """Check every digest, record and root of the capture."""
     report, manifest = verify_capture(stage.capture.path), stage.capture.manifest
-    return Outcome(
+    return StepOutcome(
         report.ok,
         {
             "capture": stage.capture.path.name,
@@ -36,7 +36,7 @@ def check_capture(stage: Stage) -> Outcome:
     )
 
 
-def ingest(stage: Stage) -> Outcome:
+def ingest(stage: Stage) -> StepOutcome:
     """Run the daemon over the capture at full speed, and look at the log and the store it leaves."""
     daemon = IngestDaemon(
         stage.settings,
@@ -54,7 +54,7 @@ def ingest(stage: Stage) -> Outcome:
     bodies = [event for event in events if isinstance(event, TxBody)]
     types = Counter(_type_of(event.raw) for event in bodies if event.tx_hash in seen)
     heads = sum(isinstance(event, BlockSeen) for event in events)
-    return Outcome(
+    return StepOutcome(
         log.ok
         and rows["blocks"] == heads == len(stage.capture.numbers)
         and rows["transactions"] == len(bodies),

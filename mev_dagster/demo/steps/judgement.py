@@ -2,7 +2,7 @@
 
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest, score_block
-from mev_dagster.demo.stage import Outcome, Stage
+from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.labels.label import label_block
 from mev_dagster.labels.rows import mev_label_columns
 from mev_dagster.labels.sources import blocks_of_capture
@@ -10,7 +10,7 @@ from mev_dagster.labels.sources import blocks_of_capture
 NS_PER_SECOND = 10**9
 
 
-def label(stage: Stage) -> Outcome:
+def label(stage: Stage) -> StepOutcome:
     """Label the MEV that landed in every block, from receipts alone."""
     for block in blocks_of_capture(stage.capture, stage.engine):
         stage.labels[block.number] = label_block(block)
@@ -19,7 +19,7 @@ def label(stage: Stage) -> Outcome:
     labels = stage.labels.values()
     arbitrages = [found for one in labels for found in one.arbitrages]
     sandwiches = [found for one in labels for found in one.sandwiches]
-    return Outcome(
+    return StepOutcome(
         bool(arbitrages) and bool(sandwiches),
         {
             "blocks": len(labels),
@@ -37,7 +37,7 @@ def label(stage: Stage) -> Outcome:
     )
 
 
-def backtest(stage: Stage) -> Outcome:
+def backtest(stage: Stage) -> StepOutcome:
     """Score what the search found before the blocks against what landed in them."""
     scores = tuple(score_block(stage.searches[number], stage.labels[number]) for number in stage.searches)
     result = Backtest(scores, stage.capture.synthetic)
@@ -49,7 +49,7 @@ def backtest(stage: Stage) -> Outcome:
     )
     stage.store.insert("backtests", columns)
     missed = sum(score.fn for score in result.per_kind.values())
-    return Outcome(
+    return StepOutcome(
         missed == 0,
         {
             "per_kind": {

@@ -4,18 +4,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from mev_dagster.demo.stage import Outcome, Stage
+from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.demo.steps.building import BUILDER_TRACES, RELAY_TRACES
 
 Row = dict[str, Any]
 NS_PER_MS = 10**6
 
 
-def trace(stage: Stage) -> Outcome:
+def trace(stage: Stage) -> StepOutcome:
     """Follow the most profitable candidate of a block through every table it left a row in."""
     chosen = stage.built_on
     if chosen is None:
-        return Outcome(False, {"error": "no candidate made it into a block"})
+        return StepOutcome(False, {"error": "no candidate made it into a block"})
     number, candidate = chosen
     identity, run = candidate.opportunity_id, stage.runs[number]
     trace_id = run.trace_id
@@ -39,7 +39,7 @@ def trace(stage: Stage) -> Outcome:
     closed_ns = stage.inputs[number].at_ns
     first_ns = min(entry.first_seen_ns for entry in stage.inputs[number].pending if entry.tx.hash in pending)
     answer = path["relay_receipts"][0] if path["relay_receipts"] else None
-    return Outcome(
+    return StepOutcome(
         all(path.values()) and answer is not None and bool(answer["accepted"]),
         {
             "opportunity_id": identity,

@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from mev_dagster.demo.stage import Outcome, Stage
+from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.evm.parity import check
 
 
-def parity(stage: Stage) -> Outcome:
+def parity(stage: Stage) -> StepOutcome:
     """Execute every block of the capture and compare."""
     capture = stage.capture
     compared = [
@@ -20,7 +20,7 @@ def parity(stage: Stage) -> Outcome:
         for number in capture.numbers
     ]
     wrong = Counter(difference.what for block in compared for difference in block.differences)
-    return Outcome(
+    return StepOutcome(
         not wrong,
         {
             "engine": stage.engine.name,

@@ -9,7 +9,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.captures.format import Capture
-from mev_dagster.demo.stage import Outcome, Stage, private_settings
+from mev_dagster.demo.stage import Stage, StepOutcome, private_settings
 from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.metrics import P2PMetrics
@@ -34,7 +34,7 @@ LOOK_SECONDS = 0.05
 SEEN_BY = "SELECT lane, count(DISTINCT tx_hash) FROM tx_sightings GROUP BY lane ORDER BY lane"
 
 
-def fetch_from_peer(stage: Stage) -> Outcome:
+def fetch_from_peer(stage: Stage) -> StepOutcome:
     """Serve the capture's pending transactions as a peer, and listen with both lanes."""
     settings = private_settings(stage.settings.home / FOLDER, stage.capture.chain_id)
     events = list(stage.capture.events())
@@ -50,7 +50,7 @@ def fetch_from_peer(stage: Stage) -> Outcome:
     with open_store(settings) as store:
         seen_by = {str(lane): int(count) for lane, count in store.rows(SEEN_BY)}
         stored = store.count("transactions")
-    return Outcome(
+    return StepOutcome(
         log.ok
         and fetched == seen
         and stored == len(bodies)

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from typing import Any
 
-from mev_dagster.demo.stage import Outcome, Stage
+from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.search.from_log import log_inputs
@@ -20,7 +20,7 @@ from mev_dagster.search.run import SearchResult, search_block
 NS_PER_SECOND = 10**9
 
 
-def search(stage: Stage) -> Outcome:
+def search(stage: Stage) -> StepOutcome:
     """Search every block and keep what was found in the store."""
     reader = EventLogReader(stage.settings.events_dir)
     for number in stage.capture.numbers:
@@ -33,7 +33,7 @@ def search(stage: Stage) -> Outcome:
     found = [candidate for result in results for candidate in result.candidates]
     verified = [candidate for candidate in found if candidate.verified]
     digest = hashlib.sha256(b"".join(result.rank_digest for result in results))
-    return Outcome(
+    return StepOutcome(
         bool(verified),
         {
             "blocks": len(results),

@@ -57,7 +57,7 @@ STATUS_ID = 0x00
 LENGTHS = {66: 17, 67: 17, 68: 17, 69: 18, 70: 18, 71: 20, 72: 22}  # message ids each version reserves
 
 
-class Entry(NamedTuple):
+class WireFormat(NamedTuple):
     """One message: its name, the versions that have it, how it is read and written."""
 
     name: str
@@ -70,18 +70,20 @@ class Entry(NamedTuple):
 
 _LAST = max(LENGTHS)
 
-TABLE: dict[int, Entry] = {
-    0x00: Entry("Status", 66, _LAST, read_status, write_status, Status),
-    0x01: Entry("NewBlockHashes", 66, 68),
-    0x02: Entry("Transactions", 66, _LAST, read_transactions, write_transactions, Transactions),
-    0x03: Entry("GetBlockHeaders", 66, _LAST, read_get_headers, write_get_headers, GetBlockHeaders),
-    0x04: Entry("BlockHeaders", 66, _LAST, read_items(BlockHeaders), write_items("headers"), BlockHeaders),
-    0x05: Entry(
+TABLE: dict[int, WireFormat] = {
+    0x00: WireFormat("Status", 66, _LAST, read_status, write_status, Status),
+    0x01: WireFormat("NewBlockHashes", 66, 68),
+    0x02: WireFormat("Transactions", 66, _LAST, read_transactions, write_transactions, Transactions),
+    0x03: WireFormat("GetBlockHeaders", 66, _LAST, read_get_headers, write_get_headers, GetBlockHeaders),
+    0x04: WireFormat(
+        "BlockHeaders", 66, _LAST, read_items(BlockHeaders), write_items("headers"), BlockHeaders
+    ),
+    0x05: WireFormat(
         "GetBlockBodies", 66, _LAST, read_hash_request(GetBlockBodies), write_hash_request, GetBlockBodies
     ),
-    0x06: Entry("BlockBodies", 66, _LAST, read_items(BlockBodies), write_items("bodies"), BlockBodies),
-    0x07: Entry("NewBlock", 66, 68),
-    0x08: Entry(
+    0x06: WireFormat("BlockBodies", 66, _LAST, read_items(BlockBodies), write_items("bodies"), BlockBodies),
+    0x07: WireFormat("NewBlock", 66, 68),
+    0x08: WireFormat(
         "NewPooledTransactionHashes",
         66,
         _LAST,
@@ -89,7 +91,7 @@ TABLE: dict[int, Entry] = {
         write_announcement,
         NewPooledTransactionHashes,
     ),
-    0x09: Entry(
+    0x09: WireFormat(
         "GetPooledTransactions",
         66,
         _LAST,
@@ -97,13 +99,13 @@ TABLE: dict[int, Entry] = {
         write_hash_request,
         GetPooledTransactions,
     ),
-    0x0A: Entry("PooledTransactions", 66, _LAST, read_pooled, write_pooled, PooledTransactions),
-    0x0D: Entry("GetNodeData", 66, 66),
-    0x0E: Entry("NodeData", 66, 66),
-    0x0F: Entry("GetReceipts", 66, _LAST, read_get_receipts, write_get_receipts, GetReceipts),
-    0x10: Entry("Receipts", 66, _LAST, read_receipts, write_receipts, Receipts),
-    0x11: Entry("BlockRangeUpdate", 69, _LAST, read_range, write_range, BlockRangeUpdate),
-    0x12: Entry(
+    0x0A: WireFormat("PooledTransactions", 66, _LAST, read_pooled, write_pooled, PooledTransactions),
+    0x0D: WireFormat("GetNodeData", 66, 66),
+    0x0E: WireFormat("NodeData", 66, 66),
+    0x0F: WireFormat("GetReceipts", 66, _LAST, read_get_receipts, write_get_receipts, GetReceipts),
+    0x10: WireFormat("Receipts", 66, _LAST, read_receipts, write_receipts, Receipts),
+    0x11: WireFormat("BlockRangeUpdate", 69, _LAST, read_range, write_range, BlockRangeUpdate),
+    0x12: WireFormat(
         "GetBlockAccessLists",
         71,
         _LAST,
@@ -111,7 +113,7 @@ TABLE: dict[int, Entry] = {
         write_hash_request,
         GetBlockAccessLists,
     ),
-    0x13: Entry(
+    0x13: WireFormat(
         "BlockAccessLists",
         71,
         _LAST,
@@ -119,8 +121,8 @@ TABLE: dict[int, Entry] = {
         write_items("lists"),
         BlockAccessLists,
     ),
-    0x14: Entry("GetCells", 72, 72),
-    0x15: Entry("Cells", 72, 72),
+    0x14: WireFormat("GetCells", 72, 72),
+    0x15: WireFormat("Cells", 72, 72),
 }
 _IDS = {entry.kind: message_id for message_id, entry in TABLE.items() if entry.kind is not None}
 

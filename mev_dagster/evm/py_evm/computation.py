@@ -11,7 +11,7 @@ from eth.constants import STACK_DEPTH_LIMIT
 from eth.exceptions import VMError
 from eth.vm.computation import BaseComputation
 
-from mev_dagster.evm.py_evm.message import Message
+from mev_dagster.evm.py_evm.message import CallMessage
 
 CALL_OPCODES = {
     0xF0: "CREATE",
@@ -31,7 +31,7 @@ class Frame(BaseComputation):  # type: ignore[misc]
 
     @classmethod
     def apply_message(
-        cls, state: Any, message: Message, transaction_context: Any, parent_computation: Any = None
+        cls, state: Any, message: CallMessage, transaction_context: Any, parent_computation: Any = None
     ) -> Any:
         """Move the value, run the code, and take everything back when it fails."""
         assert message.depth <= STACK_DEPTH_LIMIT, "the call opcodes check the depth"
@@ -47,7 +47,7 @@ class Frame(BaseComputation):  # type: ignore[misc]
 
     @classmethod
     def apply_computation(
-        cls, state: Any, message: Message, transaction_context: Any, parent_computation: Any = None
+        cls, state: Any, message: CallMessage, transaction_context: Any, parent_computation: Any = None
     ) -> Any:
         """Run the message's code, or the precompile it addresses, and return the finished computation."""
         computation = cls(state, message, transaction_context)
@@ -81,10 +81,10 @@ class Frame(BaseComputation):  # type: ignore[misc]
 
     def prepare_child_message(
         self, gas: int, to: bytes, value: int, data: bytes, code: bytes, **fields: Any
-    ) -> Message:
+    ) -> CallMessage:
         """Return the message that the running call opcode sends."""
         fields.setdefault("sender", self.msg.storage_address)
-        return Message(
+        return CallMessage(
             gas=gas,
             to=to,
             value=value,

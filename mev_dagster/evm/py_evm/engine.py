@@ -14,7 +14,7 @@ from mev_dagster.evm.types import (
     NO_REWARDS,
     RESULTS_ONLY,
     BlockEnv,
-    Limits,
+    ExecutionLimits,
     Output,
     SimResult,
     StateSource,
@@ -33,7 +33,7 @@ class PyEvmEngine:
     lacks: frozenset[Output] = frozenset()
 
     def __init__(
-        self, limits: Limits = NO_LIMITS, *, reference: bool = False, want: Want = RESULTS_ONLY
+        self, limits: ExecutionLimits = NO_LIMITS, *, reference: bool = False, want: Want = RESULTS_ONLY
     ) -> None:
         self._how = How(limits, reference or want.analytics, want)
 

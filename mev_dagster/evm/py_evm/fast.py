@@ -9,7 +9,7 @@ from eth.exceptions import FullStack, Halt, InsufficientStack, InvalidJumpDestin
 
 from mev_dagster.evm.py_evm.computation import Frame
 from mev_dagster.evm.py_evm.limits import Budget
-from mev_dagster.evm.py_evm.message import Message
+from mev_dagster.evm.py_evm.message import CallMessage
 from mev_dagster.evm.py_evm.program import (
     DUP,
     FALL_THROUGH,
@@ -18,7 +18,7 @@ from mev_dagster.evm.py_evm.program import (
     ON_STACK,
     PUSH,
     SWAP,
-    Block,
+    BasicBlock,
     InstructionSet,
 )
 
@@ -32,7 +32,7 @@ class FastFrame(Frame):
 
     instruction_set: InstructionSet
 
-    def __init__(self, state: Any, message: Message, transaction_context: Any) -> None:
+    def __init__(self, state: Any, message: CallMessage, transaction_context: Any) -> None:
         self.state = state
         self.msg = message
         self.transaction_context = transaction_context
@@ -51,7 +51,7 @@ class FastFrame(Frame):
         budget: Budget = self.transaction_context.budget
         program = self.instruction_set.program(self.msg.code)
         stack, steps = self.values, 0
-        block: Block | None = program.blocks.get(0) or program.block_at(0)
+        block: BasicBlock | None = program.blocks.get(0) or program.block_at(0)
         try:
             while True:
                 assert block is not None

@@ -2,7 +2,7 @@
 
 import time
 
-from mev_dagster.evm.types import Limits
+from mev_dagster.evm.types import ExecutionLimits
 from mev_dagster.evm.validate import Invalid
 
 
@@ -19,7 +19,7 @@ class Budget:
 
     __slots__ = ("_deadline", "_steps_left")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ExecutionLimits) -> None:
         self._steps_left = limits.steps
         self._deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
 

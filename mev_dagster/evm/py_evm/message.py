@@ -7,7 +7,7 @@ opcodes that keep them in range, so they are not looked at again.
 CREATE_TARGET = b""  # py-evm's "to" of a creation
 
 
-class Message:
+class CallMessage:
     """One call or creation."""
 
     __slots__ = (

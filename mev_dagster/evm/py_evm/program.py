@@ -48,7 +48,7 @@ _PUSH_OR_JUMPDEST = re.compile(
 )
 
 
-class Block(NamedTuple):
+class BasicBlock(NamedTuple):
     """Instructions with what they ask for together; `next_pc` is where falling through leads."""
 
     gas: int
@@ -133,15 +133,15 @@ class Program:
         self._code = code
         self._entries = entries
         self._jump_destinations: frozenset[int] | None = None
-        self.blocks: dict[int, Block] = {}
-        self.jump_targets: dict[int, Block] = {}
+        self.blocks: dict[int, BasicBlock] = {}
+        self.jump_targets: dict[int, BasicBlock] = {}
 
-    def block_at(self, pc: int) -> Block:
+    def block_at(self, pc: int) -> BasicBlock:
         """Decode the block that starts here."""
         block = self.blocks[pc] = self._decode(pc)
         return block
 
-    def jump_target(self, pc: int) -> Block | None:
+    def jump_target(self, pc: int) -> BasicBlock | None:
         """Return the block at a valid jump destination, None when it is not valid."""
         if self._jump_destinations is None:
             self._jump_destinations = frozenset(
@@ -154,7 +154,7 @@ class Program:
         block = self.jump_targets[pc] = self.blocks.get(pc) or self.block_at(pc)
         return block
 
-    def _decode(self, start: int) -> Block:
+    def _decode(self, start: int) -> BasicBlock:
         code, entries, code_size = self._code, self._entries, len(self._code)
         instructions: list[tuple[int, Any]] = []
         total_gas = height = needs = grows = length = 0
@@ -182,4 +182,4 @@ class Program:
                 grows = height
             if ends_block:
                 break
-        return Block(total_gas, needs, grows, length, tuple(instructions), end, pc)
+        return BasicBlock(total_gas, needs, grows, length, tuple(instructions), end, pc)

@@ -18,13 +18,13 @@ from mev_dagster.evm.py_evm.meter import Meter
 from mev_dagster.evm.py_evm.recursion import deep_recursion
 from mev_dagster.evm.py_evm.reference import Watcher
 from mev_dagster.evm.py_evm.state import JournalState
-from mev_dagster.evm.py_evm.transition import Outcome, apply_transaction
+from mev_dagster.evm.py_evm.transition import ComputationOutcome, apply_transaction
 from mev_dagster.evm.revert import revert_reason
 from mev_dagster.evm.types import (
     NO_LIMITS,
     RESULTS_ONLY,
     BlockEnv,
-    Limits,
+    ExecutionLimits,
     SimResult,
     StateSource,
     TxResult,
@@ -39,7 +39,7 @@ from mev_dagster.evm.validate import Invalid, Room, Sender, blob_gas, validate_t
 class How:
     """How an engine executes: within which limits, with which interpreter, and what it reports."""
 
-    limits: Limits = NO_LIMITS
+    limits: ExecutionLimits = NO_LIMITS
     reference: bool = False
     want: Want = RESULTS_ONLY
 
@@ -124,7 +124,9 @@ class PyEvmSession:
         state = self.state
         return Sender(state.get_balance(tx.sender), state.get_nonce(tx.sender), state.get_code(tx.sender))
 
-    def _report(self, tx: Transaction, outcome: Outcome, mark: int, meter: Meter | None) -> TxResult:
+    def _report(
+        self, tx: Transaction, outcome: ComputationOutcome, mark: int, meter: Meter | None
+    ) -> TxResult:
         computation, journal = outcome.computation, self.state.journal
         status, detail = _status_of(computation)
         balance_changes = journal.balance_changes(mark)

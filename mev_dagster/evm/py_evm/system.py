@@ -7,10 +7,10 @@ from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork
 from mev_dagster.evm.py_evm.limits import Budget
-from mev_dagster.evm.py_evm.message import Message
+from mev_dagster.evm.py_evm.message import CallMessage
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import TransactionContext
-from mev_dagster.evm.types import Limits, TxResult
+from mev_dagster.evm.types import ExecutionLimits, TxResult
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 _SYSTEM_GAS = 30_000_000
@@ -88,7 +88,7 @@ def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes
     code = state.get_code(target)
     if not code:
         return b""
-    message = Message(
+    message = CallMessage(
         kind="CALL",
         gas=_SYSTEM_GAS,
         to=target,
@@ -98,6 +98,6 @@ def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes
         code=code,
         should_transfer_value=False,
     )
-    context = TransactionContext(0, SYSTEM_ADDRESS, Budget(Limits()))
+    context = TransactionContext(0, SYSTEM_ADDRESS, Budget(ExecutionLimits()))
     computation = state.computation_class.apply_message(state, message, context)
     return b"" if computation.is_error else bytes(computation.output)

@@ -17,7 +17,7 @@ from mev_dagster.chain.signing import create_address
 from mev_dagster.chain.transactions import Authorization, Transaction
 from mev_dagster.chain.validity import calldata_floor_gas, intrinsic_gas
 from mev_dagster.evm.py_evm.limits import Budget
-from mev_dagster.evm.py_evm.message import CREATE_TARGET, Message
+from mev_dagster.evm.py_evm.message import CREATE_TARGET, CallMessage
 from mev_dagster.evm.py_evm.reference import Watcher
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.validate import blob_gas
@@ -55,7 +55,7 @@ class TransactionContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ComputationOutcome:
     """The outermost computation and what its transaction paid for."""
 
     computation: Any
@@ -65,7 +65,7 @@ class Outcome:
 
 def apply_transaction(
     state: JournalState, tx: Transaction, budget: Budget, *, watcher: Watcher | None = None
-) -> Outcome:
+) -> ComputationOutcome:
     """Execute a valid transaction and leave its changes in the state.
 
     A watcher is shown every instruction; only the reference interpreter has single ones to show.
@@ -103,12 +103,12 @@ def apply_transaction(
     if env.fork >= Fork.SPURIOUS_DRAGON:
         _clear_empty(state, computation)
     created = message.storage_address if tx.to is None and computation.is_success else None
-    return Outcome(computation, gas_used, created)
+    return ComputationOutcome(computation, gas_used, created)
 
 
-def _message_of(state: JournalState, tx: Transaction, gas: int, refund: int) -> Message:
+def _message_of(state: JournalState, tx: Transaction, gas: int, refund: int) -> CallMessage:
     if tx.to is None:
-        return Message(
+        return CallMessage(
             gas=gas,
             to=CREATE_TARGET,
             kind="CREATE",
@@ -124,7 +124,7 @@ def _message_of(state: JournalState, tx: Transaction, gas: int, refund: int) -> 
         delegated_to = code[len(_DELEGATION_PREFIX) :]
         state.mark_address_warm(delegated_to)
         code = state.get_code(delegated_to)
-    return Message(
+    return CallMessage(
         gas=gas,
         to=tx.to,
         kind="CALL",
@@ -150,7 +150,7 @@ def _warm_up(state: JournalState, tx: Transaction, target: bytes) -> None:
             state.mark_storage_warm(entry.address, int.from_bytes(key, "big"))
 
 
-def _run(state: JournalState, message: Message, context: TransactionContext) -> Any:
+def _run(state: JournalState, message: CallMessage, context: TransactionContext) -> Any:
     if not message.is_create:
         return state.computation_class.apply_message(state, message, context)
     if state.has_code_or_nonce(message.storage_address):

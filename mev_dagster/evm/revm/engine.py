@@ -39,7 +39,7 @@ from mev_dagster.evm.types import (
     AccountDiff,
     BlockEnv,
     CallFrame,
-    Limits,
+    ExecutionLimits,
     Output,
     SimResult,
     StateSource,
@@ -91,7 +91,7 @@ class RevmEngine:
     name = "revm"
     lacks: frozenset[Output] = frozenset()
 
-    def __init__(self, limits: Limits = NO_LIMITS, *, want: Want = RESULTS_ONLY) -> None:
+    def __init__(self, limits: ExecutionLimits = NO_LIMITS, *, want: Want = RESULTS_ONLY) -> None:
         self._limits = limits
         self._want = want
         self._worlds: dict[int, tuple[ref[Prestate], Any]] = {}
@@ -172,7 +172,7 @@ class RevmSession:
         world: Any,
         source: StateSource,
         env: BlockEnv,
-        limits: Limits = NO_LIMITS,
+        limits: ExecutionLimits = NO_LIMITS,
         want: Want = RESULTS_ONLY,
     ) -> None:
         self._engine = engine

@@ -6,14 +6,14 @@ The daemon restarts a lost lane with back-off; the lane object lives on, so it r
 
 from typing import Protocol
 
-from mev_dagster.events.types import Lane as LaneKind
+from mev_dagster.events.types import Lane
 from mev_dagster.ingest.queue import ArrivalQueue
 
 
-class Lane(Protocol):
+class IngestLane(Protocol):
     """One source of arrivals."""
 
-    kind: LaneKind
+    kind: Lane
     source: str
     connected: bool
 

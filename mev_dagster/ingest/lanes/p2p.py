@@ -19,7 +19,7 @@ from mev_dagster.devp2p.txt import TxtResolver, system_server
 from mev_dagster.errors import InputError
 from mev_dagster.events.types import Lane, LaneState, LaneStatus, TxBody, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED
-from mev_dagster.ingest.lanes.p2p_chain import ChainSource
+from mev_dagster.ingest.lanes.p2p_chain import PeerChain
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.tasks import run_until_one_ends
 from mev_dagster.settings import Settings
@@ -64,7 +64,7 @@ class P2PLane:
     def __init__(
         self,
         config: NodeConfig,
-        chain: ChainSource,
+        chain: PeerChain,
         clock: Clock,
         metrics: P2PMetrics,
         *,

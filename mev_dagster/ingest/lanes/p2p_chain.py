@@ -24,7 +24,7 @@ HEADERS_KEPT = 512
 log = logger("ingest.p2p")
 
 
-class ChainSource(Protocol):
+class PeerChain(Protocol):
     """Everything the lane needs to know of a chain."""
 
     @property

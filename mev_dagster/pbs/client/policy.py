@@ -8,7 +8,7 @@ from enum import StrEnum
 from mev_dagster.pbs.types import ConsensusFork
 
 
-class Outcome(StrEnum):
+class AnswerClass(StrEnum):
     """The classes of a relay's answer."""
 
     ACCEPTED = "accepted"
@@ -24,10 +24,10 @@ class Outcome(StrEnum):
 
 TRANSIENT_STATUSES = frozenset({408, 502, 503, 504})
 # In the order they are looked for; texts are those of public relays.
-_TEXTS: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
-    (Outcome.NOT_YET, ("payload attributes not (yet) known",)),
+_TEXTS: tuple[tuple[AnswerClass, tuple[str, ...]], ...] = (
+    (AnswerClass.NOT_YET, ("payload attributes not (yet) known",)),
     (
-        Outcome.TRANSIENT,
+        AnswerClass.TRANSIENT,
         (
             "read tcp",
             "request timeout hit",
@@ -37,11 +37,11 @@ _TEXTS: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Outcome.TERMINAL_SLOT,
+        AnswerClass.TERMINAL_SLOT,
         ("past slot", "already delivered", "already using a newer payload", "could not find slot duty"),
     ),
     (
-        Outcome.TERMINAL_BLOCK,
+        AnswerClass.TERMINAL_BLOCK,
         (
             "simulation failed",
             "mismatch",
@@ -70,21 +70,21 @@ def message_of(body: bytes) -> str:
     return document if isinstance(document, str) else text
 
 
-def classify(status: int, body: bytes) -> Outcome:
+def classify(status: int, body: bytes) -> AnswerClass:
     """Return the class of an answer with this status and body."""
     message = message_of(body)
     if status == 200:
-        return Outcome.ACCEPTED if message == "" else Outcome.UNKNOWN
+        return AnswerClass.ACCEPTED if message == "" else AnswerClass.UNKNOWN
     if status == 202:
-        return Outcome.ACCEPTED_SKIPPED
+        return AnswerClass.ACCEPTED_SKIPPED
     if status == 429:
-        return Outcome.RATE_LIMITED
+        return AnswerClass.RATE_LIMITED
     if 300 <= status < 400:
-        return Outcome.REFUSED
+        return AnswerClass.REFUSED
     for outcome, texts in _TEXTS:
         if any(text in message for text in texts):
             return outcome
-    return Outcome.TRANSIENT if status in TRANSIENT_STATUSES else Outcome.UNKNOWN
+    return AnswerClass.TRANSIENT if status in TRANSIENT_STATUSES else AnswerClass.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,17 @@ class RetryPolicy:
     not_yet_s: float = 0.05
 
     def wait_s(
-        self, outcome: Outcome, attempt: int, rng: random.Random, retry_after_s: float | None = None
+        self, outcome: AnswerClass, attempt: int, rng: random.Random, retry_after_s: float | None = None
     ) -> float | None:
         """Return how long to wait after this attempt (the first is 1), or None to stop.
 
         An answer that only asks for patience does not use up attempts: the slot's deadline ends those.
         """
-        if outcome is Outcome.NOT_YET:
+        if outcome is AnswerClass.NOT_YET:
             return self.not_yet_s
-        if outcome is Outcome.RATE_LIMITED:
+        if outcome is AnswerClass.RATE_LIMITED:
             return None if attempt >= self.max_attempts else retry_after_s or self.cap_s
-        if outcome is Outcome.TRANSIENT and attempt < self.max_attempts:
+        if outcome is AnswerClass.TRANSIENT and attempt < self.max_attempts:
             return rng.uniform(0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
         return None
 
@@ -129,6 +129,6 @@ class CircuitBreaker:
         self._probed_slot = slot
         return True
 
-    def record(self, outcome: Outcome) -> None:
+    def record(self, outcome: AnswerClass) -> None:
         """Count a failure of the relay, or forget them all after an answer."""
-        self._failures = self._failures + 1 if outcome is Outcome.TRANSIENT else 0
+        self._failures = self._failures + 1 if outcome is AnswerClass.TRANSIENT else 0

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, SpanKind
 from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, RelayRefused
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.client.guard import check_relay_url, guarded_session
-from mev_dagster.pbs.client.policy import CircuitBreaker, Outcome, RetryPolicy, classify, message_of
+from mev_dagster.pbs.client.policy import AnswerClass, CircuitBreaker, RetryPolicy, classify, message_of
 from mev_dagster.pbs.schema import SIGNED_VALIDATOR_REGISTRATION
 from mev_dagster.pbs.types import SignedValidatorRegistration, SubmitBlockRequest
 from mev_dagster.telemetry.clock import Clock, SystemClock
@@ -52,7 +52,7 @@ class Attempt:
     latency_ns: int
     waited_s: float
     status: int
-    outcome: Outcome
+    outcome: AnswerClass
     message: str
     request_bytes: int
     trace_id: bytes
@@ -155,15 +155,15 @@ class RelayClient:
             else:
                 waited = wait
                 await self._clock.sleep(wait)
-        if ended == Outcome.ACCEPTED:
+        if ended == AnswerClass.ACCEPTED:
             ended = await self._confirmed(submission)
-        confirmed = ended == Outcome.ACCEPTED
+        confirmed = ended == AnswerClass.ACCEPTED
         return SubmissionReport(self.endpoint.name, submission, tuple(attempts), ended, confirmed)
 
     async def _confirmed(self, submission: SubmitBlockRequest) -> str:
         """Say how a submission answered with 200 really ended: relays drop some without a word."""
         try:
-            return Outcome.ACCEPTED.value if await self.is_listed(submission) else "silently_dropped"
+            return AnswerClass.ACCEPTED.value if await self.is_listed(submission) else "silently_dropped"
         except (NodeUnreachable, NodeAnswerError):
             return "unconfirmed"
 
@@ -220,7 +220,7 @@ class RelayClient:
                 outcome, message = classify(status, answer), message_of(answer)
                 retry_after = _seconds(answer_headers.get("Retry-After"))
             except NodeUnreachable as error:
-                status, outcome, message = 0, Outcome.TRANSIENT, str(error)
+                status, outcome, message = 0, AnswerClass.TRANSIENT, str(error)
             span.set_attributes({"status": status, "outcome": outcome.value})
             return (
                 Attempt(

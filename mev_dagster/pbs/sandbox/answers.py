@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SubmissionAnswer:
     """An HTTP answer to a submission. A 200 with a code other than `ok` is a silent drop."""
 
     status: int
@@ -27,15 +27,15 @@ class Answer:
         return str(document.get("message", "")) if isinstance(document, dict) else str(document)
 
 
-ACCEPTED = Answer(200, "ok")
+ACCEPTED = SubmissionAnswer(200, "ok")
 
 
-def refusal(code: str, message: str, status: int = 400) -> Answer:
+def refusal(code: str, message: str, status: int = 400) -> SubmissionAnswer:
     """Return the error body every relay of this family uses."""
     document = {"code": status, "message": message}
-    return Answer(status, code, json.dumps(document, separators=(",", ":")).encode())
+    return SubmissionAnswer(status, code, json.dumps(document, separators=(",", ":")).encode())
 
 
-def dropped(code: str) -> Answer:
+def dropped(code: str) -> SubmissionAnswer:
     """Return the empty 200 that tells a builder nothing."""
-    return Answer(200, code)
+    return SubmissionAnswer(200, code)

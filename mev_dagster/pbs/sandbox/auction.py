@@ -12,7 +12,7 @@ MAX_BIDS_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Bid:
+class ReceivedBid:
     """One verified bid; `order` counts arrivals."""
 
     submission: SubmitBlockRequest
@@ -21,15 +21,15 @@ class Bid:
 
 
 @dataclass(slots=True)
-class Auction:
+class RelayAuction:
     """All auctions the relay remembers. A builder's later bid replaces its earlier one."""
 
     floor_wei: int = 0
-    received: list[Bid] = field(default_factory=list)
-    delivered: list[Bid] = field(default_factory=list)
-    _latest: dict[AuctionKey, dict[bytes, Bid]] = field(default_factory=dict)
+    received: list[ReceivedBid] = field(default_factory=list)
+    delivered: list[ReceivedBid] = field(default_factory=list)
+    _latest: dict[AuctionKey, dict[bytes, ReceivedBid]] = field(default_factory=dict)
 
-    def store(self, bid: Bid) -> None:
+    def store(self, bid: ReceivedBid) -> None:
         """Record a verified bid."""
         builders = self._latest.setdefault(key_of(bid.submission), {})
         builders[bid.submission.message.builder_pubkey] = bid
@@ -47,12 +47,12 @@ class Auction:
         """Cancel the builder's bid of this auction."""
         self._latest.get(key_of(submission), {}).pop(submission.message.builder_pubkey, None)
 
-    def best(self, key: AuctionKey) -> Bid | None:
+    def best(self, key: AuctionKey) -> ReceivedBid | None:
         """Return the highest bid; the earlier one of equals."""
         bids = self._latest.get(key, {}).values()
         return max(bids, key=lambda bid: (bid.submission.message.value, -bid.order), default=None)
 
-    def deliver(self, bid: Bid) -> None:
+    def deliver(self, bid: ReceivedBid) -> None:
         """Record that the proposer took a payload."""
         self.delivered.append(bid)
 
@@ -60,17 +60,17 @@ class Auction:
         """Say whether a payload of this slot was handed over."""
         return any(bid.submission.message.slot == slot for bid in self.delivered)
 
-    def with_block_hash(self, block_hash: bytes) -> Bid | None:
+    def with_block_hash(self, block_hash: bytes) -> ReceivedBid | None:
         """Return the received bid with this block hash."""
         return next(
             (bid for bid in reversed(self.received) if bid.submission.message.block_hash == block_hash), None
         )
 
-    def bids(self) -> Iterator[Bid]:
+    def bids(self) -> Iterator[ReceivedBid]:
         """Yield received bids, newest first."""
         yield from reversed(self.received)
 
-    def _forget(self, bid: Bid) -> None:
+    def _forget(self, bid: ReceivedBid) -> None:
         builders = self._latest.get(key_of(bid.submission), {})
         if builders.get(bid.submission.message.builder_pubkey) is bid:
             del builders[bid.submission.message.builder_pubkey]

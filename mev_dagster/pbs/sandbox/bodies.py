@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.pbs import codec_json, wire
-from mev_dagster.pbs.sandbox.answers import Answer, refusal
+from mev_dagster.pbs.sandbox.answers import SubmissionAnswer, refusal
 
 READ_SECONDS = 10.0
 """How long a body may take to arrive."""
@@ -19,7 +19,7 @@ class Unreadable(MevError):
 
     code = "unreadable_body"
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: SubmissionAnswer) -> None:
         super().__init__(answer.message)
         self.answer = answer
 
@@ -60,7 +60,7 @@ def unreadable(error: DecodeError) -> Unreadable:
     return Unreadable(refusal(error.reason, str(error), 413 if error.reason == "too_large" else 400))
 
 
-def response(answer: Answer) -> Response:
+def response(answer: SubmissionAnswer) -> Response:
     """Return an answer as an HTTP response."""
     kind = wire.JSON_TYPE if answer.body else None
     return Response(answer.body, status_code=answer.status, media_type=kind)

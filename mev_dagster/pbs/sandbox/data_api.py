@@ -10,7 +10,7 @@ from starlette.routing import Route
 from mev_dagster.errors import DecodeError
 from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.sandbox.answers import refusal
-from mev_dagster.pbs.sandbox.auction import Bid
+from mev_dagster.pbs.sandbox.auction import ReceivedBid
 from mev_dagster.pbs.sandbox.bodies import Unreadable
 from mev_dagster.pbs.sandbox.relay import SandboxRelay
 from mev_dagster.pbs.sandbox.slots import Slot
@@ -19,7 +19,7 @@ from mev_dagster.pbs.schema import BID_TRACE, HASH, PUBKEY, SIGNED_VALIDATOR_REG
 MAX_RECEIVED = 500
 MAX_DELIVERED = 200
 
-Filter = Callable[[Bid], bool]
+Filter = Callable[[ReceivedBid], bool]
 
 
 def routes(relay: SandboxRelay) -> list[Route]:
@@ -76,7 +76,7 @@ def duty_row(slot: Slot) -> dict[str, Any]:
     }
 
 
-def _trace_row(bid: Bid) -> dict[str, Any]:
+def _trace_row(bid: ReceivedBid) -> dict[str, Any]:
     payload = bid.submission.execution_payload
     trace: dict[str, Any] = codec_json.to_json(BID_TRACE, bid.submission.message)
     return trace | {
@@ -85,7 +85,7 @@ def _trace_row(bid: Bid) -> dict[str, Any]:
     }
 
 
-def _received_row(bid: Bid) -> dict[str, Any]:
+def _received_row(bid: ReceivedBid) -> dict[str, Any]:
     return _trace_row(bid) | {
         "timestamp": str(bid.received_ns // 10**9),
         "timestamp_ms": str(bid.received_ns // 10**6),
@@ -93,7 +93,7 @@ def _received_row(bid: Bid) -> dict[str, Any]:
     }
 
 
-def _ordered(bids: list[Bid], request: Request) -> Iterable[Bid]:
+def _ordered(bids: list[ReceivedBid], request: Request) -> Iterable[ReceivedBid]:
     order = request.query_params.get("order_by")
     if order is None:
         return reversed(bids)
@@ -102,8 +102,8 @@ def _ordered(bids: list[Bid], request: Request) -> Iterable[Bid]:
     return sorted(bids, key=lambda bid: bid.submission.message.value, reverse=order == "-value")
 
 
-def _select(bids: Iterable[Bid], filters: list[Filter], limit: int) -> list[Bid]:
-    found: list[Bid] = []
+def _select(bids: Iterable[ReceivedBid], filters: list[Filter], limit: int) -> list[ReceivedBid]:
+    found: list[ReceivedBid] = []
     for bid in bids:
         if len(found) == limit:
             break

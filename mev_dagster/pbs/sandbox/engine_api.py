@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mev_dagster.chain.jsonrpc import quantity
 from mev_dagster.errors import MevError
 from mev_dagster.node.http import JsonRpc
-from mev_dagster.pbs.checks import Check, failed, passed
+from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
 from mev_dagster.pbs.payload import request_list, versioned_hash
 from mev_dagster.pbs.sandbox.slots import Slot
 from mev_dagster.pbs.types import ConsensusFork, ExecutionPayload, SubmitBlockRequest
@@ -20,7 +20,7 @@ from mev_dagster.pbs.types import ConsensusFork, ExecutionPayload, SubmitBlockRe
 class Validator(Protocol):
     """Judges a submission in the slot it is for; the first check that fails is the last."""
 
-    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[Check]:
+    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[SubmissionCheck]:
         """Yield checks in order."""
         ...
 
@@ -31,7 +31,7 @@ class AgreeingValidators:
     def __init__(self, *validators: Validator) -> None:
         self._validators = validators
 
-    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[Check]:
+    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[SubmissionCheck]:
         """Yield every validator's checks until one fails."""
         for check in chain.from_iterable(item.validate(submission, slot) for item in self._validators):
             yield check
@@ -77,7 +77,7 @@ class EngineApiValidator:
     def __init__(self, engine: EngineApi) -> None:
         self._engine = engine
 
-    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[Check]:
+    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[SubmissionCheck]:
         """Yield the client's verdict."""
         try:
             status = self._engine.new_payload(submission, slot.context.parent_beacon_block_root)

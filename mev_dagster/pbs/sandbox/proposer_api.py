@@ -10,7 +10,7 @@ from mev_dagster.errors import DecodeError
 from mev_dagster.pbs import bls, codec_json
 from mev_dagster.pbs.blinded import BLINDED_BLOCK, SIGNED_BLINDED_BLOCK
 from mev_dagster.pbs.sandbox.answers import refusal
-from mev_dagster.pbs.sandbox.auction import Bid, key_of
+from mev_dagster.pbs.sandbox.auction import ReceivedBid, key_of
 from mev_dagster.pbs.sandbox.bodies import Unreadable, is_json, read_body, unreadable
 from mev_dagster.pbs.sandbox.relay import SandboxRelay
 from mev_dagster.pbs.schema import (
@@ -73,7 +73,7 @@ def routes(relay: SandboxRelay) -> list[Route]:
     ]
 
 
-async def _unblinded(request: Request, relay: SandboxRelay) -> Bid:
+async def _unblinded(request: Request, relay: SandboxRelay) -> ReceivedBid:
     """Return the bid whose payload a signed blinded block commits to."""
     version = request.headers.get("eth-consensus-version", "").lower()
     fork = next((item for item in ConsensusFork if item.version == version), None)
@@ -99,7 +99,7 @@ async def _unblinded(request: Request, relay: SandboxRelay) -> Bid:
     return bid
 
 
-def _payload_document(bid: Bid) -> Any:
+def _payload_document(bid: ReceivedBid) -> Any:
     submission = bid.submission
     payload = codec_json.to_json(EXECUTION_PAYLOAD[submission.fork], submission.execution_payload)
     if submission.blobs_bundle is None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, get_current_span
 
-from mev_dagster.pbs.checks import Check, failed, passed
+from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
 from mev_dagster.pbs.keys import BlsKey
-from mev_dagster.pbs.sandbox.answers import ACCEPTED, Answer, refusal
-from mev_dagster.pbs.sandbox.auction import Auction, AuctionKey, Bid
+from mev_dagster.pbs.sandbox.answers import ACCEPTED, SubmissionAnswer, refusal
+from mev_dagster.pbs.sandbox.auction import AuctionKey, ReceivedBid, RelayAuction
 from mev_dagster.pbs.sandbox.engine_api import Validator
 from mev_dagster.pbs.sandbox.metrics import RelayMetrics
 from mev_dagster.pbs.sandbox.rules import View, rulings
@@ -44,13 +44,13 @@ class RelayRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class RelayReceipt:
     """What the relay decoded, checked and answered; ids join it to the attempt that was sent."""
 
     submission: SubmitBlockRequest
     received_ns: int
-    answer: Answer
-    checks: tuple[Check, ...]
+    answer: SubmissionAnswer
+    checks: tuple[SubmissionCheck, ...]
     trace_id: bytes
     sender_span_id: bytes
 
@@ -68,24 +68,24 @@ class SandboxRelay:
     tracing: Tracing = field(default_factory=lambda: Tracing("sandbox-relay"))
     metrics: RelayMetrics = field(default_factory=RelayMetrics)
     head_slot: int | None = None
-    auction: Auction = field(default_factory=Auction)
-    receipts: deque[Receipt] = field(default_factory=lambda: deque(maxlen=RECEIPTS_KEPT))
+    auction: RelayAuction = field(default_factory=RelayAuction)
+    receipts: deque[RelayReceipt] = field(default_factory=lambda: deque(maxlen=RECEIPTS_KEPT))
     registrations: dict[bytes, SignedValidatorRegistration] = field(default_factory=dict)
     _arrivals: int = 0
     _simulating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def submit(
         self, submission: SubmitBlockRequest, *, cancellations: bool = False, parent: Context | None = None
-    ) -> Receipt:
+    ) -> RelayReceipt:
         """Judge a submission, answer it, and store its bid when everything holds."""
         self._arrivals += 1
         order, received_ns = self._arrivals, self.clock.wall_ns()
         sender = get_current_span(parent) if parent is not None else None
         with self.tracing.span("relay.validate", parent=parent, kind=SpanKind.SERVER) as span:
-            found: list[Check] = []
+            found: list[SubmissionCheck] = []
             answer = await self._judge(submission, cancellations, order, received_ns, found)
             span.set_attributes({"status": answer.status, "code": answer.code})
-            receipt = Receipt(
+            receipt = RelayReceipt(
                 submission=submission,
                 received_ns=received_ns,
                 answer=answer,
@@ -111,8 +111,8 @@ class SandboxRelay:
         cancellations: bool,
         order: int,
         received_ns: int,
-        found: list[Check],
-    ) -> Answer:
+        found: list[SubmissionCheck],
+    ) -> SubmissionAnswer:
         if cancellations and not self.rules.cancellations:
             text = "cancellations are disabled"
             found.append(failed("cancellations", "cancellations_disabled", text))
@@ -136,7 +136,7 @@ class SandboxRelay:
             text = "already using a newer payload"
             found.append(failed("cancellation_race", "newer_payload", text))
             return refusal("newer_payload", text)
-        self.auction.store(Bid(submission, order, received_ns))
+        self.auction.store(ReceivedBid(submission, order, received_ns))
         self.metrics.bid_value.set(submission.message.value)
         found.append(passed("stored", f"{submission.message.value} wei"))
         return ACCEPTED
@@ -152,20 +152,20 @@ class SandboxRelay:
             blocked_builder=submission.message.builder_pubkey in self.rules.blocked_builders,
         )
 
-    def _below_floor(self, submission: SubmitBlockRequest, cancellations: bool) -> Answer | None:
+    def _below_floor(self, submission: SubmitBlockRequest, cancellations: bool) -> SubmissionAnswer | None:
         """Bids below the floor are taken note of and not simulated; with cancellations they cancel."""
         value, floor = submission.message.value, self.rules.floor_wei
         text = "accepted bid below floor, skipped validation"
         if cancellations and value < floor:
             self.auction.withdraw(submission)
-            return Answer(202, "below_floor", f'"{text}"'.encode())
+            return SubmissionAnswer(202, "below_floor", f'"{text}"'.encode())
         if not cancellations and floor and value <= floor:
-            return Answer(202, "below_floor", f'{{"message":"{text}"}}'.encode())
+            return SubmissionAnswer(202, "below_floor", f'{{"message":"{text}"}}'.encode())
         return None
 
     async def _simulate(
-        self, submission: SubmitBlockRequest, slot: Slot, found: list[Check]
-    ) -> Answer | None:
+        self, submission: SubmitBlockRequest, slot: Slot, found: list[SubmissionCheck]
+    ) -> SubmissionAnswer | None:
         """Execute in a worker thread, one block at a time: the engine holds the interpreter lock anyway."""
         try:
             async with asyncio.timeout(self.rules.simulation_timeout_s), self._simulating:
@@ -217,8 +217,8 @@ def _clock_of(slot: Slot | None) -> SlotClock:
 
 
 def _all(
-    validate: Callable[[SubmitBlockRequest, Slot], Iterable[Check]],
+    validate: Callable[[SubmitBlockRequest, Slot], Iterable[SubmissionCheck]],
     submission: SubmitBlockRequest,
     slot: Slot,
-) -> list[Check]:
+) -> list[SubmissionCheck]:
     return list(validate(submission, slot))

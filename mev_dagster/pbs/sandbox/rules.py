@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from mev_dagster.errors import DecodeError
 from mev_dagster.pbs import bls, checks
-from mev_dagster.pbs.checks import Check, failed, passed
-from mev_dagster.pbs.sandbox.answers import Answer, dropped, refusal
+from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
+from mev_dagster.pbs.sandbox.answers import SubmissionAnswer, dropped, refusal
 from mev_dagster.pbs.sandbox.slots import Slot
 from mev_dagster.pbs.schema import BID_TRACE, WITHDRAWALS
 from mev_dagster.pbs.signing import builder_domain, signing_root
@@ -34,8 +34,8 @@ class View:
 class Ruling:
     """One rule's check, and the relay's answer when it ends the matter."""
 
-    check: Check
-    answer: Answer | None = None
+    check: SubmissionCheck
+    answer: SubmissionAnswer | None = None
 
 
 Rule = Callable[[View], Ruling]

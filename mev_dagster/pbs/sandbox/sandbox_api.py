@@ -14,7 +14,7 @@ from mev_dagster.pbs.sandbox.answers import refusal
 from mev_dagster.pbs.sandbox.bodies import Unreadable, read_json, unreadable
 from mev_dagster.pbs.sandbox.data_api import duty_row
 from mev_dagster.pbs.sandbox.posts import slot_from_json
-from mev_dagster.pbs.sandbox.relay import Receipt, SandboxRelay
+from mev_dagster.pbs.sandbox.relay import RelayReceipt, SandboxRelay
 from mev_dagster.pbs.schema import HASH, UINT64
 
 MAX_SLOT_BYTES = 256 * 1024 * 1024
@@ -65,7 +65,7 @@ def routes(relay: SandboxRelay) -> list[Route]:
     ]
 
 
-def receipt_document(receipt: Receipt) -> dict[str, Any]:
+def receipt_document(receipt: RelayReceipt) -> dict[str, Any]:
     """Return a receipt as JSON."""
     submission = receipt.submission
     return {

@@ -16,7 +16,7 @@ from mev_dagster.evm.blocks import BlockResult, execute_block
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
 from mev_dagster.pbs import checks
-from mev_dagster.pbs.checks import Check, failed, passed
+from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
 from mev_dagster.pbs.payload import block_of, requests_hash
 from mev_dagster.pbs.sandbox.slots import Slot
 from mev_dagster.pbs.seal import known_withdrawals, requests_of, state_root_after
@@ -44,14 +44,14 @@ class ExecutionValidator:
         self._engine = engine
         self._rule = rule or PaymentRule()
 
-    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[Check]:
+    def validate(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[SubmissionCheck]:
         """Yield checks in order; the first that fails is the last."""
         for check in self._checks(submission, slot):
             yield check
             if not check.ok:
                 return
 
-    def _checks(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[Check]:
+    def _checks(self, submission: SubmitBlockRequest, slot: Slot) -> Iterator[SubmissionCheck]:
         context = slot.context
         yield checks.message(submission)
         yield checks.gas(submission)
@@ -79,7 +79,7 @@ class ExecutionValidator:
 
     def _executed(
         self, submission: SubmitBlockRequest, slot: Slot, block: Block, state: StateSource
-    ) -> Iterator[Check]:
+    ) -> Iterator[SubmissionCheck]:
         try:
             executable = replace(block, withdrawals=known_withdrawals(state, block.withdrawals))
             result = execute_block(self._engine, state, executable, slot.context.schedule)
@@ -97,7 +97,7 @@ class ExecutionValidator:
         yield state_root_matches(block.header, result, state)
 
 
-def header_follows(header: Header, slot: Slot) -> Check:
+def header_follows(header: Header, slot: Slot) -> SubmissionCheck:
     """The header is one that may follow the parent in this slot."""
     context = slot.context
     pairs = (
@@ -117,7 +117,7 @@ def header_follows(header: Header, slot: Slot) -> Check:
     return passed("header", "number, base fee, gas limit and excess blob gas follow the parent")
 
 
-def block_size(block: Block) -> Check:
+def block_size(block: Block) -> SubmissionCheck:
     """The encoded block is small enough to be gossiped (EIP-7934)."""
     size = len(encode_block(block))
     if size > MAX_RLP_BLOCK_BYTES:
@@ -125,7 +125,7 @@ def block_size(block: Block) -> Check:
     return passed("block_size", f"{size} bytes")
 
 
-def outcome_matches(block: Block, result: BlockResult) -> Check:
+def outcome_matches(block: Block, result: BlockResult) -> SubmissionCheck:
     """Gas used, receipts root and bloom are those of execution."""
     header = block.header
     bloom = logs_bloom([log for receipt in result.receipts for log in receipt.logs])
@@ -143,7 +143,7 @@ def outcome_matches(block: Block, result: BlockResult) -> Check:
     return passed("receipts", f"{result.gas_used} gas, receipts root and bloom equal")
 
 
-def requests_match(block: Block, result: BlockResult) -> Check:
+def requests_match(block: Block, result: BlockResult) -> SubmissionCheck:
     """The requests are those the block makes (Prague on)."""
     if block.header.requests_hash is None:
         return passed("requests", "none before Prague")
@@ -155,7 +155,7 @@ def requests_match(block: Block, result: BlockResult) -> Check:
 
 def proposer_paid(
     submission: SubmitBlockRequest, block: Block, result: BlockResult, state: StateSource, rule: PaymentRule
-) -> Check:
+) -> SubmissionCheck:
     """The proposer's fee recipient receives the bid."""
     bid, recipient = submission.message.value, submission.message.proposer_fee_recipient
     gained = _gain_without_withdrawals(recipient, block, result, state)
@@ -189,7 +189,7 @@ def _pays_exactly(block: Block, result: BlockResult, recipient: bytes, bid: int)
     )
 
 
-def state_root_matches(header: Header, result: BlockResult, state: StateSource) -> Check:
+def state_root_matches(header: Header, result: BlockResult, state: StateSource) -> SubmissionCheck:
     """The state root is the one execution leaves, where the whole state is known."""
     root = state_root_after(state, result.state_diff)
     if root is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mev_dagster.dex.executor import Step
+from mev_dagster.dex.executor import SwapStep
 from mev_dagster.dex.frontrun import ExactInput, ExactOutput, SandwichSize, Victim, optimal_sandwich
 from mev_dagster.dex.router import RouterCall
 from mev_dagster.dex.swaps import Protocol, SwapEvent
@@ -36,8 +36,8 @@ class Sandwich:
     def _plan(self, run: PendingRun, pair: Pair, size: SandwichSize, view: BlockView) -> Plan:
         weth, executor = view.wrapped_ether, view.searcher.executor
         token = pair.other(weth)
-        front = Step(pair.address, weth, size.front_in, *pair.outputs(token, size.front_out), executor)
-        back = Step(pair.address, token, size.front_out, *pair.outputs(weth, size.back_out), executor)
+        front = SwapStep(pair.address, weth, size.front_in, *pair.outputs(token, size.front_out), executor)
+        back = SwapStep(pair.address, token, size.front_out, *pair.outputs(weth, size.back_out), executor)
         return Plan(
             kind=Kind.SANDWICH,
             strategy=self.name,

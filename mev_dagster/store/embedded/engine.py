@@ -35,7 +35,7 @@ ENGINE_FAILURES = (RuntimeError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StatementResult:
     """What a statement gave: pieces of its result (to be read to the end or closed) and the counters."""
 
     pieces: "Pieces"
@@ -89,7 +89,7 @@ class Engine:
         self.version = _cell(self._keeper, "SELECT version()")
         self.timezone = _cell(self._keeper, "SELECT timezone()")
 
-    def execute(self, call: Call, sql: str) -> Answer:
+    def execute(self, call: Call, sql: str) -> StatementResult:
         """Run one statement; raises QueryError. Results of block formats stream, others come whole."""
         handle, release = self._acquire(call)
         kind = result_format(sql, call.default_format)
@@ -98,7 +98,7 @@ class Engine:
                 stream = handle.send_query(sql, call.default_format, params=dict(call.bound))
                 pieces = (chunk.bytes() for chunk in stream)
                 first = next(pieces, b"")  # most failures show here, before the answer has begun
-                return Answer(Pieces(_after(first, pieces), lambda: _end(stream, release)), kind)
+                return StatementResult(Pieces(_after(first, pieces), lambda: _end(stream, release)), kind)
             result = handle.query(sql, call.default_format, params=dict(call.bound))
         except ENGINE_FAILURES as error:
             release()
@@ -107,7 +107,7 @@ class Engine:
             release()
             raise
         release()
-        return Answer(
+        return StatementResult(
             Pieces(iter([result.bytes() or b""]), lambda: None),
             kind if returns_rows(sql) else None,
             read_rows=result.storage_rows_read(),
@@ -117,7 +117,7 @@ class Engine:
             elapsed_ns=int(result.elapsed() * 1e9),
         )
 
-    def insert(self, call: Call, head: InsertHead, spooled: Path) -> Answer:
+    def insert(self, call: Call, head: InsertHead, spooled: Path) -> StatementResult:
         """Insert the rows of a spooled file."""
         source = literal(str(spooled))
         return self.execute(call, f"{head.into} FROM INFILE {source} {head.settings} FORMAT {head.format}")

@@ -80,7 +80,7 @@ _FRAMES: dict[str, Callable[[], _Frame]] = {
 ENCODINGS = frozenset(_FRAMES)
 
 
-class FrameReader:
+class CompressedReader:
     """Reads a body made of any number of frames of one encoding; an empty encoding passes bytes through."""
 
     def __init__(self, encoding: str):

@@ -29,8 +29,8 @@ from starlette.routing import Route
 from mev_dagster.errors import DecodeError, PortInUse, StoreError
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store
-from mev_dagster.store.embedded.engine import Answer, Engine
-from mev_dagster.store.embedded.frames import FrameReader
+from mev_dagster.store.embedded.engine import Engine, StatementResult
+from mev_dagster.store.embedded.frames import CompressedReader
 from mev_dagster.store.embedded.http_protocol import (
     EXCEPTION_CODE_HEADER,
     EXCEPTION_TAG_HEADER,
@@ -59,7 +59,7 @@ _DONE = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """What one request, and all of them together, may ask of the server."""
 
     statement_bytes: int = 16 * 1024 * 1024
@@ -73,12 +73,14 @@ class Limits:
 class StoreServer:
     """The HTTP application over one engine."""
 
-    def __init__(self, engine: Engine, *, user: str, token: str, spool: Path, limits: Limits | None = None):
+    def __init__(
+        self, engine: Engine, *, user: str, token: str, spool: Path, limits: RequestLimits | None = None
+    ):
         self._engine = engine
         self._user = user
         self._token = token
         self._spool = spool
-        self._limits = limits or Limits()
+        self._limits = limits or RequestLimits()
         self._threads = ThreadPoolExecutor(self._limits.running, thread_name_prefix="store")
         self._admitted = 0
         self.app = Starlette(
@@ -127,7 +129,7 @@ class StoreServer:
             headers["X-ClickHouse-Format"] = answer.format
         return StreamingResponse(self._stream(answer, tag), 200, headers, "application/octet-stream")
 
-    async def _answer(self, request: Request, body: "_Body") -> Answer:
+    async def _answer(self, request: Request, body: "_Body") -> StatementResult:
         parameters = list(request.query_params.multi_items())
         encoding = request.headers.get("content-encoding", "")
         content_type = request.headers.get("content-type", "")
@@ -143,7 +145,7 @@ class StoreServer:
                 return await self._in_thread(self._engine.insert, call, head, path)
         return await self._body_statement(call, body.pieces(encoding))
 
-    async def _body_statement(self, call: Call, pieces: AsyncIterator[bytes]) -> Answer:
+    async def _body_statement(self, call: Call, pieces: AsyncIterator[bytes]) -> StatementResult:
         """Run a statement that stands in the body, with its rows behind it when it is an INSERT."""
         start = call.sql.encode() + (b"\n" if call.sql else b"")
         prefix = len(start)
@@ -190,7 +192,7 @@ class StoreServer:
         except OSError as error:
             raise QueryError(Code.LIMIT_EXCEEDED, f"Cannot spool the rows: {error.strerror}") from error
 
-    async def _stream(self, answer: Answer, tag: str) -> AsyncIterator[bytes]:
+    async def _stream(self, answer: StatementResult, tag: str) -> AsyncIterator[bytes]:
         try:
             while True:
                 try:
@@ -233,7 +235,7 @@ class StoreServer:
 class _Body:
     """The body of one request: decompressed, bounded, and never silent for too long."""
 
-    def __init__(self, request: Request, limits: Limits):
+    def __init__(self, request: Request, limits: RequestLimits):
         self._limits = limits
         self._stream = request.stream()
         self._size = 0
@@ -241,7 +243,7 @@ class _Body:
     async def pieces(self, encoding: str) -> AsyncIterator[bytes]:
         """Yield the decompressed body."""
         try:
-            frames = FrameReader(encoding)
+            frames = CompressedReader(encoding)
             async for chunk in self._chunks():
                 for piece in frames.feed(chunk):
                     self._size += len(piece)
@@ -286,7 +288,7 @@ class _Body:
                 yield chunk
 
 
-def _too_long(limits: Limits) -> QueryError:
+def _too_long(limits: RequestLimits) -> QueryError:
     return QueryError(Code.TOO_MANY_BYTES, f"The statement is longer than {limits.statement_bytes} bytes")
 
 
@@ -303,10 +305,13 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    settings: Settings, *, limits: Limits | None = None, ready: Callable[[Advertisement], None] | None = None
+    settings: Settings,
+    *,
+    limits: RequestLimits | None = None,
+    ready: Callable[[Advertisement], None] | None = None,
 ) -> None:
     """Own the engine and serve it until the process is told to stop; advertises itself when ready."""
-    limits = limits or Limits()
+    limits = limits or RequestLimits()
     listener = bind(settings.host, settings.store_port)
     lock = EngineLock(settings)
     if not lock.acquire():
