@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     )
     capture: Path | None = Field(None, description="a capture to replay instead of following a node")
     chain_id: int | None = Field(None, description="expected chain id; asked of the node when absent")
+    forks_file: Path | None = Field(
+        None, description="networks and forks to add, in the form of mev_dagster/chain/forks.toml"
+    )
 
     store_url: str | None = Field(None, description="ClickHouse server; absent = embedded chDB")
     store_user: str = "default"

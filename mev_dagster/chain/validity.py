@@ -7,7 +7,7 @@ Sources: execution-specs `validate_transaction` and `check_transaction` of each 
 
 from mev_dagster.chain.ecdsa import SECP256K1_HALF_N
 from mev_dagster.chain.envelope import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
-from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork
+from mev_dagster.chain.forks import BlobParameters, Fork, blob_parameters
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InvalidTransaction, UnsupportedFork
 
@@ -62,10 +62,17 @@ def calldata_floor_gas(transaction: Transaction, fork: Fork) -> int:
     return TX_GAS + FLOOR_GAS_PER_TOKEN * tokens
 
 
-def validate_for_fork(transaction: Transaction, fork: Fork, *, chain_id: int | None = None) -> None:
+def validate_for_fork(
+    transaction: Transaction,
+    fork: Fork,
+    *,
+    chain_id: int | None = None,
+    blobs: BlobParameters | None = None,
+) -> None:
     """Raise `InvalidTransaction` when no block of `fork` may hold this transaction.
 
-    `chain_id` is the chain's own; None leaves the transaction's unchecked.
+    `chain_id` is the chain's own; None leaves the transaction's unchecked. `blobs` are the block's blob
+    parameters where they are not the fork's own.
     """
     if fork > NEWEST_FORK:
         raise UnsupportedFork(f"transaction rules of {fork.name} are not known; newest is {NEWEST_FORK.name}")
@@ -75,7 +82,7 @@ def validate_for_fork(transaction: Transaction, fork: Fork, *, chain_id: int | N
     _check_gas(transaction, fork)
     _check_fees(transaction, fork)
     if transaction.type == BLOB:
-        _check_blobs(transaction, fork)
+        _check_blobs(transaction, fork, blobs or blob_parameters(fork))
 
 
 def validate_for_some_fork(transaction: Transaction, *, chain_id: int | None = None) -> Fork:
@@ -131,13 +138,13 @@ def _check_fees(transaction: Transaction, fork: Fork) -> None:
         raise InvalidTransaction("gas_cost_overflow", "gas limit times fee cap does not fit 256 bits")
 
 
-def _check_blobs(transaction: Transaction, fork: Fork) -> None:
+def _check_blobs(transaction: Transaction, fork: Fork, blobs: BlobParameters) -> None:
     for versioned_hash in transaction.blob_versioned_hashes:
         if versioned_hash[0] != BLOB_HASH_VERSION:
             raise InvalidTransaction(
                 "bad_blob_version", f"expected version {BLOB_HASH_VERSION}, found {versioned_hash[0]}"
             )
-    limit = BLOB_PARAMETERS[fork].maximum
+    limit = blobs.maximum
     if fork >= Fork.OSAKA:
         limit = min(limit, MAX_BLOBS_PER_TRANSACTION)
     if len(transaction.blob_versioned_hashes) > limit:

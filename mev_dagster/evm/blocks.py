@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mev_dagster.chain.blocks import Block, Header
-from mev_dagster.chain.forks import Fork, ForkSchedule, schedule_for
+from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork, ForkSchedule
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import InputError, MissingState
+from mev_dagster.errors import InputError, MissingState, UnsupportedFork
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import (
     AccountDiff,
@@ -42,6 +43,7 @@ def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
     """Return the environment of a header; `chain` is a known chain's id or a schedule."""
     schedule = schedule_for(chain) if isinstance(chain, int) else chain
     fork = schedule.fork_at(header.number, header.timestamp)
+    blobs = schedule.blobs_at(header.number, header.timestamp)
     return BlockEnv(
         chain_id=schedule.chain_id,
         fork=fork,
@@ -56,6 +58,8 @@ def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
         excess_blob_gas=header.excess_blob_gas,
         parent_beacon_block_root=header.parent_beacon_block_root,
         first_of_fork=header.number > 0 and fork != schedule.fork_at(header.number - 1, header.timestamp - 1),
+        blobs=None if blobs == BLOB_PARAMETERS.get(fork) else blobs,
+        slot_number=header.slot_number,
     )
 
 
@@ -70,6 +74,7 @@ def execute_block(
     `chain` defaults to the chain id that the block's transactions were signed for. Raises `MissingState`
     or `InputError` when a transaction cannot be executed: a mined block holds none such.
     """
+    _refuse_foreign(block)
     env = block_env(block.header, _chain_of(block) if chain is None else chain)
     sim = engine.simulate(
         state,
@@ -92,6 +97,15 @@ def execute_block(
         state_diff_hash=sim.state_diff_hash,
         sim=sim,
     )
+
+
+def _refuse_foreign(block: Block) -> None:
+    if block.foreign:
+        first = block.foreign[0]
+        raise UnsupportedFork(
+            f"block {block.header.number}: transaction {first.index} is of type {first.type:#x}, "
+            f"which no engine here executes ({len(block.foreign)} such transactions)"
+        )
 
 
 def _root_of(receipts: Sequence[Receipt], sim: SimResult) -> bytes:

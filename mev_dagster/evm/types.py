@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from mev_dagster.chain.blocks import Withdrawal
-from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.forks import BlobParameters, Fork, blob_parameters
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
@@ -58,7 +58,10 @@ class StateSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BlockEnv:
-    """The block a transaction executes in."""
+    """The block a transaction executes in.
+
+    `blobs` are its blob parameters where its network schedules others than its rule set had (EIP-7892).
+    """
 
     chain_id: int
     fork: Fork
@@ -73,6 +76,13 @@ class BlockEnv:
     excess_blob_gas: int | None = None
     parent_beacon_block_root: bytes | None = None
     first_of_fork: bool = False
+    blobs: BlobParameters | None = None
+    slot_number: int | None = None
+
+    @property
+    def blob_parameters(self) -> BlobParameters:
+        """The block's blob parameters, or `InputError` where its fork has no blobs."""
+        return self.blobs or blob_parameters(self.fork)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mev_dagster.chain.envelope import BLOB
-from mev_dagster.chain.forks import GAS_PER_BLOB, Fork, blob_base_fee, blob_parameters
+from mev_dagster.chain.fees import GAS_PER_BLOB, blob_base_fee
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.validity import validate_for_fork
 from mev_dagster.errors import InvalidTransaction
@@ -63,7 +64,7 @@ class Room:
 
 def whole_block(env: BlockEnv) -> Room:
     """Return the room in an empty block."""
-    blobs = blob_parameters(env.fork).maximum if env.fork >= Fork.CANCUN else 0
+    blobs = env.blob_parameters.maximum if env.fork >= Fork.CANCUN else 0
     return Room(env.gas_limit, GAS_PER_BLOB * blobs)
 
 
@@ -75,7 +76,7 @@ def blob_gas(tx: Transaction) -> int:
 def validate_tx(tx: Transaction, env: BlockEnv, sender: Sender, room: Room) -> Rejection | None:
     """Return why the transaction cannot be executed next in this block, or None when it can."""
     try:
-        validate_for_fork(tx, env.fork, chain_id=env.chain_id)
+        validate_for_fork(tx, env.fork, chain_id=env.chain_id, blobs=env.blobs)
     except InvalidTransaction as error:
         return Rejection(error.reason, error.detail)
     return (
@@ -107,7 +108,10 @@ def _judge_fees(tx: Transaction, env: BlockEnv) -> Rejection | None:
         return Rejection(Invalid.FEE_BELOW_BASE, f"fee cap {tx.fee_cap_wei}, base fee {base_fee}")
     if tx.type != BLOB:
         return None
-    offered, asked = tx.max_fee_per_blob_gas_wei or 0, blob_base_fee(env.excess_blob_gas or 0, env.fork)
+    offered, asked = (
+        tx.max_fee_per_blob_gas_wei or 0,
+        blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters),
+    )
     if offered < asked:
         return Rejection(Invalid.BLOB_FEE_BELOW_BASE, f"blob fee cap {offered}, blob base fee {asked}")
     return None

@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry.trace import Span
 
 from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.forks import schedule_for
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import NodeAnswerError
 from mev_dagster.evm.types import SimulationEngine

@@ -12,7 +12,8 @@ from mev_dagster.chain.blocks import (
     transactions_root,
     withdrawals_root,
 )
-from mev_dagster.chain.forks import GAS_PER_BLOB, Fork
+from mev_dagster.chain.fees import GAS_PER_BLOB
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import Receipt, logs_bloom, receipts_root
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.trie import state_root

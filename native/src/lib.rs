@@ -3,10 +3,13 @@
 //! A `World` is a state handed over once; a `Session` is a block being built on it. Every call does its
 //! work with Python's lock released. What the world does not know comes back as a value that names it.
 
+mod access_list;
 mod diff;
 mod execute;
 mod limits;
 mod receipts;
+mod rlp;
+mod room;
 mod session;
 mod state;
 mod steps;

@@ -15,6 +15,7 @@ use crate::diff::{AccountDiff, diff_hash, state_diff};
 use crate::execute::{Block, Executed, How, Outcome, Stop, execute, outcome, steps, system_call};
 use crate::limits::Limits;
 use crate::receipts::ordered_root;
+use crate::room::Room;
 use crate::state::State;
 use crate::watch::{Call, Meter, Report};
 use crate::wire::{Malformed, Tx};
@@ -64,14 +65,14 @@ pub struct Session {
     how: How,
     receipts: Vec<Vec<u8>>,
     executing: Duration,
-    room_before_trial: (u64, u64),
+    room_before_trial: Room,
 }
 
 #[pymethods]
 impl Session {
     #[new]
     #[pyo3(signature = (world, *, spec, chain_id, number, timestamp, coinbase, gas_limit, blob_gas_limit,
-                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee, max_steps=None, max_seconds=None, calls=false, analytics=false))]
+                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee, slot_number=0, max_steps=None, max_seconds=None, calls=false, analytics=false))]
     #[allow(clippy::too_many_arguments)] // the fields of a block, each by its name
     fn new(
         world: &PyWorld,
@@ -87,6 +88,7 @@ impl Session {
         prev_randao: B256Arg,
         parent_hash: B256Arg,
         blob_base_fee: u128,
+        slot_number: u64,
         max_steps: Option<u64>,
         max_seconds: Option<f64>,
         calls: bool,
@@ -107,11 +109,22 @@ impl Session {
                 excess_blob_gas: 0, // only its price is ever asked for
                 blob_gasprice: blob_base_fee,
             }),
-            slot_num: 0,
+            slot_num: slot_number,
         };
+        let amsterdam = spec.is_enabled_in(SpecId::AMSTERDAM);
+        let room = Room {
+            gas: gas_limit,
+            state_gas: amsterdam.then_some(gas_limit),
+            blob_gas: blob_gas_limit,
+            receipts_gas: 0,
+        };
+        let mut state = State::new(world.0.clone(), number, parent_hash.0);
+        if amsterdam {
+            state.list_accesses();
+        }
         Ok(Self {
-            state: State::new(world.0.clone(), number, parent_hash.0),
-            block: Block { spec, chain_id, env, gas_left: gas_limit, blob_gas_left: blob_gas_limit },
+            state,
+            block: Block { spec, chain_id, env, room },
             how: How {
                 limits: Limits { steps: max_steps, seconds: max_seconds },
                 report: Report { calls, analytics },
@@ -119,7 +132,7 @@ impl Session {
             },
             receipts: Vec::new(),
             executing: Duration::ZERO,
-            room_before_trial: (0, 0),
+            room_before_trial: room,
         })
     }
 
@@ -210,14 +223,14 @@ impl Session {
     fn begin_trial(&mut self) {
         self.how.receipts = false;
         self.state.begin_trial();
-        self.room_before_trial = (self.block.gas_left, self.block.blob_gas_left);
+        self.room_before_trial = self.block.room;
     }
 
     /// Take back what was executed since `begin_trial`.
     fn end_trial(&mut self) {
         self.how.receipts = true;
         self.state.end_trial();
-        (self.block.gas_left, self.block.blob_gas_left) = self.room_before_trial;
+        self.block.room = self.room_before_trial;
     }
 
     /// The changes of the trial, or of the session, and their canonical SHA-256.
@@ -262,9 +275,20 @@ impl Session {
         self.executing.as_secs_f64()
     }
 
-    /// The gas and blob gas that are left in the block.
-    fn room(&self) -> (u64, u64) {
-        (self.block.gas_left, self.block.blob_gas_left)
+    /// The gas, blob gas and (where it is counted apart) state gas that are left in the block.
+    fn room(&self) -> (u64, u64, Option<u64>) {
+        (self.block.room.gas, self.block.room.blob_gas, self.block.room.state_gas)
+    }
+
+    /// Say that the transactions are over: what follows is the block's own work.
+    fn end_transactions(&mut self) {
+        self.state.advance_access_list();
+    }
+
+    /// The block access list of what is committed, encoded; `None` before Amsterdam.
+    fn access_list<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let encoded = py.detach(|| self.state.access_list());
+        encoded.map(|encoded| PyBytes::new(py, &encoded))
     }
 
     /// Take accounts that the source of the state was asked for.
@@ -337,7 +361,8 @@ impl<'py> Ints<'py> {
     }
 
     fn report(&self, executed: Executed) -> PyResult<Bound<'py, PyTuple>> {
-        let Outcome { status, gas_used, output, logs, halt, created } = outcome(executed.result);
+        let Outcome { status, gas_used, execution_gas, state_gas, output, logs, halt, created } =
+            outcome(executed.result);
         let touched = executed.touched;
         let logs = logs
             .iter()
@@ -361,6 +386,7 @@ impl<'py> Ints<'py> {
             PyTuple::new(self.py, touched.accounts.iter().map(|a| self.bytes(a.as_slice())))?,
             self.slots(&touched.slots)?,
             self.slots(&touched.written)?,
+            (execution_gas, state_gas),
         )
             .into_pyobject(self.py)
     }
@@ -409,6 +435,8 @@ impl<'py> Ints<'py> {
             Stop::Refused => return ("refused",).into_pyobject(self.py),
             Stop::FeeTooLarge => return ("fee_too_large",).into_pyobject(self.py),
             Stop::Limit(what) => return (what,).into_pyobject(self.py),
+            Stop::Failed(what) => return ("failed", what).into_pyobject(self.py),
+            Stop::NoCode => return ("no_code",).into_pyobject(self.py),
             Stop::Fault(message) => return Err(PyRuntimeError::new_err(message)),
             Stop::Missing(missing) => missing,
         };

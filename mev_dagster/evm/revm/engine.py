@@ -15,7 +15,8 @@ import mev_native
 from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 
 from mev_dagster.chain.blocks import Withdrawal
-from mev_dagster.chain.forks import Fork, blob_base_fee
+from mev_dagster.chain.fees import blob_base_fee
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.validity import NEWEST_FORK, intrinsic_gas, validate_for_fork
@@ -182,7 +183,8 @@ class RevmSession:
         self._want = want
         self._packed: dict[bytes, bytes] = {}
         base_fee = env.base_fee_per_gas_wei or 0
-        blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.fork) if env.fork >= Fork.CANCUN else 0
+        has_blobs = env.fork >= Fork.CANCUN
+        blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters) if has_blobs else 0
         if max(base_fee, env.gas_limit) > _LARGEST_64 or blob_fee > _LARGEST_128:
             raise InputError(f"block {env.number}: its gas limit or base fees are past what revm can hold")
         self._native = mev_native.Session(
@@ -294,7 +296,7 @@ class RevmSession:
         packed = self._packed.get(tx.hash)
         if packed is None:
             try:
-                validate_for_fork(tx, self._env.fork, chain_id=self._env.chain_id)
+                validate_for_fork(tx, self._env.fork, chain_id=self._env.chain_id, blobs=self._env.blobs)
                 refused = False
             except InvalidTransaction:
                 refused = True  # its reason is told by `validate_tx`, once its sender is known to exist
