@@ -2,8 +2,9 @@
 
 from mev_dagster.chain.blocks import Header
 from mev_dagster.chain.forks import BlobParameters, Fork, blob_parameters
+from mev_dagster.units import GWEI
 
-INITIAL_BASE_FEE_WEI = 1_000_000_000
+INITIAL_BASE_FEE_WEI = GWEI
 ELASTICITY = 2
 BASE_FEE_CHANGE_DENOMINATOR = 8
 

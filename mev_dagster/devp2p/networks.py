@@ -1,4 +1,4 @@
-"""The public networks: what `chain/networks.py` schedules, as fork ids see it, and where their nodes are listed.
+"""The public networks: what `chain/networks.py` schedules as fork ids see it, and where their nodes stand.
 
 Sources: go-ethereum params/config.go and params/bootnodes.go; EIP-2124. The merge itself is no fork of the
 fork id; Sepolia's network split, a block after it, is.
