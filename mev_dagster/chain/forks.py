@@ -16,6 +16,10 @@ MAX_BLOBS_PER_BLOCK = 1 << 16
 """No schedule comes near; past it a number is a mistake."""
 
 
+DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
+"""Mainnet's, and that of most networks."""
+
+
 class Fork(IntEnum):
     """Rule sets of the execution layer; a later one compares greater."""
 
@@ -102,12 +106,17 @@ class ForkSchedule:
 
     `blobs` holds the blob parameters that a fork does not have by its name alone: those of a fork that
     changes nothing else (EIP-7892) stand beside an entry of `by_timestamp` whose rules stay what they were.
+    `deposit_contract` is the one whose events are deposits (EIP-6110). A devnet that has been told so
+    `may_lack_request_contracts`: there a block is not invalid because the contracts of EIP-7002 and later
+    are missing, as anvil's blocks show.
     """
 
     chain_id: int
     by_number: tuple[tuple[int, Fork], ...]
     by_timestamp: tuple[tuple[int, Fork], ...]
     blobs: tuple[BlobActivation, ...] = ()
+    deposit_contract: bytes = DEPOSIT_CONTRACT
+    may_lack_request_contracts: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a schedule that goes backwards."""
@@ -184,5 +193,5 @@ DEVNET_CHAIN_ID = 31_337
 def devnet_schedule(fork: Fork = Fork.PRAGUE, *, chain_id: int = DEVNET_CHAIN_ID) -> ForkSchedule:
     """Return the schedule of a chain that has run one fork since genesis, as anvil does."""
     if fork >= Fork.SHANGHAI:
-        return ForkSchedule(chain_id, ((0, Fork.PARIS),), ((0, fork),))
+        return ForkSchedule(chain_id, ((0, Fork.PARIS),), ((0, fork),), may_lack_request_contracts=True)
     return ForkSchedule(chain_id, ((0, fork),), ())

@@ -8,7 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mev_dagster.chain.forks import BlobActivation, BlobParameters, Fork, ForkSchedule
+from mev_dagster.chain.forks import (
+    DEPOSIT_CONTRACT,
+    BlobActivation,
+    BlobParameters,
+    Fork,
+    ForkSchedule,
+)
 from mev_dagster.errors import InputError
 from mev_dagster.settings import settings
 
@@ -84,9 +90,14 @@ def _network(
             [(_number(start, fork), fork) for fork, start in entry.get("times", {}).items()],
             forks,
         )
+        contract = bytes.fromhex(entry.get("deposit_contract", DEPOSIT_CONTRACT.hex()).removeprefix("0x"))
         return Network(
             name=name,
-            schedule=schedule,
+            schedule=replace(
+                schedule,
+                deposit_contract=contract,
+                may_lack_request_contracts=bool(entry.get("may_lack_request_contracts", False)),
+            ),
             public=bool(entry.get("public", False)),
             genesis_hash=bytes.fromhex(entry.get("genesis_hash", "").removeprefix("0x")),
             genesis_time=_number(entry.get("genesis_time", 0), "genesis_time"),
@@ -166,7 +177,11 @@ def schedule_of_genesis(config: Json) -> ForkSchedule:
             name.upper(): (None, _blobs(entry, ("target", "max", "baseFeeUpdateFraction")))
             for name, entry in (config.get("blobSchedule") or {}).items()
         }
-        return _schedule(_number(config.get("chainId"), "chainId"), blocks, times, stated)
+        schedule = _schedule(_number(config.get("chainId"), "chainId"), blocks, times, stated)
+        contract = config.get("depositContractAddress") or DEPOSIT_CONTRACT.hex()
+        return replace(schedule, deposit_contract=bytes.fromhex(contract.removeprefix("0x")))
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"genesis config: depositContractAddress: {error}") from error
     except InputError as error:
         raise InputError(f"genesis config: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from mev_dagster.chain.blocks import Block, Header
 from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork, ForkSchedule
@@ -61,6 +60,8 @@ def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
         first_of_fork=header.number > 0 and fork != schedule.fork_at(header.number - 1, header.timestamp - 1),
         blobs=None if blobs == BLOB_PARAMETERS.get(fork) else blobs,
         slot_number=header.slot_number,
+        deposit_contract=schedule.deposit_contract,
+        may_lack_request_contracts=schedule.may_lack_request_contracts,
     )
 
 
@@ -92,7 +93,7 @@ def execute_block(
     receipts = receipts_of(block.transactions, sim.txs, env.fork)
     return BlockResult(
         receipts=receipts,
-        receipts_root=_root_of(receipts, sim) if env.fork >= Fork.BYZANTIUM else None,
+        receipts_root=root_of(receipts, sim) if env.fork >= Fork.BYZANTIUM else None,
         gas_used=sim.gas_used,
         state_diff=sim.state_diff,
         state_diff_hash=sim.state_diff_hash,
@@ -109,7 +110,8 @@ def _refuse_foreign(block: Block) -> None:
         )
 
 
-def _root_of(receipts: Sequence[Receipt], sim: SimResult) -> bytes:
+def root_of(receipts: Sequence[Receipt], sim: SimResult) -> bytes:
+    """Return the receipts root: the engine's, where it has made one."""
     return receipts_root(receipts) if sim.receipts_root is None else sim.receipts_root
 
 
@@ -131,11 +133,6 @@ def receipts_of(
             )
         )
     return tuple(receipts)
-
-
-def requests_hash(requests: Sequence[bytes]) -> bytes:
-    """Return what a header commits to of its block's requests (EIP-7685): SHA-256 over their SHA-256."""
-    return sha256(b"".join(sha256(request).digest() for request in requests)).digest()
 
 
 def mining_rewards(block: Block, fork: Fork) -> dict[bytes, int]:

@@ -1,17 +1,11 @@
 """The engines by name."""
 
-from importlib.util import find_spec
-
 from mev_dagster.errors import InputError
+from mev_dagster.evm.native import native, native_is_installed
 from mev_dagster.evm.types import NO_LIMITS, RESULTS_ONLY, ExecutionLimits, SimulationEngine, Want
 from mev_dagster.settings import settings
 
 ENGINES = ("auto", "py_evm", "revm", "node")
-
-
-def native_is_installed() -> bool:
-    """Say whether the extension that `make native` builds can be imported."""
-    return find_spec("mev_native") is not None
 
 
 def resolved(name: str) -> str:
@@ -49,8 +43,7 @@ def get_engine(
             raise InputError("the node engine needs a node: set MEV_RPC_URL to its http:// endpoint")
         return NodeEngine(JsonRpc(url), want=want)
     if name == "revm":
-        if not native_is_installed():
-            raise InputError("the revm engine is not installed: run `make native`, which needs cargo")
+        native()
         from mev_dagster.evm.revm.engine import RevmEngine
 
         return RevmEngine(limits, want=want)

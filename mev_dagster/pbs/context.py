@@ -64,6 +64,8 @@ class BlockContext:
             parent_beacon_block_root=self.parent_beacon_block_root,
             blobs=None if blobs == BLOB_PARAMETERS.get(self.fork) else blobs,
             slot_number=self.slot if self.fork >= Fork.AMSTERDAM else None,
+            deposit_contract=self.schedule.deposit_contract,
+            may_lack_request_contracts=self.schedule.may_lack_request_contracts,
         )
 
 

@@ -5,7 +5,7 @@ use revm::context::{BlockEnv, CfgEnv, Context, ContextSetters, TxEnv};
 use revm::handler::{EvmTr, ExecuteEvm, Handler, MainBuilder, MainnetContext, MainnetEvm, MainnetHandler};
 use revm::inspector::InspectEvm;
 use revm::primitives::hardfork::SpecId;
-use revm::primitives::{Address, Bytes, Log, TxKind, U256};
+use revm::primitives::{Address, Bytes, Log, TxKind, U256, eip8037};
 
 use crate::limits::{Budget, Limits, STEP_LIMIT, TIME_LIMIT};
 use crate::receipts;
@@ -19,7 +19,8 @@ use crate::world::Missing;
 pub const SYSTEM_ADDRESS: Address = revm::handler::SYSTEM_ADDRESS;
 const SYSTEM_GAS: u64 = 30_000_000;
 /// From Amsterdam on a system call has gas for sixteen new slots besides (EIP-8037).
-const SYSTEM_GAS_AMSTERDAM: u64 = revm::handler::SYSTEM_CALL_GAS_LIMIT;
+const SYSTEM_GAS_AMSTERDAM: u64 =
+    SYSTEM_GAS + 16 * eip8037::SSTORE_SET_BYTES * eip8037::CPSB_GLAMSTERDAM;
 
 /// The block that transactions execute in, and what room it has left.
 #[derive(Clone)]

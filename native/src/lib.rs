@@ -13,8 +13,11 @@ mod room;
 mod session;
 mod state;
 mod steps;
+mod trials;
+mod trie;
 mod watch;
 mod wire;
+mod witness;
 mod world;
 
 use pyo3::prelude::*;
@@ -23,4 +26,10 @@ use pyo3::prelude::*;
 mod mev_native {
     #[pymodule_export]
     use crate::session::{PyWorld, Session};
+    #[pymodule_export]
+    use crate::witness::Witness;
+
+    /// What `mev_dagster/evm/engines.py` asks for: it grows whenever this interface changes.
+    #[pymodule_export]
+    const INTERFACE: u32 = 2;
 }

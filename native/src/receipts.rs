@@ -4,10 +4,9 @@ use revm::context::result::{ExecutionResult, HaltReason};
 use revm::primitives::{B256, Log, keccak256};
 
 use crate::rlp::{list, put_bytes, trimmed};
+use crate::trie::{EMPTY_ROOT, compact};
 
 const BLOOM_BYTES: usize = 256;
-const EMPTY_ROOT: B256 =
-    revm::primitives::b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
 /// Return a receipt as the trie holds it (EIP-2718, EIP-658).
 pub fn encode(tx_type: u8, cumulative_gas: u64, result: &ExecutionResult<HaltReason>) -> Vec<u8> {
@@ -103,14 +102,4 @@ fn put_reference(fields: &mut Vec<u8>, node: Vec<u8>) {
     } else {
         put_bytes(fields, keccak256(node).as_slice());
     }
-}
-
-/// The hex-prefix encoding of a path (Yellow Paper, appendix C).
-fn compact(path: &[u8], ends: bool) -> Vec<u8> {
-    let flag = if ends { 2 } else { 0 };
-    let (head, rest) = match path.len() % 2 {
-        1 => ((flag + 1) << 4 | path[0], &path[1..]),
-        _ => (flag << 4, path),
-    };
-    std::iter::once(head).chain(rest.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1])).collect()
 }

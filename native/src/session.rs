@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::receipts::ordered_root;
 use crate::room::Room;
 use crate::state::State;
+use crate::trials::run_all;
 use crate::watch::{Call, Meter, Report};
 use crate::wire::{Malformed, Tx};
 use crate::world::{Known, Missing, World, warm_code};
@@ -156,12 +157,7 @@ impl Session {
             if how.receipts {
                 receipts.push(std::mem::take(&mut executed.receipt));
             }
-            if how.report.is_wanted() {
-                let watched = ints.watched(&executed)?;
-                results.append((ints.report(executed)?, watched))?;
-            } else {
-                results.append(ints.report(executed)?)?;
-            }
+            results.append(ints.result(executed, how.report)?)?;
         }
         let stop = stop.map(|reason| ints.stop(reason)).transpose()?;
         Ok((results, stop))
@@ -217,6 +213,46 @@ impl Session {
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let outcome = self.state.drain(from.0, to.0);
         outcome.err().map(|missing| Ints::new(py)?.stop(Stop::Missing(missing))).transpose()
+    }
+
+    /// Run candidates, each by itself on top of what is committed, on some threads.
+    ///
+    /// Each gives its results, why it stopped before its end if it did, its changes and their SHA-256.
+    fn run_many<'py>(
+        &mut self,
+        py: Python<'py>,
+        candidates: Vec<Vec<Bound<'py, PyBytes>>>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let read = |packed: &Bound<'py, PyBytes>| Tx::read(packed.as_bytes());
+        let candidates = candidates
+            .iter()
+            .map(|packed| packed.iter().map(read).collect::<Result<Vec<_>, _>>())
+            .collect::<Result<Vec<_>, _>>()?;
+        let Self { state, block, how, executing, .. } = self;
+        let trials = py.detach(|| {
+            let started = Instant::now();
+            let done = run_all(state, block, *how, &candidates, threads);
+            *executing += started.elapsed();
+            done
+        });
+        let ints = Ints::new(py)?;
+        let found = PyList::empty(py);
+        for trial in trials {
+            let results = PyList::empty(py);
+            for executed in trial.executed {
+                results.append(ints.result(executed, how.report)?)?;
+            }
+            let stop = trial.stop.map(|reason| ints.stop(reason)).transpose()?;
+            let (diffs, hash) =
+                trial.changes.map_err(|missing| PyRuntimeError::new_err(missing.to_string()))?;
+            let accounts = PyList::empty(py);
+            for diff in diffs {
+                accounts.append(ints.account_diff(diff)?)?;
+            }
+            found.append((results, stop, accounts, PyBytes::new(py, &hash)))?;
+        }
+        Ok(found)
     }
 
     /// Begin a trial: what is executed from here is taken back by `end_trial`.
@@ -360,6 +396,15 @@ impl<'py> Ints<'py> {
         PyTuple::new(self.py, pairs)
     }
 
+    /// A result, with what was watched beside it where that was wanted.
+    fn result(&self, executed: Executed, report: Report) -> PyResult<Bound<'py, PyTuple>> {
+        if !report.is_wanted() {
+            return self.report(executed);
+        }
+        let watched = self.watched(&executed)?;
+        (self.report(executed)?, watched).into_pyobject(self.py)
+    }
+
     fn report(&self, executed: Executed) -> PyResult<Bound<'py, PyTuple>> {
         let Outcome { status, gas_used, execution_gas, state_gas, output, logs, halt, created } =
             outcome(executed.result);
@@ -474,7 +519,7 @@ impl<'py> Ints<'py> {
 struct AddressArg(Address);
 
 /// Thirty-two bytes from Python.
-struct B256Arg(B256);
+pub struct B256Arg(pub B256);
 
 /// A number from Python, as thirty-two bytes.
 struct U256Arg(U256);

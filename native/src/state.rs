@@ -50,6 +50,19 @@ impl State {
         }
     }
 
+    /// A state with the same commitments, for candidates that are tried apart from this one.
+    pub fn for_trials(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            learned: self.learned.clone(),
+            committed: self.committed.clone(),
+            trial: None,
+            deployed: self.deployed.clone(),
+            parent: self.parent,
+            access_list: None,
+        }
+    }
+
     /// Gather the block access list from here on.
     pub fn list_accesses(&mut self) {
         self.access_list = Some(AccessList::default());

@@ -86,7 +86,8 @@ def extended_by_config(schedule: ForkSchedule, config: Mapping[str, Any]) -> For
 
 
 def _with_told(schedule: ForkSchedule, start: int, entry: Mapping[str, Any]) -> ForkSchedule:
-    present, blobs = schedule.fork_at(1 << 63, start - 1), _blobs_of(entry)
+    present = schedule.fork_at(1 << 63, start - 1)
+    blobs: BlobParameters | None = _blobs_of(entry)
     rules = _rules_of(entry)
     before = schedule.blobs_at(1 << 63, start - 1)
     if present is Fork.UNKNOWN or (rules <= present and blobs == before):

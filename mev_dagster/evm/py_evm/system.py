@@ -6,6 +6,15 @@ from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 
 from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.requests import (
+    BEACON_ROOTS,
+    HISTORY,
+    SYSTEM_ADDRESS,
+    answer_of,
+    contracts_asked,
+    deposit_requests,
+    typed_requests,
+)
 from mev_dagster.evm.py_evm.limits import Budget
 from mev_dagster.evm.py_evm.message import CallMessage
 from mev_dagster.evm.py_evm.state import JournalState
@@ -14,19 +23,14 @@ from mev_dagster.evm.types import ExecutionLimits, TxResult
 from mev_dagster.hexadecimal import from_hex
 from mev_dagster.units import GWEI
 
-SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 _SYSTEM_GAS = 30_000_000
-
-BEACON_ROOTS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")  # EIP-4788
-HISTORY = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")  # EIP-2935
-WITHDRAWAL_REQUESTS = bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002")  # EIP-7002
-CONSOLIDATION_REQUESTS = bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251")  # EIP-7251
-_DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")  # EIP-6110
-_DEPOSIT_TOPIC = bytes.fromhex("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5")
 
 
 def begin_block(state: JournalState) -> None:
-    """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block."""
+    """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block.
+
+    Whether these calls succeed does not matter to the block.
+    """
     env = state.env
     if env.fork >= Fork.CANCUN and env.parent_beacon_block_root is not None:
         _system_call(state, BEACON_ROOTS, env.parent_beacon_block_root)
@@ -54,41 +58,24 @@ def credit(state: JournalState, withdrawals: Sequence[Withdrawal], rewards: Mapp
 
 def end_block_requests(state: JournalState, results: Iterable[TxResult]) -> tuple[bytes, ...]:
     """Return the block's requests, type byte first, and dequeue them in the state (EIP-7685)."""
-    if state.env.fork < Fork.PRAGUE:
+    env = state.env
+    if env.fork < Fork.PRAGUE:
         return ()
-    return typed_requests(
-        deposit_requests(results),
-        _system_call(state, WITHDRAWAL_REQUESTS),
-        _system_call(state, CONSOLIDATION_REQUESTS),
-    )
+    logs = (log for result in results for log in result.logs)
+    bodies = [(0, deposit_requests(logs, env.deposit_contract))]
+    for kind, address in contracts_asked(env.fork):
+        if env.may_lack_request_contracts and not state.get_code(address):
+            continue
+        bodies.append((kind, answer_of(address, *_system_call(state, address))))
+    return typed_requests(bodies)
 
 
-def typed_requests(*bodies: bytes) -> tuple[bytes, ...]:
-    """Put its type in front of each list of requests; empty ones are left out."""
-    return tuple(bytes([kind]) + body for kind, body in enumerate(bodies) if body)
-
-
-def deposit_requests(results: Iterable[TxResult]) -> bytes:
-    """Return the deposits that the block's transactions logged (EIP-6110)."""
-    return b"".join(
-        _deposit_request(log.data)
-        for result in results
-        for log in result.logs
-        if log.address == _DEPOSIT_CONTRACT and log.topics[:1] == (_DEPOSIT_TOPIC,)
-    )
-
-
-def _deposit_request(data: bytes) -> bytes:
-    """Cut public key, credentials, amount, signature and index out of the deposit event's ABI encoding."""
-    return data[192:240] + data[288:320] + data[352:360] + data[416:512] + data[544:552]
-
-
-def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes:
-    """Call a system contract as the protocol does; a chain without the contract has nothing to call."""
+def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> tuple[bytes | None, str]:
+    """Call a system contract as the protocol does: its output, or None and why there is none."""
     state.journal.begin_transaction()
     code = state.get_code(target)
     if not code:
-        return b""
+        return None, "there is no contract"
     message = CallMessage(
         kind="CALL",
         gas=_SYSTEM_GAS,
@@ -101,4 +88,6 @@ def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes
     )
     context = TransactionContext(0, SYSTEM_ADDRESS, Budget(ExecutionLimits()))
     computation = state.computation_class.apply_message(state, message, context)
-    return b"" if computation.is_error else bytes(computation.output)
+    if computation.is_error:
+        return None, type(computation.error).__name__
+    return bytes(computation.output), ""
