@@ -7,8 +7,7 @@ import dagster as dg
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.reports.links import block_url, trace_url
 from mev_dagster.settings import settings
-
-NS_PER_SECOND = 1_000_000_000
+from mev_dagster.units import NS_PER_SECOND
 
 
 def links(block: BlockRun, trace_id: bytes | None = None) -> dict[str, Any]:

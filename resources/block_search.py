@@ -19,6 +19,7 @@ from mev_dagster.blockrun.run_tags import (
     WINDOW_TAG,
     lane_of,
 )
+from mev_dagster.hexadecimal import from_hex
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 from mev_dagster.windows.log_windows import log_identity
@@ -76,7 +77,7 @@ class BlockSearchResource(dg.ConfigurableResource):
             keys_for(source),
             tracing=Tracing("builder", [JsonLinesExporter(config.home / "traces" / "builder.jsonl")]),
             budget=config.search_budget,
-            expected_hash=bytes.fromhex(expected.removeprefix("0x")) if expected else None,
+            expected_hash=from_hex(expected) if expected else None,
             live=tags.get(LANE_TAG) == HOT,
             run_id=context.run_id,
         )

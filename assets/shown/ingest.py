@@ -7,6 +7,8 @@ import dagster as dg
 from assets.plots import bars, histogram
 from assets.tables import preview
 from mev_dagster.blockrun.steps import Decoded
+from mev_dagster.hexadecimal import to_hex
+from mev_dagster.units import NS_PER_MS
 from mev_dagster.windows.coverage import Coverage
 from mev_dagster.windows.rows import Rows
 
@@ -25,8 +27,8 @@ def window(rows: Rows, rewritten: int) -> dict[str, Any]:
         "rejects": found["rejects"],
         "gaps": found["gaps"],
         "rows_rewritten": rewritten,
-        "window_ms": (found["closed_at"] - found["opened_at"]) // 1_000_000,
-        "block_hash": "0x" + found["block_hash"].hex(),
+        "window_ms": (found["closed_at"] - found["opened_at"]) // NS_PER_MS,
+        "block_hash": to_hex(found["block_hash"]),
         "arrival_times": "synthetic" if found["synthetic"] else "observed",
         "arrivals": bars(
             "sightings over the window",

@@ -11,10 +11,12 @@ from assets.tables import ether, preview
 from mev_dagster.blockrun.handing_over import HandedOver
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Receipt
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.reward import reward_of, tips_of
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.recheck import RecheckedSearch
+from mev_dagster.units import NS_PER_MS
 
 WINNERS_AGREE = "winners_agree_with_reference"
 BID_IS_PAID = "bid_is_paid_and_earned"
@@ -36,7 +38,7 @@ def template(made: BlockTemplate, landed: Block, receipts: Sequence[Receipt]) ->
         "orders_dropped": len(made.dropped),
         "gas_used": header.gas_used,
         "gas_full": header.gas_used / header.gas_limit,
-        "block_hash": "0x" + made.sealed.block.hash.hex(),
+        "block_hash": to_hex(made.sealed.block.hash),
         "state_root_known": made.sealed.state_root_known,
         "gas_by_order": bars(
             "gas by order in the block; candidates in orange",
@@ -92,9 +94,9 @@ def submission(handed_over: HandedOver, bid_wei: int) -> dict[str, Any]:
         "ended": report.ended,
         "bid_eth": ether(bid_wei),
         "http_status": last.status if last else 0,
-        "latency_ms": last.latency_ns // 1_000_000 if last else 0,
+        "latency_ms": last.latency_ns // NS_PER_MS if last else 0,
         "attempts_ms": bars(
-            "latency by attempt (ms)", [attempt.latency_ns / 1e6 for attempt in report.attempts]
+            "latency by attempt (ms)", [attempt.latency_ns / NS_PER_MS for attempt in report.attempts]
         ),
         "relay_checks": preview(checks, ("name", "ok", "message")),
     }

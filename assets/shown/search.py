@@ -8,8 +8,10 @@ import dagster as dg
 from assets.plots import bars
 from assets.tables import ether, preview
 from mev_dagster.blockrun.steps import FoundOpportunities
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.rank import to_json
 from mev_dagster.search.recheck import RecheckedSearch
+from mev_dagster.units import NS_PER_MS
 
 PROFIT_IS_EXECUTED = "verified_profit_is_executed"
 ENGINE_AGREES = "engine_agrees_with_reference"
@@ -40,8 +42,8 @@ def opportunities(found: FoundOpportunities) -> dict[str, Any]:
         "pruned": result.pruned,
         "rechecked": decision.checked,
         "recheck_ms": decision.recheck_ms,
-        "lag_ms": (found.finished_ns - found.seen_ns) // 1_000_000,
-        "rank_digest": "0x" + result.rank_digest.hex(),
+        "lag_ms": (found.finished_ns - found.seen_ns) // NS_PER_MS,
+        "rank_digest": to_hex(result.rank_digest),
         "profits": bars(
             "profit after gas by rank (ETH); unverified in orange",
             [ether(c.simulated_profit_wei or c.expected_profit_wei) for c in result.candidates],

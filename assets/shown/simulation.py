@@ -11,6 +11,7 @@ from assets.tables import preview
 from mev_dagster.evm.analytics import analyze, contended_slots
 from mev_dagster.features.tx import TxFeatures
 from mev_dagster.search.run import Prepared
+from mev_dagster.units import GWEI
 
 GAS_IS_WITHIN_LIMITS = "gas_is_within_limits"
 
@@ -25,7 +26,7 @@ def features(rows: Sequence[TxFeatures]) -> dict[str, Any]:
         "with_nonce_gap": sum((row.nonce_gap or 0) > 0 for row in rows),
         "tips": bars(
             "priority fee, best first (gwei)",
-            sorted(((row.priority_fee_wei or 0) / 1e9 for row in rows), reverse=True),
+            sorted(((row.priority_fee_wei or 0) / GWEI for row in rows), reverse=True),
         ),
         "methods": preview(
             ({"method": name, "count": count} for name, count in sorted(methods.items())),

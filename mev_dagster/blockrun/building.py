@@ -7,6 +7,7 @@ from opentelemetry.trace import Span
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.chain.blocks import Block
 from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy
 from mev_dagster.pbs.client.relay import SlotDuty
 from mev_dagster.pbs.dry_run import context_for, template_for
@@ -44,8 +45,8 @@ def build_block(
             on_disproved()
         span.set_attributes(
             {
-                "opportunity_ids": ["0x" + found.hex() for found in template.opportunity_ids],
-                "block_hash": "0x" + template.sealed.block.hash.hex(),
+                "opportunity_ids": [to_hex(found) for found in template.opportunity_ids],
+                "block_hash": to_hex(template.sealed.block.hash),
                 "bid_wei": str(template.bid_wei),
             }
         )

@@ -9,6 +9,7 @@ from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.search.inputs import SearchInputs
 from mev_dagster.search.recheck import RecheckedSearch
 from mev_dagster.search.run import DEFAULT_BUDGET, SearchResult, prepare, propose
+from mev_dagster.units import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +58,4 @@ def recheck(found: SearchResult, judge: Recheck, *, doubted: Collection[bytes] =
     if doubted:
         candidates.hold(doubted)
         candidates.check_best()
-    return Decision(candidates, checked, mismatches, (time.perf_counter_ns() - started_ns) / 1e6)
+    return Decision(candidates, checked, mismatches, (time.perf_counter_ns() - started_ns) / NS_PER_MS)

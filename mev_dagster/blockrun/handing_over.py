@@ -12,8 +12,7 @@ from mev_dagster.pbs.signing import MAINNET_CONSENSUS
 from mev_dagster.pbs.template import signed
 from mev_dagster.pbs.types import SubmitBlockRequest
 from mev_dagster.telemetry.clock import Clock
-
-NS_PER_SECOND = 1_000_000_000
+from mev_dagster.units import NS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)

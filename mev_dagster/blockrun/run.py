@@ -25,6 +25,7 @@ from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.tx import TxFeatures, features_of
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.inputs import SearchInputs, known_only
@@ -200,7 +201,7 @@ class BlockRun:
 
     def begin_trace(self) -> Span:
         """Begin the trace of a new decision."""
-        block_hash = "0x" + self.span.block_hash.hex()
+        block_hash = to_hex(self.span.block_hash)
         with self.spans.span(
             "slot", block_number=self.number, block_hash=block_hash, run_id=self.run_id
         ) as span:

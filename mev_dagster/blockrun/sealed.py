@@ -12,15 +12,16 @@ from typing import Any
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
 
 from mev_dagster.errors import DecodeError, StepMissing
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import wire
 from mev_dagster.pbs.template import BlockTemplate, unsigned_submission
 from mev_dagster.pbs.types import ConsensusFork, SubmitBlockRequest
 from mev_dagster.store.client import Store
 from mev_dagster.telemetry.tracing import span_id_of, trace_id_of
+from mev_dagster.units import NS_PER_SECOND
 
 TABLE = "sealed_blocks"
 SEALED_BLOCK_SQL = (resources.files("mev_dagster.blockrun") / "sealed_block.sql").read_text()
-NS_PER_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def stored_block(store: Store, number: int, landed_hash: bytes) -> StoredBlock:
     found = store.rows(SEALED_BLOCK_SQL, {"number": number, "landed": landed_hash.hex()})
     if not found:
         raise StepMissing(
-            f"block {number}: the store holds no sealed block built in the place of 0x{landed_hash.hex()}; "
+            f"block {number}: the store holds no sealed block built in the place of {to_hex(landed_hash)}; "
             "run block_templates first"
         )
     block_hash, opportunity_ids, fork, submission, trace_id, span_id = found[-1]
@@ -75,7 +76,7 @@ def stored_block(store: Store, number: int, landed_hash: bytes) -> StoredBlock:
         unsigned = wire.decode_submission(submission, json=False, fork=ConsensusFork[fork.upper()])
     except (KeyError, DecodeError) as error:
         raise StepMissing(
-            f"block {number}: the stored block 0x{block_hash.hex()} cannot be read ({error}); "
+            f"block {number}: the stored block {to_hex(block_hash)} cannot be read ({error}); "
             "run block_templates again"
         ) from error
     return StoredBlock(unsigned, tuple(opportunity_ids), remote_span(trace_id, span_id))

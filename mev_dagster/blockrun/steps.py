@@ -38,9 +38,9 @@ from mev_dagster.search.rows import (
 from mev_dagster.search.run import Prepared
 from mev_dagster.store.sql import Not, conditions
 from mev_dagster.store.tables import TABLES
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.coverage import Coverage, coverage_columns, measure
 
-NS_PER_SECOND = 1_000_000_000
 RUN_TIMING_SQL = (resources.files("mev_dagster.blockrun") / "run_timing.sql").read_text()
 
 
