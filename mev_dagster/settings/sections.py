@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 
 from mev_dagster.settings.items import Words
 from mev_dagster.settings.section import Section
+from mev_dagster.units import MIB
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -59,7 +60,7 @@ class EventsSettings(Section):
     """`[events]`: the event log."""
 
     segment_bytes: Annotated[int, Env("MEV_SEGMENT_BYTES")] = Field(
-        64 * 1024 * 1024, ge=1, description="a segment is sealed past this size"
+        64 * MIB, ge=1, description="a segment is sealed past this size"
     )
     segment_seconds: Annotated[int, Env("MEV_SEGMENT_SECONDS")] = Field(
         3600, ge=1, description="a segment is sealed past this age"
