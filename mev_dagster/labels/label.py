@@ -3,23 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mev_dagster.errors import PluginFailed
 from mev_dagster.labels.inspector import Inspector
-from mev_dagster.labels.inspectors import inspectors
+from mev_dagster.labels.inspectors import accepted, installed
 from mev_dagster.labels.landed import LandedBlock
-from mev_dagster.labels.precedence import PAIRS, kept, winners
+from mev_dagster.labels.precedence import kept
 from mev_dagster.labels.swaps import LandedSwap
 from mev_dagster.labels.value import Label
-from mev_dagster.labels.view import view_of
+from mev_dagster.labels.view import LandedView, view_of
+from mev_dagster.plugins import OURS, Plugin, bounded, note
 
 
 @dataclass(frozen=True, slots=True)
 class BlockLabels:
-    """What landed in one block, and who looked. Labels stand by kind, each kind in the block's order."""
+    """What landed in one block, and who looked. Labels stand by kind, each kind in the block's order.
+
+    `left_out` says which inspectors of other packages had no answer for this block, and why.
+    """
 
     block: LandedBlock
     swaps: tuple[LandedSwap, ...]
     inspectors: tuple[Inspector, ...]
     labels: tuple[Label, ...]
+    left_out: tuple[PluginFailed, ...] = ()
 
     def of(self, kind: str) -> tuple[Label, ...]:
         """Return the labels of one kind."""
@@ -34,10 +40,32 @@ class BlockLabels:
         return {inspector.plural: len(self.of(inspector.kind)) for inspector in self.inspectors}
 
 
-def label_block(block: LandedBlock, using: Sequence[Inspector] | None = None) -> BlockLabels:
-    """Label one block with the inspectors given, else with all there are."""
-    looking = tuple(inspectors() if using is None else using)
+def label_block(block: LandedBlock, using: Sequence[Plugin[Inspector]] | None = None) -> BlockLabels:
+    """Label one block with the inspectors given, else with all that are installed."""
+    looking = installed() if using is None else accepted(tuple(using))
     view = view_of(block)
-    found = [label for inspector in looking for label in inspector.find(view)]
-    pairs = (*PAIRS, *((wins, one.kind) for one in looking for wins in one.yields_to))
-    return BlockLabels(block, view.swaps, looking, kept(found, winners(pairs)))
+    found: list[Label] = []
+    left_out: list[PluginFailed] = []
+    for plugin in looking.plugins:
+        try:
+            found += _asked(plugin, view)
+        except PluginFailed as failure:
+            note(failure)
+            left_out.append(failure)
+    hooks = tuple(plugin.hook for plugin in looking.plugins)
+    return BlockLabels(block, view.swaps, hooks, kept(found, looking.over), tuple(left_out))
+
+
+def _asked(plugin: Plugin[Inspector], view: LandedView) -> list[Label]:
+    """Ask one inspector. A fault of ours is shown whole; one of another package costs only its own labels."""
+    if plugin.package == OURS:
+        return list(plugin.hook.find(view))
+    return bounded(plugin, lambda hook: [_checked(label, hook, view) for label in hook.find(view)])
+
+
+def _checked(label: Label, inspector: Inspector, view: LandedView) -> Label:
+    if not isinstance(label, Label) or label.kind != inspector.kind:
+        raise TypeError(f"expected labels of kind {inspector.kind}, found {label!r:.100}")
+    if not (label.accounts and label.tx_hashes and view.hashes.issuperset(label.tx_hashes)):
+        raise ValueError(f"a label of kind {label.kind} names no account, or a transaction of another block")
+    return label

@@ -15,6 +15,11 @@ class LandedView:
     block: LandedBlock
     swaps: tuple[LandedSwap, ...]
 
+    @property
+    def hashes(self) -> frozenset[bytes]:
+        """Return the hashes of the block's transactions."""
+        return frozenset(landed.tx.hash for landed in self.block.txs)
+
     def costs(self, tx_indices: Iterable[int]) -> Costs:
         """Return what some transactions paid, each counted once."""
         own = [self.block.txs[index] for index in sorted(set(tx_indices))]

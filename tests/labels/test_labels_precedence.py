@@ -5,7 +5,7 @@ from label_blocks import BOT, EVE, OTHER_POOL, POOL, USD, WETH, block, position,
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.errors import InputError
-from mev_dagster.labels.inspectors import BUILT_IN
+from mev_dagster.labels.inspectors import accepted, installed
 from mev_dagster.labels.inspectors.jit import BURN_TOPIC, MINT_TOPIC
 from mev_dagster.labels.inspectors.liquidation import AAVE_TOPIC
 from mev_dagster.labels.label import label_block
@@ -44,8 +44,10 @@ def test_the_first_of_a_pair_wins_over_the_second(pair):
 
 @pytest.mark.parametrize("pair", OVERLAPS)
 def test_without_its_pair_both_kinds_are_labelled(pair, monkeypatch):
-    monkeypatch.setattr("mev_dagster.labels.label.PAIRS", tuple(one for one in PAIRS if one != pair))
+    accepted.cache_clear()
+    monkeypatch.setattr("mev_dagster.labels.inspectors.PAIRS", tuple(one for one in PAIRS if one != pair))
     assert set(pair) <= kinds(*OVERLAPS[pair])
+    accepted.cache_clear()
 
 
 def test_what_wins_over_a_winner_wins_too():
@@ -55,7 +57,7 @@ def test_what_wins_over_a_winner_wins_too():
 
 
 def test_every_kind_but_one_yields_to_another():
-    assert {inspector.kind for inspector in BUILT_IN} - set(winners(PAIRS)) == {"sandwich"}
+    assert {plugin.hook.kind for plugin in installed().plugins} - set(winners(PAIRS)) == {"sandwich"}
 
 
 def test_a_circle_is_refused():
