@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mev_dagster.captures.importers import read_json
 from mev_dagster.errors import InputError
+from mev_dagster.hexadecimal import from_hex
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.value import Label
 
@@ -44,7 +45,7 @@ def holds(fact: Fact, labels: BlockLabels) -> bool:
     if kind == "counts":
         counts = {"swaps": len(labels.swaps), **labels.counts()}
         return all(counts.get(what) == count for what, count in fact.items() if what != "kind")
-    tx_hash = bytes.fromhex(str(fact["transaction_hash"]).removeprefix("0x"))
+    tx_hash = from_hex(str(fact["transaction_hash"]))
     if kind == "swap":
         wanted = (fact["token_in_amount"], fact["token_out_amount"])
         return any(s.tx_hash == tx_hash and (s.amount_in, s.amount_out) == wanted for s in labels.swaps)
@@ -55,11 +56,7 @@ def holds(fact: Fact, labels: BlockLabels) -> bool:
 
 def _agrees(fact: Fact, label: Label) -> bool:
     if "profit_amount" in fact:
-        return (_address(fact["profit_token_address"]), fact["profit_amount"]) in label.profit
+        return (from_hex(fact["profit_token_address"]), fact["profit_amount"]) in label.profit
     if "liquidated_user" in fact:
-        return _address(fact["liquidated_user"]) in {victim.account for victim in label.victims}
+        return from_hex(fact["liquidated_user"]) in {victim.account for victim in label.victims}
     return True
-
-
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.labels.value import Label
 from mev_dagster.labels.view import LandedView
 
@@ -45,4 +46,4 @@ class Inspector(ABC):
 
 def hexes(*values: bytes) -> Key:
     """Return a key as other inspectors write it."""
-    return tuple("0x" + value.hex() for value in values)
+    return tuple(map(to_hex, values))

@@ -6,6 +6,7 @@ from typing import Any
 
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.value import Label
+from mev_dagster.units import NS_PER_SECOND
 
 
 def mev_label_columns(labels: BlockLabels) -> Mapping[str, list[Any]]:
@@ -13,7 +14,7 @@ def mev_label_columns(labels: BlockLabels) -> Mapping[str, list[Any]]:
     found = labels.labels
     return {
         "block_number": [labels.block.number] * len(found),
-        "block_time": [labels.block.timestamp * 1_000_000_000] * len(found),
+        "block_time": [labels.block.timestamp * NS_PER_SECOND] * len(found),
         "block_hash": [labels.block.hash] * len(found),
         "kind": [label.kind for label in found],
         "position": list(_positions(found)),
