@@ -76,7 +76,7 @@ class BlockSearchResource(dg.ConfigurableResource):
             config.home,
             keys_for(source),
             tracing=Tracing("builder", [JsonLinesExporter(config.home / "traces" / "builder.jsonl")]),
-            budget=config.search_budget,
+            budget=config.search.budget,
             expected_hash=from_hex(expected) if expected else None,
             live=tags.get(LANE_TAG) == HOT,
             run_id=context.run_id,

@@ -19,9 +19,7 @@ class RelayResource(dg.ConfigurableResource):
     def client(self, tracing: Tracing) -> RelayClient:
         """Return a client; use it as an async context manager."""
         config = settings()
-        return RelayClient(
-            RelayEndpoint(config.relay_url or f"http://{config.host}:{config.relay_port}"), tracing=tracing
-        )
+        return RelayClient(RelayEndpoint(config.submission_relays[0].url), tracing=tracing)
 
     def ask(self, tracing: Tracing, work: Callable[[RelayClient], Awaitable[Answer]]) -> Answer:
         """Do some work with an open client, and wait for it."""

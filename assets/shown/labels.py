@@ -23,9 +23,7 @@ def labels(found: BlockLabels) -> dict[str, Any]:
     return {
         "dagster/row_count": len(rows),
         "swaps": len(found.swaps),
-        "arbitrages": len(found.arbitrages),
-        "sandwiches": len(found.sandwiches),
-        "liquidations": len(found.liquidations),
+        **found.counts(),
         "net": bars("net of each label (ETH)", [ether(row["net_wei"] or 0) for row in rows]),
         "labels": preview(rows, ("kind", "tx_hashes", "net_wei")),
     }
