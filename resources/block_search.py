@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from mev_dagster.blockrun.judge import judge_of
 from mev_dagster.blockrun.run import BlockRun, keys_for
 from mev_dagster.blockrun.run_tags import (
     BLOCK_HASH_TAG,
@@ -24,7 +25,7 @@ from mev_dagster.settings import settings
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 from mev_dagster.windows.log_windows import log_identity
 from resources.chain import ChainResource
-from resources.engine import EngineResource, judge_of
+from resources.engine import EngineResource
 from resources.event_log import EventLogResource
 from resources.store import StoreResource
 
