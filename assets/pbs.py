@@ -10,13 +10,15 @@ from assets.per_block import RunOrder, block_asset
 from assets.plots import bars
 from assets.search import agreement, opportunities, store_candidates
 from assets.tables import ether, preview
-from mev_dagster.errors import UnsupportedFork
-from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
-from mev_dagster.pbs.dry_run import context_for, duty_for, template_for
+from mev_dagster.errors import NodeAnswerError, NodeUnreachable, UnsupportedFork
+from mev_dagster.pbs.client.deadline import submission_deadline_ns
+from mev_dagster.pbs.client.report import SlotDuty, SubmissionReport
+from mev_dagster.pbs.dry_run import context_for, duty_for, slot_end_s, template_for
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.reward import Reward, reward_of, tips_of
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate, submission_of
+from mev_dagster.settings import settings
 from resources.block_search import BlockSearch
 from resources.relay import RelayResource
 
@@ -211,7 +213,19 @@ def build(block: BlockSearch, duty: SlotDuty) -> BlockTemplate:
 async def submit(
     block: BlockSearch, template: BlockTemplate, relay: RelayResource
 ) -> tuple[SubmissionReport, list[dict[str, Any]]]:
-    """Submit the template; return the report and the relay's receipts."""
+    """Submit the template while its slot lasts and its block stands; return the report and the receipts."""
     async with relay.client(block.tracing) as client:
-        report = await client.submit(submission_of(template, block.keys), parent=block.root)
-        return report, await client.receipts(template.sealed.block.hash)
+        report = await client.submit(
+            submission_of(template, block.keys),
+            parent=block.root,
+            deadline_ns=submission_deadline_ns(
+                client.clock,
+                bound_ms=settings().relay_deadline_ms,
+                slot_end_s=slot_end_s(template.context) if block.follows_a_node else None,
+            ),
+            superseded=lambda: block.fence.lost,
+        )
+        try:
+            return report, await client.receipts(template.sealed.block.hash)
+        except (NodeUnreachable, NodeAnswerError):
+            return report, []  # only the sandbox gives receipts, and it may be gone by now

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     code_server_port: int = Field(13030, description="port of Dagster's code server")
     relay_port: int = Field(18550, description="port of the sandbox relay")
     relay_url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
+    relay_deadline_ms: int = Field(
+        12_000, gt=0, le=60_000, description="longest a block is offered to a relay; a live slot ends sooner"
+    )
 
     alertmanager_url: str | None = Field(
         None, description="Alertmanager to poll for firing alerts, beside what is posted to the daemon"

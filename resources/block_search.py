@@ -105,6 +105,11 @@ class BlockSearch:
         """Whether this run follows a head."""
         return self.tags.get(LANE_TAG) == HOT
 
+    @property
+    def follows_a_node(self) -> bool:
+        """Whether this run's block has just been proposed, so that its slot still runs."""
+        return self.live and isinstance(self.source, NodeSource)
+
     def replace(self, table: str, where: Mapping[str, Any], columns: Mapping[str, Sequence[Any]]) -> int:
         """Make the rows that match be exactly these, while the block stands and no other run writes it."""
         with self.fence.held():

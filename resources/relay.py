@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
+from mev_dagster.pbs.client.breaker import CircuitBreaker, FileMemory
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.tracing import Tracing
 
@@ -13,6 +15,6 @@ class RelayResource(dg.ConfigurableResource):
     def client(self, tracing: Tracing) -> RelayClient:
         """Return a client; use it as an async context manager."""
         config = settings()
-        return RelayClient(
-            RelayEndpoint(config.relay_url or f"http://{config.host}:{config.relay_port}"), tracing=tracing
-        )
+        url = config.relay_url or f"http://{config.host}:{config.relay_port}"
+        breaker = CircuitBreaker(FileMemory(config.home / "relays", url))
+        return RelayClient(RelayEndpoint(url), tracing=tracing, breaker=breaker)

@@ -1,10 +1,8 @@
 """One block from its search result to the relay's receipt: the path demo, assets and `mev relay` share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-from opentelemetry.trace import Span
 
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import schedule_for
@@ -12,7 +10,9 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import NodeAnswerError
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.pbs.bidding import BidStrategy
-from mev_dagster.pbs.client.relay import RelayClient, SlotDuty, SubmissionReport
+from mev_dagster.pbs.client.deadline import submission_deadline_ns
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.report import SlotDuty, SubmissionReport
 from mev_dagster.pbs.context import BlockContext, Proposer, context_of
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.orders import Resigner
@@ -53,9 +53,14 @@ async def dry_run(
     engine: SimulationEngine,
     keys: Keyring,
     tracing: Tracing,
+    deadline_ms: int,
+    superseded: Callable[[], bool],
     strategy: BidStrategy | None = None,
 ) -> DryRun:
-    """Ask the relay for the slot's proposer, build, bid, submit, and read the receipt, under one trace."""
+    """Ask the relay for the slot's proposer, build, bid, submit, and read the receipt, under one trace.
+
+    The submission, not the building before it, has `deadline_ms`.
+    """
     context = context_for(block, inputs.env.chain_id)
     with tracing.span("slot", slot=context.slot, block_number=context.number) as slot:
         duty = await duty_for(client, inputs, context, block)
@@ -70,13 +75,28 @@ async def dry_run(
                     "bid_wei": str(template.bid_wei),
                 }
             )
-        report, receipts = await _submitted(template, client, keys, slot)
+        if template.bid_wei == 0:
+            return DryRun(template, None, (), trace_id_of(slot))
+        submission = submission_of(template, keys)
+        report = await client.submit(
+            submission,
+            parent=slot,
+            deadline_ns=submission_deadline_ns(client.clock, bound_ms=deadline_ms),
+            superseded=superseded,
+        )
+        receipts = await client.receipts(submission.message.block_hash) if report.answered else ()
         return DryRun(template, report, receipts, trace_id_of(slot))
 
 
 def context_for(block: Block, chain_id: int) -> BlockContext:
     """Return the context of a block that landed, in its chain's slot."""
     return context_of(block, schedule_for(chain_id), clock_for(chain_id).slot_at(block.header.timestamp))
+
+
+def slot_end_s(context: BlockContext) -> int | None:
+    """Return when a context's slot ends, in Unix seconds; None on a devnet, whose blocks keep no beat."""
+    clock = clock_for(context.schedule.chain_id)
+    return clock.start_of(context.slot + 1) if clock.genesis_time else None
 
 
 async def duty_for(
@@ -129,13 +149,3 @@ def _resigner(inputs: SearchInputs, searcher: Searcher) -> Resigner[Candidate]:
         return replace(searcher, nonce=searcher.nonce + count).sign(candidate.plan, inputs.env, price)
 
     return Resigner(searcher.address, sign)
-
-
-async def _submitted(
-    template: BlockTemplate, client: RelayClient, keys: Keyring, parent: Span
-) -> tuple[SubmissionReport | None, Sequence[dict[str, Any]]]:
-    if template.bid_wei == 0:
-        return None, ()
-    submission = submission_of(template, keys)
-    report = await client.submit(submission, parent=parent)
-    return report, await client.receipts(submission.message.block_hash)

@@ -1,0 +1,17 @@
+"""When a submission must be over: with its slot on a live chain, after a fixed time anywhere else."""
+
+from mev_dagster.telemetry.clock import Clock
+
+NS_PER_MS = 1_000_000
+NS_PER_SECOND = 1_000_000_000
+
+
+def submission_deadline_ns(clock: Clock, *, bound_ms: int, slot_end_s: int | None = None) -> int:
+    """Return the deadline on the monotonic clock: `bound_ms` from now, or sooner when the slot ends sooner.
+
+    A slot that has ended leaves no time at all.
+    """
+    left_ns = bound_ms * NS_PER_MS
+    if slot_end_s is not None:
+        left_ns = min(left_ns, max(slot_end_s * NS_PER_SECOND - clock.wall_ns(), 0))
+    return clock.mono_ns() + left_ns
