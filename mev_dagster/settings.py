@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     relay_port: int = Field(18550, description="port of the sandbox relay")
     relay_url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
     relay_deadline_ms: int = Field(
-        12_000, gt=0, le=60_000, description="longest a block is offered to a relay; a live slot ends sooner"
+        8_000, gt=0, le=60_000, description="longest a block is offered to a relay; a live slot ends sooner"
     )
 
     alertmanager_url: str | None = Field(
