@@ -159,7 +159,7 @@ def relay_submissions(block: BlockSearch, relay: RelayResource) -> dg.Materializ
         metadata={
             "dagster/row_count": len(report.attempts),
             "accepted": report.accepted,
-            "ended": report.ended,
+            "ended": report.ended.value,
             "bid_eth": ether(template.bid_wei),
             "http_status": last.status if last else 0,
             "latency_ms": last.latency_ns // 1_000_000 if last else 0,
@@ -174,7 +174,7 @@ def relay_submissions(block: BlockSearch, relay: RelayResource) -> dg.Materializ
                 check_name="relay_accepted",
                 passed=report.accepted,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"ended": report.ended, "message": last.message if last else ""},
+                metadata={"ended": report.ended.value, "message": last.message if last else ""},
             )
         ],
     )

@@ -209,7 +209,7 @@ def _outcome(report: "SubmissionReport | None", receipts: Sequence[dict[str, Any
         return {"accepted": False, "ended": "nothing_to_bid", "attempts": [], "checks": []}
     return {
         "accepted": report.accepted,
-        "ended": report.ended,
+        "ended": report.ended.value,
         "attempts": [
             {"status": attempt.status, "outcome": attempt.outcome.value, "message": attempt.message}
             for attempt in report.attempts
