@@ -1,9 +1,7 @@
 """When a submission must be over: with its slot on a live chain, after a fixed time anywhere else."""
 
 from mev_dagster.telemetry.clock import Clock
-
-NS_PER_MS = 1_000_000
-NS_PER_SECOND = 1_000_000_000
+from mev_dagster.units import NS_PER_MS, NS_PER_SECOND
 
 
 def submission_deadline_ns(clock: Clock, *, bound_ms: int, slot_end_s: int | None = None) -> int:

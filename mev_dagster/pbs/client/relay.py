@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind
 
 from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, RelayRefused
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.client.answers import AnswerClass, classify, message_of
 from mev_dagster.pbs.client.breaker import CircuitBreaker
@@ -20,6 +21,7 @@ from mev_dagster.pbs.schema import SIGNED_VALIDATOR_REGISTRATION
 from mev_dagster.pbs.types import SubmitBlockRequest
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.tracing import Tracing, headers_of, span_id_of, trace_id_of
+from mev_dagster.units import NS_PER_SECOND
 
 SUBMIT_PATH = "/relay/v1/builder/blocks"
 VALIDATORS_PATH = "/relay/v1/builder/validators"
@@ -95,7 +97,7 @@ class RelayClient(RelayTransport):
             wait = self._policy.wait_s(attempt.outcome, attempt.number, self._rng, retry_after)
             if wait is None:
                 return SubmissionEnd(attempt.outcome.value)
-            if self.clock.mono_ns() + round(wait * 1e9) >= sending.deadline_ns:
+            if self.clock.mono_ns() + round(wait * NS_PER_SECOND) >= sending.deadline_ns:
                 return SubmissionEnd.DEADLINE
             waited = wait
             await self.clock.sleep(wait)
@@ -119,7 +121,7 @@ class RelayClient(RelayTransport):
         """Return how long one request may take: never past the deadline, and less for a mere probe."""
         endpoint = self.endpoint
         limit_s = endpoint.probe_timeout_s if self._breaker.is_open else endpoint.total_timeout_s
-        return min(limit_s, (deadline_ns - self.clock.mono_ns()) / 1e9)
+        return min(limit_s, (deadline_ns - self.clock.mono_ns()) / NS_PER_SECOND)
 
     async def _attempt(self, sending: _Sending, number: int, waited: float) -> tuple[Attempt, float | None]:
         endpoint, body = self.endpoint, sending.body
@@ -133,6 +135,7 @@ class RelayClient(RelayTransport):
             gzip=endpoint.gzip,
             bytes=len(body),
             slot=sending.submission.message.slot,
+            block_hash=to_hex(sending.submission.message.block_hash),
         ) as span:
             sent_wall, sent = self.clock.wall_ns(), self.clock.mono_ns()
             status, outcome, message, retry_after = await self._sent(sending, headers_of(span))
@@ -183,11 +186,11 @@ class RelayClient(RelayTransport):
     async def is_listed(self, submission: SubmitBlockRequest, *, timeout_s: float | None = None) -> bool:
         """Ask the data API whether the relay verified this very bid."""
         trace = submission.message
-        block_hash = "0x" + trace.block_hash.hex()
+        block_hash = to_hex(trace.block_hash)
         rows = await self.get_json(RECEIVED_PATH, timeout_s=timeout_s, block_hash=block_hash)
         wanted = {
             "block_hash": block_hash,
-            "builder_pubkey": "0x" + trace.builder_pubkey.hex(),
+            "builder_pubkey": to_hex(trace.builder_pubkey),
             "value": str(trace.value),
         }
         return isinstance(rows, list) and any(
@@ -212,7 +215,7 @@ class RelayClient(RelayTransport):
 
     async def receipts(self, block_hash: bytes) -> list[dict[str, Any]]:
         """Return what the sandbox decoded, checked and answered for a block."""
-        found = await self.get_json(RECEIPTS_PATH, block_hash="0x" + block_hash.hex())
+        found = await self.get_json(RECEIPTS_PATH, block_hash=to_hex(block_hash))
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
             raise NodeAnswerError(f"{self.base}{RECEIPTS_PATH}: expected an array of objects")
         return found

@@ -11,8 +11,9 @@ from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, Re
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.client.answers import message_of
 from mev_dagster.pbs.client.guard import check_relay_url, guarded_session
+from mev_dagster.units import MIB
 
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_ANSWER_BYTES = 4 * MIB
 MAX_MESSAGE_CHARACTERS = 500
 
 
