@@ -222,7 +222,7 @@ async def submit(
             parent=block.root,
             deadline_ns=submission_deadline_ns(
                 client.clock,
-                bound_ms=settings().relay_deadline_ms,
+                bound_ms=settings().relay.deadline_ms,
                 slot_end_s=slot_end_s(template.context) if block.follows_a_node else None,
             ),
             superseded=lambda: block.fence.lost,

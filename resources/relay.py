@@ -15,6 +15,6 @@ class RelayResource(dg.ConfigurableResource):
     def client(self, tracing: Tracing) -> RelayClient:
         """Return a client; use it as an async context manager."""
         config = settings()
-        url = config.relay_url or f"http://{config.host}:{config.relay_port}"
+        url = config.submission_relays[0].url
         breaker = CircuitBreaker(FileMemory(config.home / "relays", url))
         return RelayClient(RelayEndpoint(url), tracing=tracing, breaker=breaker)

@@ -84,7 +84,7 @@ def sandbox(
 
     config = settings()
     source = capture or (None if rpc else config.capture)
-    bound = bind(host or config.host, config.relay_port if port is None else port)
+    bound = bind(host or config.host, config.relay.port if port is None else port)
     opened = open_relay(
         SandboxOptions(
             capture=source,
@@ -132,12 +132,12 @@ def submit(
         raise InputError(f"--encoding: expected ssz or json, found {encoding}")
     config = settings()
     endpoint = RelayEndpoint(
-        url or config.relay_url or f"http://{config.host}:{config.relay_port}",
+        url or config.submission_relays[0].url,
         json=encoding == "json",
         gzip=gzip,
         cancellations=cancellations,
     )
-    bound_ms = config.relay_deadline_ms if deadline_ms is None else deadline_ms
+    bound_ms = config.relay.deadline_ms if deadline_ms is None else deadline_ms
     if file is not None and capture is None and block is None:
         outcome = asyncio.run(_submit_file(file, endpoint, bound_ms))
     elif file is None and capture is not None and block is not None:

@@ -65,7 +65,7 @@ def _relay(stage: Stage) -> Iterator[str]:
     """Serve a sandbox relay that judges on the capture, on a loopback port, for a while."""
     traces = stage.traces_dir / RELAY_TRACES
     relay = open_relay(SandboxOptions(capture=stage.capture.path, seed=stage.seed, traces=traces))
-    bound = bind(stage.settings.host, stage.settings.relay_port)
+    bound = bind(stage.settings.host, stage.settings.relay.port)
     server = server_for(relay)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="sandbox relay")
     thread.start()
@@ -92,7 +92,7 @@ async def _run_all(stage: Stage, keys: Keyring, url: str) -> None:
                     engine=stage.engine,
                     keys=keys,
                     tracing=tracing,
-                    deadline_ms=stage.settings.relay_deadline_ms,
+                    deadline_ms=stage.settings.relay.deadline_ms,
                     superseded=lambda: False,
                 )
     finally:
@@ -104,7 +104,7 @@ async def _forge(stage: Stage, run: DryRun, keys: Keyring, url: str) -> Submissi
     honest = submission_of(run.template, keys)
     forged = replace(honest, message=replace(honest.message, value=honest.message.value + 1))
     async with RelayClient(RelayEndpoint(url)) as client:
-        deadline_ns = submission_deadline_ns(client.clock, bound_ms=stage.settings.relay_deadline_ms)
+        deadline_ns = submission_deadline_ns(client.clock, bound_ms=stage.settings.relay.deadline_ms)
         return await client.submit(forged, deadline_ns=deadline_ns, superseded=lambda: False)
 
 
