@@ -11,9 +11,8 @@ from assets.tables import preview
 from mev_dagster.evm.analytics import analyze
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.search.rows import ALONE, simulation_columns
+from mev_dagster.units import GWEI, NS_PER_SECOND
 from resources.block_search import BlockSearch
-
-NS_PER_SECOND = 1_000_000_000
 
 
 @block_asset(
@@ -34,7 +33,7 @@ def tx_features(block: BlockSearch) -> dg.MaterializeResult:
             "with_nonce_gap": sum((row.nonce_gap or 0) > 0 for row in features),
             "tips": bars(
                 "priority fee, best first (gwei)",
-                sorted(((row.priority_fee_wei or 0) / 1e9 for row in features), reverse=True),
+                sorted(((row.priority_fee_wei or 0) / GWEI for row in features), reverse=True),
             ),
             "methods": preview(
                 ({"method": name, "count": count} for name, count in sorted(methods.items())),

@@ -16,8 +16,7 @@ from mev_dagster.search.rows import (
     simulation_columns,
 )
 from mev_dagster.search.run import SearchResult, search_block
-
-NS_PER_SECOND = 10**9
+from mev_dagster.units import NS_PER_SECOND
 
 
 def search(stage: Stage) -> StepOutcome:
