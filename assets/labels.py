@@ -61,9 +61,7 @@ def mev_labels(block: BlockSearch) -> dg.MaterializeResult:
         metadata={
             "dagster/row_count": len(rows),
             "swaps": len(labels.swaps),
-            "arbitrages": len(labels.arbitrages),
-            "sandwiches": len(labels.sandwiches),
-            "liquidations": len(labels.liquidations),
+            **labels.counts(),
             **links(block, traced=False),
             "net": bars("net of each label (ETH)", [ether(row["net_wei"] or 0) for row in rows]),
             "labels": preview(rows, ("kind", "tx_hashes", "net_wei")),

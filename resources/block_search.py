@@ -175,7 +175,7 @@ class BlockSearch:
     @cached_property
     def proposed(self) -> SearchResult:
         """The candidates, executed and ranked by the engine in use."""
-        return propose(self.prepared, budget=settings().search_budget)
+        return propose(self.prepared, budget=settings().search.budget)
 
     @cached_property
     def rechecked(self) -> RecheckedSearch:

@@ -13,6 +13,4 @@ class RelayResource(dg.ConfigurableResource):
     def client(self, tracing: Tracing) -> RelayClient:
         """Return a client; use it as an async context manager."""
         config = settings()
-        return RelayClient(
-            RelayEndpoint(config.relay_url or f"http://{config.host}:{config.relay_port}"), tracing=tracing
-        )
+        return RelayClient(RelayEndpoint(config.submission_relays[0].url), tracing=tracing)

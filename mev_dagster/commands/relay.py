@@ -83,7 +83,7 @@ def sandbox(
 
     config = settings()
     source = capture or (None if rpc else config.capture)
-    bound = bind(host or config.host, config.relay_port if port is None else port)
+    bound = bind(host or config.host, config.relay.port if port is None else port)
     opened = open_relay(
         SandboxOptions(
             capture=source,
@@ -128,7 +128,7 @@ def submit(
         raise InputError(f"--encoding: expected ssz or json, found {encoding}")
     config = settings()
     endpoint = RelayEndpoint(
-        url or config.relay_url or f"http://{config.host}:{config.relay_port}",
+        url or config.submission_relays[0].url,
         json=encoding == "json",
         gzip=gzip,
         cancellations=cancellations,

@@ -118,7 +118,7 @@ def connect(
     settings: Settings, *, in_process: bool, clock: Callable[[], float] = time.monotonic
 ) -> tuple[Client, Callable[[], None] | None]:
     """Return a clickhouse-connect client for these settings, and what to call after closing it."""
-    if settings.store_url is not None:
+    if settings.store.url is not None:
         return connect_server(settings), None
     deadline = clock() + REVIVAL_SECONDS
     lock = EngineLock(settings)
@@ -151,15 +151,15 @@ def connect(
 
 def connect_server(settings: Settings) -> Client:
     """Connect to the ClickHouse server of `store_url`."""
-    parts = urlsplit(settings.store_url or "")
+    parts = urlsplit(settings.store.url or "")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"MEV_STORE_URL: expected http(s)://host[:port], found {settings.store_url!r}")
+        raise InputError(f"MEV_STORE_URL: expected http(s)://host[:port], found {settings.store.url!r}")
     return _http_client(
         parts.scheme,
         parts.hostname,
         parts.port or (8443 if parts.scheme == "https" else 8123),
-        parts.username or settings.store_user,
-        parts.password or settings.store_password,
+        parts.username or settings.store.user,
+        parts.password or settings.store.password.get_secret_value(),
     )
 
 
