@@ -94,12 +94,6 @@ def context_for(block: Block, chain_id: int) -> BlockContext:
     return context_of(block, schedule_for(chain_id), clock_for(chain_id).slot_at(block.header.timestamp))
 
 
-def slot_end_s(context: BlockContext) -> int | None:
-    """Return when a context's slot ends, in Unix seconds; None on a devnet, whose blocks keep no beat."""
-    clock = clock_for(context.schedule.chain_id)
-    return clock.start_of(context.slot + 1) if clock.genesis_time else None
-
-
 async def duty_for(
     client: RelayClient, inputs: SearchInputs, context: BlockContext, block: Block
 ) -> SlotDuty:

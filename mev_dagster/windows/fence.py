@@ -46,15 +46,6 @@ class BlockFence:
         finally:
             os.close(descriptor)
 
-    @property
-    def lost(self) -> bool:
-        """Whether the log has reverted the block by now."""
-        try:
-            self.check()
-        except Superseded:
-            return True
-        return False
-
     def check(self) -> None:
         """Read on in the log; raise `Superseded` when it has reverted the block since."""
         for event in (one for batch in self._cursor.batches() for one in of_chain(batch).events()):

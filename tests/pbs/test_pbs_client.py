@@ -17,7 +17,6 @@ from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable, Rel
 from mev_dagster.pbs.client import guard
 from mev_dagster.pbs.client.answers import AnswerClass
 from mev_dagster.pbs.client.breaker import CircuitBreaker
-from mev_dagster.pbs.client.deadline import submission_deadline_ns
 from mev_dagster.pbs.client.policy import RetryPolicy
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionEnd
@@ -268,15 +267,6 @@ async def test_a_probe_of_a_relay_that_was_given_up_is_short(submission):
     assert report.ended is SubmissionEnd.CIRCUIT_OPEN
     assert len(report.attempts) == 1
     assert report.attempts[0].latency_ns < 2_000_000_000
-
-
-def test_a_live_submission_ends_with_its_slot():
-    clock = VirtualClock(100 * 10**9)
-    ends = [
-        submission_deadline_ns(clock, bound_ms=5_000, slot_end_s=end) - clock.mono_ns()
-        for end in (None, 103, 300, 90)
-    ]
-    assert ends == [5 * 10**9, 3 * 10**9, 5 * 10**9, 0]
 
 
 async def test_a_deadline_that_has_passed_sends_nothing(submission):
