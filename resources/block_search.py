@@ -76,6 +76,7 @@ class BlockSearchResource(dg.ConfigurableResource):
             judge_of(config),
             config.home,
             keys_for(source),
+            config.relay.deadline_ms,
             tracing=Tracing("builder", [JsonLinesExporter(config.home / "traces" / "builder.jsonl")]),
             budget=config.search.budget,
             expected_hash=from_hex(expected) if expected else None,
