@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from fault_injecting import FaultInjectingEngine
 
 from mev_dagster.blockrun.over_log import decide_log
 from mev_dagster.captures.format import open_capture
@@ -14,6 +15,7 @@ from mev_dagster.evm.recheck import Recheck
 from mev_dagster.ingest.backfill import backfill
 from mev_dagster.replay.decisions import TABLES_OF_A_RUN, run_columns
 from mev_dagster.replay.report import Deciding, replay_log
+from mev_dagster.search.recheck import PARITY_MISMATCH
 
 WINDOWS = 4
 BUDGET = 8
@@ -122,3 +124,27 @@ def test_without_a_store_the_decisions_are_only_digested(events, capture, tmp_pa
     first, second = (replayed(reader, None, capture) for _ in range(2))
     assert first.rank_digest == second.rank_digest
     assert (first.parity, first.blocks_decided, first.ok) == (None, WINDOWS, True)
+
+
+def test_a_replay_runs_what_it_finds_again_on_the_reference(events, capture, tmp_path):
+    """A wrong engine's finds are dropped in a replay as they are in the run it repeats."""
+    blocks = decided(written(tmp_path / "log", events), capture, FaultInjectingEngine())
+    dropped = [c for b in blocks for c in b.decision.result.candidates if c.reason == PARITY_MISMATCH]
+    assert sum(block.decision.mismatches for block in blocks) > 0
+    assert dropped
+    assert not any(candidate.verified for candidate in dropped)
+
+
+def test_what_building_disproved_live_is_disproved_in_the_replay_too(live, store, capture):
+    wrong = FaultInjectingEngine()
+    first, later = next(
+        (block, bundles[-1].opportunity_id)
+        for block in decided(live, capture, wrong)
+        if (bundles := [c for c in block.decision.result.candidates if c.verified and len(c.txs) > 1])
+    )
+    before = first.decision.result.rank_digest
+    assert not first.decision.candidates.hold([later])
+    number = first.head.number
+    store.replace("opportunities", {"block_number": number}, run_columns(first, "opportunities"))
+    again = next(b for b in decided(live, capture, wrong, store) if b.head.number == number)
+    assert again.decision.result.rank_digest == first.decision.result.rank_digest != before
