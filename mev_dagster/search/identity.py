@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mev_dagster.chain.transactions import Transaction
@@ -32,7 +33,5 @@ def opportunity_id(plan: Plan, env: BlockEnv) -> bytes:
     ).digest()
 
 
-def _item(item: Item) -> dict[str, str]:
-    if isinstance(item, Transaction):
-        return {"tx": "0x" + item.hash.hex()}
-    return {"call": "0x" + item.calldata.hex()}
+def _item(item: Item) -> Mapping[str, str]:
+    return {"tx": "0x" + item.hash.hex()} if isinstance(item, Transaction) else item.identity
