@@ -6,7 +6,9 @@ from assets.per_block import RunOrder, block_asset
 from assets.plots import bars, histogram
 from assets.tables import preview
 from mev_dagster.errors import InputError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.store.client import Store
+from mev_dagster.units import NS_PER_MS
 from mev_dagster.windows.coverage import coverage_columns, measure
 from resources.block_search import BlockSearch
 
@@ -58,8 +60,8 @@ def ingest_windows(block: BlockSearch) -> dg.MaterializeResult:
             "rejects": window["rejects"],
             "gaps": window["gaps"],
             "rows_rewritten": rewritten,
-            "window_ms": (window["closed_at"] - window["opened_at"]) // 1_000_000,
-            "block_hash": "0x" + window["block_hash"].hex(),
+            "window_ms": (window["closed_at"] - window["opened_at"]) // NS_PER_MS,
+            "block_hash": to_hex(window["block_hash"]),
             "arrival_times": "synthetic" if window["synthetic"] else "observed",
             "arrivals": bars(
                 "sightings over the window",

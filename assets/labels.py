@@ -13,10 +13,10 @@ from mev_dagster.backtest.score import Backtest, score_block
 from mev_dagster.labels.label import BlockLabels, label_block
 from mev_dagster.labels.landed import landed_block, wrapped_ether_in
 from mev_dagster.labels.rows import mev_label_columns
+from mev_dagster.units import NS_PER_SECOND
 from resources.block_search import BlockSearch
 
 OWNERS = ["team:research"]
-NS_PER_SECOND = 1_000_000_000
 
 landed_blocks = dg.AssetSpec(
     "landed_blocks",

@@ -6,9 +6,8 @@ import dagster as dg
 
 from mev_dagster.reports.links import block_url, trace_url
 from mev_dagster.settings import settings
+from mev_dagster.units import NS_PER_SECOND
 from resources.block_search import BlockSearch
-
-NS_PER_SECOND = 1_000_000_000
 
 
 def links(block: BlockSearch, *, traced: bool = True) -> dict[str, Any]:

@@ -20,12 +20,12 @@ from mev_dagster.reports.links import reports_dir
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.retention import prune
+from mev_dagster.units import NS_PER_DAY
 from resources.runtime.instance_remains import sweep_backfills, sweep_checks, sweep_ticks
 from resources.runtime.instance_retention import delete_keys, delete_runs, expired_keys, old_runs
 from resources.store import StoreResource
 
 OWNERS = ["team:operations"]
-NS_PER_DAY = 86_400 * 1_000_000_000
 
 
 class RetentionConfig(dg.Config):

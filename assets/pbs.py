@@ -11,12 +11,14 @@ from assets.plots import bars
 from assets.search import agreement, opportunities, store_candidates
 from assets.tables import ether, preview
 from mev_dagster.errors import UnsupportedFork
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.client.relay import SlotDuty, SubmissionReport
 from mev_dagster.pbs.dry_run import context_for, duty_for, template_for
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.reward import Reward, reward_of, tips_of
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate, submission_of
+from mev_dagster.units import NS_PER_MS
 from resources.block_search import BlockSearch
 from resources.relay import RelayResource
 
@@ -85,7 +87,7 @@ def block_templates(block: BlockSearch, relay: RelayResource) -> dg.MaterializeR
             "orders_dropped": len(template.dropped),
             "gas_used": header.gas_used,
             "gas_full": header.gas_used / header.gas_limit,
-            "block_hash": "0x" + template.sealed.block.hash.hex(),
+            "block_hash": to_hex(template.sealed.block.hash),
             **links(block),
             "state_root_known": template.sealed.state_root_known,
             "gas_by_order": bars(
@@ -160,10 +162,10 @@ def relay_submissions(block: BlockSearch, relay: RelayResource) -> dg.Materializ
             "ended": report.ended,
             "bid_eth": ether(template.bid_wei),
             "http_status": last.status if last else 0,
-            "latency_ms": last.latency_ns // 1_000_000 if last else 0,
+            "latency_ms": last.latency_ns // NS_PER_MS if last else 0,
             **links(block),
             "attempts_ms": bars(
-                "latency by attempt (ms)", [attempt.latency_ns / 1e6 for attempt in report.attempts]
+                "latency by attempt (ms)", [attempt.latency_ns / NS_PER_MS for attempt in report.attempts]
             ),
             "relay_checks": preview(checks, ("name", "ok", "message")),
         },

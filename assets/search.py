@@ -12,6 +12,7 @@ from assets.per_block import RunOrder, block_asset
 from assets.plots import bars
 from assets.simulation import simulations
 from assets.tables import ether, preview
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.rank import to_json
 from mev_dagster.search.recheck import RecheckedSearch
 from mev_dagster.search.rows import (
@@ -22,6 +23,7 @@ from mev_dagster.search.rows import (
     simulation_columns,
 )
 from mev_dagster.store.sql import Not
+from mev_dagster.units import NS_PER_MS, NS_PER_SECOND
 from resources.block_search import BlockSearch
 
 LIVE_TIMING_SQL = (package_files.files("assets") / "live_timing.sql").read_text()
@@ -75,7 +77,7 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
         {"block_number": number},
         {
             "block_hash": [block.block.hash],
-            "block_time": [result.env.timestamp * 1_000_000_000],
+            "block_time": [result.env.timestamp * NS_PER_SECOND],
             "seen_at": [seen_ns],
             "finished_at": [finished_ns],
             "engine": [result.engine],
@@ -102,9 +104,9 @@ def opportunities(block: BlockSearch) -> dg.MaterializeResult:
             "pruned": result.pruned,
             "rechecked": checked.checked,
             "recheck_ms": block.recheck_ms,
-            "lag_ms": (finished_ns - seen_ns) // 1_000_000,
+            "lag_ms": (finished_ns - seen_ns) // NS_PER_MS,
             **links(block),
-            "rank_digest": "0x" + result.rank_digest.hex(),
+            "rank_digest": to_hex(result.rank_digest),
             "profits": bars(
                 "profit after gas by rank (ETH); unverified in orange",
                 [ether(c.simulated_profit_wei or c.expected_profit_wei) for c in result.candidates],

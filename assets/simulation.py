@@ -11,9 +11,8 @@ from assets.tables import preview
 from mev_dagster.evm.analytics import analyze
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.search.rows import ALONE, simulation_columns
+from mev_dagster.units import GWEI, NS_PER_SECOND
 from resources.block_search import BlockSearch
-
-NS_PER_SECOND = 1_000_000_000
 
 
 @block_asset(
@@ -25,7 +24,7 @@ def tx_features(block: BlockSearch) -> dg.MaterializeResult:
     env = block.inputs.env
     columns = tx_feature_columns(env.number, env.timestamp * NS_PER_SECOND, features)
     block.replace("tx_features", {"block_number": env.number}, columns)
-    methods = Counter(row.call.function.name for row in features if row.call is not None)
+    methods = Counter(row.call.method for row in features if row.call is not None)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(features),
@@ -34,7 +33,7 @@ def tx_features(block: BlockSearch) -> dg.MaterializeResult:
             "with_nonce_gap": sum((row.nonce_gap or 0) > 0 for row in features),
             "tips": bars(
                 "priority fee, best first (gwei)",
-                sorted(((row.priority_fee_wei or 0) / 1e9 for row in features), reverse=True),
+                sorted(((row.priority_fee_wei or 0) / GWEI for row in features), reverse=True),
             ),
             "methods": preview(
                 ({"method": name, "count": count} for name, count in sorted(methods.items())),
@@ -73,7 +72,7 @@ def simulations(block: BlockSearch) -> dg.MaterializeResult:
         metadata={
             "dagster/row_count": len(prepared.runs),
             "gas_used": sum(run.result.gas_used for run in prepared.runs),
-            "pairs_known": len(prepared.discovery.pairs),
+            "pairs_known": len(prepared.discovery.pools),
             "pairs_moved": len({pair for run in prepared.runs for pair in run.moved}),
             **{f"status_{status}": count for status, count in sorted(outcomes.items())},
             "engine": prepared.engine,

@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mev_dagster.units import MIB
+
 
 class Settings(BaseSettings):
     """Everything a process may be told from outside; each field names its unit."""
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
     ingest_queue_events: int = Field(
         65_536, description="bound of the ingest queue; more is dropped and counted"
     )
-    segment_bytes: int = Field(64 * 1024 * 1024, description="an event-log segment is sealed past this size")
+    segment_bytes: int = Field(64 * MIB, description="an event-log segment is sealed past this size")
     segment_seconds: int = Field(3600, description="an event-log segment is sealed past this age")
     fsync_interval_ms: int = Field(10, description="group-commit interval of the event log")
 

@@ -37,6 +37,7 @@ from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.tx import TxFeatures, features_of
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.from_log import log_inputs
@@ -46,6 +47,7 @@ from mev_dagster.search.run import Prepared, SearchResult, prepare, propose
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing, trace_id_of
+from mev_dagster.units import NS_PER_MS
 from mev_dagster.windows.fence import BlockFence, superseded
 from mev_dagster.windows.log_windows import WindowSpan, find_window, log_identity
 from mev_dagster.windows.rows import Rows, window_rows
@@ -82,7 +84,7 @@ class BlockSearch:
     def span(self) -> WindowSpan:
         """Where the block's window lies in the log; `Superseded` when the run's tag names another block."""
         tagged = self.tags.get(BLOCK_HASH_TAG)
-        expected = bytes.fromhex(tagged.removeprefix("0x")) if tagged else None
+        expected = from_hex(tagged) if tagged else None
         try:
             found = find_window(self.reader, self.number)
         except Superseded:
@@ -182,7 +184,7 @@ class BlockSearch:
         started_ns = time.perf_counter_ns()
         found.check_sample()
         found.check_best()
-        self.recheck_ms = (time.perf_counter_ns() - started_ns) / 1e6
+        self.recheck_ms = (time.perf_counter_ns() - started_ns) / NS_PER_MS
         return found
 
     @property
@@ -207,7 +209,7 @@ class BlockSearch:
     def root(self) -> Span:
         """The span above everything done for this block; its trace id follows the decision to the relay."""
         with self.tracing.span(
-            "block", number=self.number, block_hash="0x" + self.span.block_hash.hex(), run_id=self.run_id
+            "block", number=self.number, block_hash=to_hex(self.span.block_hash), run_id=self.run_id
         ) as span:
             return span
 

@@ -23,6 +23,7 @@ from mev_dagster.errors import MevError, NodeAnswerError, NodeUnreachable
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import open_store
 from mev_dagster.store.tables import TABLES
+from mev_dagster.units import NS_PER_MS
 
 PORTS = ("store", "ingest", "webserver", "code_server", "relay")
 DAGSTER = ("code-server", "daemon", "run-worker", "webserver")
@@ -129,7 +130,7 @@ class Platform:
         return [
             Materialised(
                 int(one["partition"]),
-                int(one["timestamp"]) * 1_000_000,
+                int(one["timestamp"]) * NS_PER_MS,
                 {
                     entry["label"]: float(entry.get("intValue", entry.get("floatValue")) or 0)
                     for entry in one["metadataEntries"]

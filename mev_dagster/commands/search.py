@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mev_dagster.hexadecimal import to_hex
+
 app = typer.Typer(add_completion=False)
 
 
@@ -59,6 +61,6 @@ def search(
     found = sum(len(result.candidates) for result in results)
     note = "; arrival times are synthetic" if synthetic else ""
     output.out.print(
-        f"{len(results)} blocks: {found} candidates, {verified} verified; rank 0x{digest.hex()}{note}",
+        f"{len(results)} blocks: {found} candidates, {verified} verified; rank {to_hex(digest)}{note}",
         soft_wrap=True,
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mev_dagster.dex.abi import WORD, encode_words, selector, word
 from mev_dagster.dex.venue import Payment, PoolCall
 from mev_dagster.errors import Unquotable
+from mev_dagster.hexadecimal import to_hex
 
 EXECUTE = selector("execute((address,address,uint256,uint256,uint256,address)[],address,uint256,uint256)")
 PAIR_SWAP = selector("swap(uint256,uint256,address,bytes)")
@@ -45,6 +46,6 @@ def step_of(call: PoolCall, token_in: bytes, paid_here: int, recipient: bytes) -
     Raises `Unquotable` for a pool that is called in another way than the executor calls.
     """
     if call.payment is not Payment.FIRST or call.data[:4] != PAIR_SWAP:
-        raise Unquotable(f"the executor cannot call 0x{call.to.hex()} with 0x{call.data[:4].hex()}")
+        raise Unquotable(f"the executor cannot call {to_hex(call.to)} with {to_hex(call.data[:4])}")
     arguments = call.data[4:]
     return SwapStep(call.to, token_in, paid_here, word(arguments, 0), word(arguments, 1), recipient)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from mev_dagster import plugins
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.constant_product import Hop
-from mev_dagster.dex.venue import Pool, PoolCall, Trade, Venue
+from mev_dagster.dex.venue import Pool, PoolCall, PoolState, Trade, Venue
 from mev_dagster.errors import DecodeError, MissingState, PluginFailed, Unquotable
 from mev_dagster.plugins import Plugin
 
@@ -45,8 +45,37 @@ class GuardedPool(Pool):
     def __init__(self, plugin: Plugin[Venue], pool: Pool) -> None:
         self._plugin = plugin
         self._pool = pool
-        self.address, self.family, self.tokens = pool.address, pool.family, tuple(pool.tokens)
-        self.slots, self.fee_ppm, self.at = pool.slots, pool.fee_ppm, pool.at
+        self._said = (pool.address, pool.family, tuple(pool.tokens), pool.slots, pool.fee_ppm, pool.at)
+
+    @property
+    def address(self) -> bytes:
+        """Return its address."""
+        return self._said[0]
+
+    @property
+    def family(self) -> str:
+        """Return whose pool it is."""
+        return self._said[1]
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """Return what it trades."""
+        return self._said[2]
+
+    @property
+    def slots(self) -> tuple[tuple[bytes, int], ...]:
+        """Return what its quotes hang on."""
+        return self._said[3]
+
+    @property
+    def fee_ppm(self) -> int:
+        """Return what it keeps of an input."""
+        return self._said[4]
+
+    @property
+    def at(self) -> PoolState:
+        """Return its state as rows keep it."""
+        return self._said[5]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, GuardedPool) and self._pool == other._pool

@@ -15,6 +15,7 @@ from mev_dagster.dex.venue import ChainAt, Pool, SwapIntent, Venue
 from mev_dagster.dex.venue_events import VenueEvent
 from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import MissingState, PluginFailed, Unquotable
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.plugins import Plugin
 
 Decoder = Callable[[Log], VenueEvent]
@@ -39,9 +40,7 @@ class Venues:
         """Return the slots worth fetching of an account that may be a pool."""
         return tuple(sorted({slot for plugin in self.all for slot in plugin.hook.slots}))
 
-    def whose(
-        self, code_hash: bytes, code: Callable[[], bytes]
-    ) -> tuple[Plugin[Venue], str] | None:
+    def whose(self, code_hash: bytes, code: Callable[[], bytes]) -> tuple[Plugin[Venue], str] | None:
         """Return the venue whose pools have this code, and their family."""
         for plugin in self.all:
             try:
@@ -138,5 +137,5 @@ def read_again(chain: ChainAt, pool: Pool) -> Pool:
     except (MissingState, PluginFailed) as reason:
         raise Unquotable(str(reason)) from reason
     if again is None:
-        raise Unquotable(f"{pool.family} pool 0x{pool.address.hex()} is none any more")
+        raise Unquotable(f"{pool.family} pool {to_hex(pool.address)} is none any more")
     return again

@@ -1,21 +1,22 @@
 """What a venue and a pool are: everything a new one has to say, on one screen.
 
-A venue is a folder under `venues/` and a line in `mev_dagster/plugins.py` (another package: an entry point of
-the group `mev_dagster.venues`). It overrides what it has: one that is only labelled needs `events`, one that is
-traded `family`, `read` and a `Pool` with an exact `quote`.
+A venue is a folder under `venues/` and a line in `mev_dagster/plugins.py` (in another package: an entry
+point of the group `mev_dagster.venues`). It overrides what it has: one that is only labelled needs `events`,
+one that is traded `family`, `read` and a `Pool` with an exact `quote`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.constant_product import Hop
 from mev_dagster.dex.venue_events import VenueEvent
 from mev_dagster.errors import Unquotable
 from mev_dagster.evm.types import StateSource
+from mev_dagster.hexadecimal import to_hex
 
 
 class ChainAt(Protocol):
@@ -70,24 +71,35 @@ class PoolState(NamedTuple):
 class Pool(ABC):
     """One pool at one moment; it never changes, `after` gives the next moment.
 
-    `family` names whose fork it is ("sushiswap"), `tokens` what it trades, `slots` the storage its quotes
-    hang on, `fee_ppm` the share of an input it keeps where that is fixed.
+    It has an `address`, a `family` that names whose fork it is ("sushiswap"), and `tokens`. It may have
+    `slots`, the storage its quotes hang on, `fee_ppm`, what it keeps of an input, and `at`, its state as rows
+    keep it. Fields, attributes and properties will do.
     """
 
     __slots__ = ()
-    address: bytes
-    family: str
-    tokens: tuple[bytes, ...]
-    slots: tuple[tuple[bytes, int], ...] = ()
-    fee_ppm: int = 0
-    at: PoolState = PoolState()
+    if TYPE_CHECKING:  # read-only, so that a frozen dataclass may have them as fields
+
+        @property
+        def address(self) -> bytes: ...  # noqa: D102
+        @property
+        def family(self) -> str: ...  # noqa: D102
+        @property
+        def tokens(self) -> tuple[bytes, ...]: ...  # noqa: D102
+        @property
+        def slots(self) -> tuple[tuple[bytes, int], ...]: ...  # noqa: D102
+        @property
+        def fee_ppm(self) -> int: ...  # noqa: D102
+        @property
+        def at(self) -> PoolState: ...  # noqa: D102
+    else:
+        slots, fee_ppm, at = (), 0, PoolState()
 
     @abstractmethod
     def quote(self, token_in: bytes, token_out: bytes, amount_in: int) -> int:
         """Return exactly what the pool gives for `amount_in`; raises `Unquotable` where it cannot tell."""
 
     def constant_product(self, token_in: bytes, token_out: bytes) -> Hop | None:
-        """Return the reserves where the quote is the constant-product formula: sizes are then closed forms."""
+        """Return the reserves where the quote is the constant-product formula, so that sizes are closed."""
         return None
 
     def after(self, log: Log) -> "Pool | None":
@@ -96,7 +108,7 @@ class Pool(ABC):
 
     def call(self, trade: Trade) -> PoolCall:
         """Return the call that makes a trade; raises `Unquotable` where there is none that we could make."""
-        raise Unquotable(f"{self.family} pool 0x{self.address.hex()} is quoted and not called")
+        raise Unquotable(f"{self.family} pool {to_hex(self.address)} is quoted and not called")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.canonical_chain import CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions
@@ -327,7 +328,7 @@ class IngestDaemon:
         for offset, event in enumerate(events, start=durable + 1 - len(events)):
             if isinstance(event, BlockSeen):
                 if event.lane is not Lane.CAPTURE:
-                    self.metrics.block_lag.labels("logged").observe((now_ns - event.wall_ns) / 1e9)
+                    self.metrics.block_lag.labels("logged").observe((now_ns - event.wall_ns) / NS_PER_SECOND)
                 await self._heads.announce(Head(event.number, event.block_hash, offset))
                 self._feed_now.set()
         if durable - self._feeder.stored_seq >= BATCH_EVENTS:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mev_dagster.labels.label import BlockLabels, LabelKind
+from mev_dagster.units import NS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ def mev_label_columns(labels: BlockLabels) -> Mapping[str, list[Any]]:
     paid = {landed.tx.hash: landed for landed in labels.block.txs}
     return {
         "block_number": [labels.block.number] * len(rows),
-        "block_time": [labels.block.timestamp * 1_000_000_000] * len(rows),
+        "block_time": [labels.block.timestamp * NS_PER_SECOND] * len(rows),
         "block_hash": [labels.block.hash] * len(rows),
         "kind": [str(row.kind) for row in rows],
         "position": list(_positions(rows)),

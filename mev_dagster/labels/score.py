@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mev_dagster.captures.importers import read_json
-from mev_dagster.dex.swaps import Protocol
 from mev_dagster.errors import InputError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.labels.label import BlockLabels
 
 SILVER_FILE = "blocks_prestate_labels.json.zst"
 KINDS = ("swaps", "arbitrages", "sandwiches", "liquidations")
-_COMPARED = frozenset(str(protocol) for protocol in Protocol)
+_COMPARED = frozenset({"uniswap_v2", "uniswap_v3"})
 
 Key: TypeAlias = tuple[str, ...]
 Json: TypeAlias = Mapping[str, Any]
@@ -91,7 +91,7 @@ def score(labelled: Iterable[BlockLabels], silver: Mapping[int, Json]) -> Score:
 
 def _compare(result: Score, labels: BlockLabels, kind: str, theirs: "_Silver") -> None:
     own, other = Counter(_ours(labels, kind)), Counter(theirs.comparable)
-    reverted = {_hexes(landed.tx.hash)[0] for landed in labels.block.txs if not landed.succeeded}
+    reverted = {_in_hex(landed.tx.hash)[0] for landed in labels.block.txs if not landed.succeeded}
     beyond = Counter({key: count for key, count in (own - other).items() if key not in theirs.beyond_us})
     both, missed = own & other, other - own
     result.silver[kind] += Agreement(both.total(), beyond.total(), missed.total())
@@ -110,12 +110,12 @@ def _compare(result: Score, labels: BlockLabels, kind: str, theirs: "_Silver") -
 
 def _ours(labels: BlockLabels, kind: str) -> list[Key]:
     if kind == "swaps":
-        return [_hexes(s.tx_hash, s.pool, s.token_in, s.token_out) for s in labels.swaps]
+        return [_in_hex(s.tx_hash, s.pool, s.token_in, s.token_out) for s in labels.swaps]
     if kind == "arbitrages":
-        return [_hexes(a.tx_hash) for a in labels.arbitrages]
+        return [_in_hex(a.tx_hash) for a in labels.arbitrages]
     if kind == "sandwiches":
-        return [_hexes(s.frontrun.tx_hash, s.backrun.tx_hash, s.frontrun.pool) for s in labels.sandwiches]
-    return [_hexes(one.tx_hash, one.borrower) for one in labels.liquidations]
+        return [_in_hex(s.frontrun.tx_hash, s.backrun.tx_hash, s.frontrun.pool) for s in labels.sandwiches]
+    return [_in_hex(one.tx_hash, one.borrower) for one in labels.liquidations]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,5 +165,5 @@ def _all_compared(swaps: Iterable[Json]) -> bool:
     return all(swap["protocol"] in _COMPARED for swap in swaps)
 
 
-def _hexes(*values: bytes) -> Key:
-    return tuple("0x" + value.hex() for value in values)
+def _in_hex(*values: bytes) -> Key:
+    return tuple(to_hex(value) for value in values)

@@ -7,6 +7,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, MissingState
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource, TxStatus
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import Keyring, PayoutKey
@@ -138,7 +139,7 @@ def _cost_of_payment(sealed: SealedBlock, proposer: Proposer, context: BlockCont
     """Return what the payment burned in the sealed block; raise when the recipient refused it there."""
     result = sealed.simulation.txs[-1]
     if result.status is not TxStatus.SUCCESS:
-        address = "0x" + proposer.fee_recipient.hex()
+        address = to_hex(proposer.fee_recipient)
         raise InputError(f"fee recipient {address} refused the payment: {result.status} {result.detail}")
     return result.gas_used * context.base_fee_per_gas_wei
 

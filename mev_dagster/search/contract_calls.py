@@ -11,6 +11,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import Unquotable
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession, TxStatus
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.start import start_block
 
 CALLER_KEY = keccak(b"mev_dagster TEST-ONLY caller of views")
@@ -39,7 +40,7 @@ class EngineChain:
         result = self._session.run((self._question(to, data),)).txs[0]
         if result.status is not TxStatus.SUCCESS:
             said = result.error or result.detail or result.status
-            raise Unquotable(f"0x{to.hex()} does not answer 0x{data[:4].hex()}: {said}")
+            raise Unquotable(f"{to_hex(to)} does not answer {to_hex(data[:4])}: {said}")
         return result.output
 
     @cached_property

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mev_dagster.captures.format import Capture
 from mev_dagster.captures.source import ChainSource
+from mev_dagster.dex.registry import venues
 from mev_dagster.errors import InputError
 from mev_dagster.events.types import Event
 from mev_dagster.evm.blocks import block_env
@@ -13,11 +14,9 @@ from mev_dagster.evm.state.rpc_rounds import load_by_rounds
 from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSource
 from mev_dagster.features.mempool import PendingSet, pending_before
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.inputs import SearchInputs, searcher_of
 from mev_dagster.search.searcher import find_deployed
-
-RESERVES_SLOT = 8
-TOKEN_SLOTS = (6, 7)
 
 
 def log_inputs(
@@ -37,7 +36,7 @@ def log_inputs(
     block = source.block(number)
     if block.hash != block_hash:
         raise InputError(
-            f"block {number} is 0x{block.hash.hex()} now; the log's window leads to 0x{block_hash.hex()}"
+            f"block {number} is {to_hex(block.hash)} now; the log's window leads to {to_hex(block_hash)}"
         )
     pending = pending_before(events, block_hash)
     env = block_env(block.header, source.chain_id)
@@ -47,7 +46,7 @@ def log_inputs(
     elif isinstance(state, Prestate):
         prestate = state
     else:
-        raise InputError(f"a {type(state).__name__} lists no accounts to look for pairs in")
+        raise InputError(f"a {type(state).__name__} lists no accounts to look for pools in")
     return SearchInputs(
         env=env,
         prestate=prestate,
@@ -80,5 +79,5 @@ def loaded(
     if engine.name == "revm":  # the reference takes longer to execute again than a near node to answer
         load_by_rounds(state, execute)
     execute(state)
-    state.prefetch([(pair, (*TOKEN_SLOTS, RESERVES_SLOT)) for pair in sorted(set(known_pairs))], codes=True)
+    state.prefetch([(pair, venues().slots) for pair in sorted(set(known_pairs))], codes=True)
     return replace(state.recorded(), fallback=state)

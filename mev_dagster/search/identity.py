@@ -7,6 +7,7 @@ from typing import Any
 
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.types import BlockEnv
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.plan import Item, Plan
 
 
@@ -25,7 +26,7 @@ def opportunity_id(plan: Plan, env: BlockEnv) -> bytes:
             {
                 "chain_id": env.chain_id,
                 "number": env.number,
-                "parent_hash": "0x" + env.parent_hash.hex(),
+                "parent_hash": to_hex(env.parent_hash),
                 "strategy": plan.strategy,
                 "items": [_item(item) for item in plan.items],
             }
@@ -34,4 +35,4 @@ def opportunity_id(plan: Plan, env: BlockEnv) -> bytes:
 
 
 def _item(item: Item) -> Mapping[str, str]:
-    return {"tx": "0x" + item.hash.hex()} if isinstance(item, Transaction) else item.identity
+    return {"tx": to_hex(item.hash)} if isinstance(item, Transaction) else item.identity

@@ -8,6 +8,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.executor import SwapStep, encode_execute, step_of
 from mev_dagster.dex.graph import Cycle
 from mev_dagster.dex.venue import Pool, Trade
+from mev_dagster.hexadecimal import to_hex
 
 GAS_OF_A_CALL = 60_000
 GAS_OF_A_STEP = 250_000
@@ -30,7 +31,7 @@ class OwnCall:
     @property
     def identity(self) -> Mapping[str, str]:
         """Return what the decision's id covers of it."""
-        said = {"to": "0x" + self.to.hex(), "call": "0x" + self.calldata.hex()}
+        said = {"to": to_hex(self.to), "call": to_hex(self.calldata)}
         return {**said, "value_wei": str(self.value_wei)} if self.value_wei else said
 
 
@@ -63,7 +64,7 @@ class SwapsCall:
     @property
     def identity(self) -> Mapping[str, str]:
         """Return what the decision's id covers: which executor of ours carries it out is no part of it."""
-        return {"call": "0x" + self.calldata.hex()}
+        return {"call": to_hex(self.calldata)}
 
 
 Call: TypeAlias = OwnCall | SwapsCall

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from test_assets_bad_input import digests
+from block_digests import digests
 
 from mev_dagster.blockrun.run_tags import BLOCK_TAG, CAPTURE_TAG, WINDOW_TAG
 from mev_dagster.captures.format import open_capture

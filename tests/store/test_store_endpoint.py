@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import ServerProcess
+from served_store import ServerProcess
 from store_rows import sightings
 
 from mev_dagster.errors import InputError, NodeUnreachable, PortInUse, StoreError

@@ -6,8 +6,7 @@ from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.labels.label import label_block
 from mev_dagster.labels.rows import mev_label_columns
 from mev_dagster.labels.sources import blocks_of_capture
-
-NS_PER_SECOND = 10**9
+from mev_dagster.units import NS_PER_SECOND
 
 
 def label(stage: Stage) -> StepOutcome:

@@ -16,8 +16,7 @@ from mev_dagster.search.rows import (
     simulation_columns,
 )
 from mev_dagster.search.run import SearchResult, search_block
-
-NS_PER_SECOND = 10**9
+from mev_dagster.units import NS_PER_SECOND
 
 
 def search(stage: Stage) -> StepOutcome:
@@ -37,7 +36,7 @@ def search(stage: Stage) -> StepOutcome:
         bool(verified),
         {
             "blocks": len(results),
-            "pools": len(next(iter(results)).discovery.pairs),
+            "pools": len(next(iter(results)).discovery.pools),
             "pending_executed": sum(len(result.runs) for result in results),
             "plans": sum(result.proposed for result in results),
             "below_gas": sum(result.pruned for result in results),

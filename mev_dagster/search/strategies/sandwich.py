@@ -49,9 +49,7 @@ class Sandwich:
     def matches(self, plan: Plan, landed: Landed) -> bool:
         """Say whether somebody sandwiched the same transaction, among others perhaps, in the same pools."""
         victims = {tx.hash for tx in plan.pending[-1:]}
-        return (
-            landed.kind == self.kind and victims <= landed.victims and set(plan.venues) == landed.pools
-        )
+        return landed.kind == self.kind and victims <= landed.victims and set(plan.venues) == landed.pools
 
     def _plan(
         self, run: PendingRun, pool: Pool, token: bytes, size: SandwichSize, view: BlockView

@@ -27,6 +27,7 @@ from mev_dagster.store.embedded.http_protocol import (
     streams,
 )
 from mev_dagster.store.sql import literal, quoted
+from mev_dagster.units import NS_PER_SECOND
 
 MAX_SESSIONS = 64
 
@@ -114,7 +115,7 @@ class Engine:
             read_bytes=result.storage_bytes_read(),
             written_rows=result.rows_written(),
             written_bytes=result.bytes_written(),
-            elapsed_ns=int(result.elapsed() * 1e9),
+            elapsed_ns=int(result.elapsed() * NS_PER_SECOND),
         )
 
     def insert(self, call: Call, head: InsertHead, spooled: Path) -> StatementResult:

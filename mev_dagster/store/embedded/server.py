@@ -51,6 +51,7 @@ from mev_dagster.store.endpoint import (
     connect_in_process,
     write_advertisement,
 )
+from mev_dagster.units import GIB, MIB
 
 _Result = TypeVar("_Result")
 _HEAD_BYTES = 64 * 1024
@@ -62,8 +63,8 @@ _DONE = object()
 class RequestLimits:
     """What one request, and all of them together, may ask of the server."""
 
-    statement_bytes: int = 16 * 1024 * 1024
-    insert_bytes: int = 2 * 1024 * 1024 * 1024
+    statement_bytes: int = 16 * MIB
+    insert_bytes: int = 2 * GIB
     header_bytes: int = 256 * 1024
     running: int = 8
     waiting: int = 256
@@ -185,7 +186,7 @@ class StoreServer:
 
     async def _write(self, path: Path, pieces: AsyncIterator[bytes], start: bytes) -> None:
         try:
-            with path.open("xb", buffering=1 << 20) as file:
+            with path.open("xb", buffering=MIB) as file:
                 file.write(start)
                 async for piece in pieces:
                     file.write(piece)

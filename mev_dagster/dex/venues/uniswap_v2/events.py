@@ -1,8 +1,10 @@
 """What pairs and their factory log."""
 
+from collections.abc import Callable, Mapping
+
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import address, topic, word
-from mev_dagster.dex.venue_events import LiquidityEvent, PoolCreated, ReservesEvent, SwapEvent
+from mev_dagster.dex.venue_events import LiquidityEvent, PoolCreated, ReservesEvent, SwapEvent, VenueEvent
 from mev_dagster.errors import DecodeError
 
 PROTOCOL = "uniswap_v2"
@@ -52,3 +54,12 @@ def decode_pair_created(log: Log) -> PoolCreated:
 def _check(log: Log, reason: str, first_topic: bytes, *, topics: int, size: int) -> None:
     if len(log.topics) != topics or log.topics[0] != first_topic or len(log.data) != size:
         raise DecodeError(reason, f"{len(log.topics)} topics, {len(log.data)} bytes")
+
+
+EVENTS: Mapping[bytes, Callable[[Log], VenueEvent]] = {
+    SWAP_TOPIC: decode_swap,
+    SYNC_TOPIC: decode_sync,
+    MINT_TOPIC: decode_mint,
+    BURN_TOPIC: decode_burn,
+    PAIR_CREATED_TOPIC: decode_pair_created,
+}

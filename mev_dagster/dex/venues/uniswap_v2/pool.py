@@ -10,6 +10,7 @@ from mev_dagster.dex.venue import Payment, Pool, PoolCall, PoolState, Trade
 from mev_dagster.dex.venues.uniswap_v2.events import PROTOCOL, SYNC_TOPIC, decode_sync
 from mev_dagster.errors import DecodeError
 from mev_dagster.evm.types import StateSource
+from mev_dagster.hexadecimal import to_hex
 
 _NO_CALLBACK = (128, 0)
 """The tail of `swap`'s arguments: the offset of `data`, and its length."""
@@ -77,7 +78,7 @@ class Pair(Pool):
             return Hop(self.reserve0, self.reserve1, self.fee)
         if token_in == self.token1:
             return Hop(self.reserve1, self.reserve0, self.fee)
-        raise ValueError(f"pair 0x{self.address.hex()} does not trade 0x{token_in.hex()}")
+        raise ValueError(f"pair {to_hex(self.address)} does not trade {to_hex(token_in)}")
 
     def after(self, log: Log) -> "Pair":
         """Return the pair behind one of its logs: every change of reserves is announced by a Sync."""

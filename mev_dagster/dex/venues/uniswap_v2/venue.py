@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from mev_dagster.dex.constant_product import STANDARD_FEE, Fee
 from mev_dagster.dex.venue import ChainAt, Venue
-from mev_dagster.dex.venues.uniswap_v2 import events
+from mev_dagster.dex.venues.uniswap_v2.events import EVENTS, PROTOCOL
 from mev_dagster.dex.venues.uniswap_v2.pool import (
     RESERVES_SLOT,
     TOKEN0_SLOT,
@@ -35,14 +35,8 @@ FEES: Mapping[str, Fee] = {"uniswap_v2": STANDARD_FEE, "sushiswap": STANDARD_FEE
 class UniswapV2(Venue):
     """Pairs that keep the product of their reserves."""
 
-    name = events.PROTOCOL
-    events = {
-        events.SWAP_TOPIC: events.decode_swap,
-        events.SYNC_TOPIC: events.decode_sync,
-        events.MINT_TOPIC: events.decode_mint,
-        events.BURN_TOPIC: events.decode_burn,
-        events.PAIR_CREATED_TOPIC: events.decode_pair_created,
-    }
+    name = PROTOCOL
+    events = EVENTS
     intents = INTENTS
     slots = (TOKEN0_SLOT, TOKEN1_SLOT, RESERVES_SLOT)
 

@@ -1,8 +1,10 @@
 """What pools of concentrated liquidity and their factory log."""
 
+from collections.abc import Callable, Mapping
+
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import address, signed_word, topic, word
-from mev_dagster.dex.venue_events import FlashLoanEvent, LiquidityEvent, PoolCreated, SwapEvent
+from mev_dagster.dex.venue_events import FlashLoanEvent, LiquidityEvent, PoolCreated, SwapEvent, VenueEvent
 from mev_dagster.errors import DecodeError
 
 PROTOCOL = "uniswap_v3"
@@ -57,3 +59,12 @@ def decode_pool_created(log: Log) -> PoolCreated:
 def _check(log: Log, reason: str, first_topic: bytes, *, topics: int, size: int) -> None:
     if len(log.topics) != topics or log.topics[0] != first_topic or len(log.data) != size:
         raise DecodeError(reason, f"{len(log.topics)} topics, {len(log.data)} bytes")
+
+
+EVENTS: Mapping[bytes, Callable[[Log], VenueEvent]] = {
+    SWAP_TOPIC: decode_swap,
+    MINT_TOPIC: decode_mint,
+    BURN_TOPIC: decode_burn,
+    FLASH_TOPIC: decode_flash,
+    POOL_CREATED_TOPIC: decode_pool_created,
+}

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from eth.exceptions import VMError
 from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES
+from precompile_calls import precompile
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
-from test_evm_osaka import precompile
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.evm.py_evm.bls12_precompiles import bls12_precompiles

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, StreamFailureError
-from conftest import ServerProcess
+from served_store import ServerProcess
 
 ROWS = 120_000
 NUMBERS = list(range(ROWS))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from evm_probes import PROBES
+from evm_programs import FORKS, programs
 from evm_worlds import (
     ALICE,
     BOB,
@@ -20,7 +21,6 @@ from evm_worlds import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_evm_interpreters import FORKS, code
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import receipts_root
@@ -229,7 +229,7 @@ def test_two_states_do_not_mix(engines):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    code=code,
+    code=programs,
     data=st.binary(max_size=70),
     fork=st.sampled_from([fork for fork in FORKS if fork != Fork.CONSTANTINOPLE]),
     gas=st.sampled_from([60_000, 300_000]),

@@ -35,7 +35,7 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Yield a home whose store and relay serve, and whose log and store hold the shipped capture."""
     folder = tmp_path_factory.mktemp("home")

@@ -16,12 +16,12 @@ from mev_dagster.windows.window_store import FEEDER_SECONDS, ensure_window
 
 
 @pytest.fixture
-def store(home: Path) -> Store:
+def store(capture_home: Path) -> Store:
     return open_store(settings(), in_process=False)
 
 
 @pytest.fixture
-def rows(home: Path) -> Rows:
+def rows(capture_home: Path) -> Rows:
     with open_capture(SHIPPED_CAPTURE) as capture:
         number = capture.numbers[3]
     return window_rows(EventLogReader(settings().events_dir), number)

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from precompile_calls import precompile
 from py_ecc import bn128
-from test_evm_osaka import precompile
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.evm.py_evm import bn254
