@@ -16,10 +16,10 @@ from conftest import ServerProcess
 from store_rows import sightings
 
 from mev_dagster.errors import InputError, NodeUnreachable, PortInUse, StoreError
+from mev_dagster.serving.listen import bind
 from mev_dagster.settings import Settings
 from mev_dagster.store import endpoint
 from mev_dagster.store.client import Store, open_store
-from mev_dagster.store.embedded.server import bind
 from mev_dagster.store.endpoint import Advertisement, EngineLock, write_advertisement
 
 
