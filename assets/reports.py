@@ -16,6 +16,7 @@ from mev_dagster.reports.links import page_url
 from mev_dagster.reports.page import write_page
 from mev_dagster.reports.window import ReportWindow
 from mev_dagster.settings import settings
+from mev_dagster.units import NS_PER_MS
 from resources.store import StoreResource
 
 FOLLOWS_THE_ROLL_UP = (
@@ -69,7 +70,7 @@ def hourly_report(context: dg.AssetExecutionContext, store: StoreResource) -> dg
             "found": block.hits,
             "bid_eth": f"{ether(block.bid_wei):.6f}",
             "accepted": block.accepted,
-            "lag_ms": block.lag_ns // 1_000_000,
+            "lag_ms": block.lag_ns // NS_PER_MS,
             "run": block.run_id[:8],
         }
         for block in report.blocks
@@ -83,7 +84,8 @@ def hourly_report(context: dg.AssetExecutionContext, store: StoreResource) -> dg
             "path": dg.MetadataValue.path(path),
             "newest_blocks": preview(rows[::-1], SHOWN),
             "lag": bars(
-                "head to opportunities, by block (ms)", [block.lag_ns / 1e6 for block in report.blocks[-64:]]
+                "head to opportunities, by block (ms)",
+                [block.lag_ns / NS_PER_MS for block in report.blocks[-64:]],
             ),
         },
         check_results=[

@@ -15,11 +15,9 @@ from assets.partitions import days, hours
 from assets.plots import bars
 from assets.tables import ether, preview, table_metadata
 from mev_dagster.store.rollups import BACKTESTS_DAILY, LABELS_DAILY, Rollup, roll_up
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.coverage import hourly_columns, measure
 from resources.store import StoreResource
-
-NS_PER_SECOND = 1_000_000_000
-
 
 Body = Callable[[dg.AssetExecutionContext, StoreResource], dg.MaterializeResult[Any]]
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mev_dagster.store.tables import TABLES
+from mev_dagster.units import ETHER
 
 PREVIEW_ROWS = 12
 TABLE_NAME = "dagster/table_name"
@@ -53,4 +54,4 @@ def readable(value: Any) -> str:
 
 def ether(amount_wei: int) -> float:
     """Return wei as ether for a plot; never for anything that is ranked or stored."""
-    return amount_wei / 1e18
+    return amount_wei / ETHER

@@ -133,6 +133,12 @@ class Superseded(MevError):
     code = "superseded"
 
 
+class StepMissing(MevError):
+    """A step of a block's run starts from rows that no earlier step has stored; the message says which."""
+
+    code = "step_missing"
+
+
 class StoreError(MevError):
     """The store refused a statement; the message carries ClickHouse's own code and text."""
 
@@ -143,3 +149,17 @@ class RelayRefused(MevError):
     """A transport or signing guard refused to talk to, or sign for, something that is not the sandbox."""
 
     code = "relay_refused"
+
+
+class PluginFailed(MevError):
+    """A plug-in cannot be used, or failed in a block; `reason` is a stable short code for metrics."""
+
+    code = "plugin_failed"
+
+    def __init__(self, kind: str, name: str, package: str, reason: str, detail: str) -> None:
+        super().__init__(f"plug-in {name!r} of {kind} ({package}) is left out: {reason}: {detail}")
+        self.kind = kind
+        self.name = name
+        self.package = package
+        self.reason = reason
+        self.detail = detail

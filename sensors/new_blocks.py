@@ -16,6 +16,7 @@ import msgspec
 from assets.partitions import blocks
 from mev_dagster.blockrun.run_tags import BLOCK_HASH_TAG, BLOCK_TAG, CAPTURE_TAG, HOT, LANE_TAG, WINDOW_TAG
 from mev_dagster.errors import MevError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
@@ -88,7 +89,7 @@ class NewWindow:
         capture = settings().capture
         return {
             BLOCK_TAG: self.partition,
-            BLOCK_HASH_TAG: "0x" + self.block_hash.hex(),
+            BLOCK_HASH_TAG: to_hex(self.block_hash),
             WINDOW_TAG: f"{self.log_id}:{self.seq}",
             **({CAPTURE_TAG: capture.name} if capture else {}),
         }
@@ -150,7 +151,7 @@ def new_blocks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
         return dg.SkipReason(f"no new block within {WAIT_SECONDS:.0f} s")
     known = context.instance.get_dynamic_partitions("blocks")
     added = [key for key in dict.fromkeys(window.partition for window in found) if key not in set(known)]
-    expired = expired_keys([*known, *added], settings().blocks_kept)
+    expired = expired_keys([*known, *added], settings().dagster.blocks_kept)
     return dg.SensorResult(
         run_requests=[window.run_request() for window in found],
         dynamic_partitions_requests=[

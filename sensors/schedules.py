@@ -7,7 +7,7 @@ import dagster as dg
 from mev_dagster.blockrun.run_tags import COLD, LANE_TAG
 from mev_dagster.errors import MevError
 from mev_dagster.reports.figures import newest_hour
-from mev_dagster.reports.window import NS_PER_SECOND
+from mev_dagster.units import NS_PER_SECOND
 from resources.store import service_store
 from sensors.jobs import retain, roll_up_days, roll_up_hours, seal
 

@@ -22,6 +22,7 @@ from mev_dagster.captures.format import open_capture
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.errors import MevError
 from mev_dagster.store.client import open_store
+from mev_dagster.units import NS_PER_SECOND
 
 SLOT_SECONDS = 12
 LAG_LIMIT_SECONDS = 2.5
@@ -154,7 +155,7 @@ def _burst(options: Options, platform: Platform, plan: BlockRoles, engine: str) 
         raise MevError(f"{len(plan.burst)} blocks at once were not through in {BURST_SECONDS} s")
     _await_events(platform, ASSETS[-1], plan.burst)
     ends = [one.at_ns for one in platform.materialised(ASSETS[-1]) if one.block in plan.burst]
-    return (max(ends) - min(ends)) / 1e9 / max(len(ends) - 1, 1)
+    return (max(ends) - min(ends)) / NS_PER_SECOND / max(len(ends) - 1, 1)
 
 
 def _heads(
@@ -209,7 +210,7 @@ def _lags(platform: Platform, blocks: Sequence[int]) -> list[float]:
     missing = [number for number in blocks if number not in first or number not in arrived]
     if missing:
         raise MevError(f"no opportunities of {', '.join(map(str, missing))} in time")
-    return [(first[number] - arrived[number]) / 1e9 for number in blocks]
+    return [(first[number] - arrived[number]) / NS_PER_SECOND for number in blocks]
 
 
 def _work_seconds(platform: Platform, blocks: Sequence[int]) -> float:

@@ -18,6 +18,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.events.types import Lane, TxBody, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
+from mev_dagster.units import GWEI, NS_PER_MS, NS_PER_SECOND
 from mev_dagster.windows.memory import DecodedTransactions
 
 TRANSACTIONS = 2_000_000
@@ -31,13 +32,11 @@ PEERS = 50
 UNSEEN_PER_MILLE = 30
 """How many transactions only their block brings."""
 
-_NS = 1_000_000_000
 _NONCES_PER_CHUNK = 1_000  # more than a sender signs in one chunk, so that no nonce comes twice
-_MS = 1_000_000
 _EMPTY = bytes(32)
 _GENESIS = Header(
     *(_EMPTY, _EMPTY, bytes(20), _EMPTY, _EMPTY, _EMPTY, bytes(256), 0, FIRST_BLOCK - 1, 45_000_000, 0),
-    *(START_SECONDS - SECONDS_PER_SLOT, b"synthetic", _EMPTY, bytes(8), 1_000_000_000),
+    *(START_SECONDS - SECONDS_PER_SLOT, b"synthetic", _EMPTY, bytes(8), GWEI),
 )
 
 
@@ -94,8 +93,8 @@ def arrivals(slots: Iterable[list[bytes]], decoded: DecodedTransactions) -> Iter
     """Yield what arrives in each slot, in order of time, its block last; `decoded` knows what was seen."""
     parent, pending = _GENESIS, list[bytes]()
     for slot, raws in enumerate(slots):
-        begin_ns = (START_SECONDS + slot * SECONDS_PER_SLOT) * _NS
-        step_ns = SECONDS_PER_SLOT * _NS // max(1, len(raws))
+        begin_ns = (START_SECONDS + slot * SECONDS_PER_SLOT) * NS_PER_SECOND
+        step_ns = SECONDS_PER_SLOT * NS_PER_SECOND // max(1, len(raws))
         found: list[TxSeen | TxBody] = []
         seen, unseen = list[bytes](), list[bytes]()
         for index, raw in enumerate(raws):
@@ -114,7 +113,7 @@ def arrivals(slots: Iterable[list[bytes]], decoded: DecodedTransactions) -> Iter
         )
         held = tuple([_transaction(raw, decoded) for raw in (*pending, *unseen)])
         block = Block(header_hash(header), header, held)
-        end_ns = begin_ns + SECONDS_PER_SLOT * _NS
+        end_ns = begin_ns + SECONDS_PER_SLOT * NS_PER_SECOND
         yield [*found, BlockArrived(end_ns, end_ns, Lane.RPC, _NODE, block)]
         parent, pending = header, seen
 
@@ -126,14 +125,14 @@ def _sightings(raw: bytes, tx_hash: bytes, at_ns: int) -> Iterator[TxSeen | TxBo
     """Yield two or three sightings and the body, each a few milliseconds after the one before."""
     kind = raw[0] if raw[0] < 0xC0 else 0
     peer = f"enode-{tx_hash[2] % PEERS:02d}"
-    heard_ns = at_ns + tx_hash[3] * _MS // 16
-    told_ns = heard_ns + tx_hash[4] * _MS // 4
+    heard_ns = at_ns + tx_hash[3] * NS_PER_MS // 16
+    told_ns = heard_ns + tx_hash[4] * NS_PER_MS // 4
     yield TxSeen(UNLOGGED, heard_ns, heard_ns, Lane.P2P, "p2p", tx_hash, peer, kind, len(raw), synthetic=True)
     yield TxSeen(UNLOGGED, told_ns, told_ns, Lane.RPC, _NODE, tx_hash, synthetic=True)
     if tx_hash[5] < 128:
-        late_ns = told_ns + tx_hash[6] * _MS // 4
+        late_ns = told_ns + tx_hash[6] * NS_PER_MS // 4
         yield TxSeen(UNLOGGED, late_ns, late_ns, Lane.PRIVATE, "gateway", tx_hash, synthetic=True)
-    body_ns = heard_ns + 20 * _MS
+    body_ns = heard_ns + 20 * NS_PER_MS
     yield TxBody(UNLOGGED, body_ns, body_ns, Lane.P2P, "p2p", tx_hash, raw, synthetic=True)
 
 

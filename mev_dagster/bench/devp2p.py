@@ -40,6 +40,7 @@ from mev_dagster.devp2p.metrics import P2PMetrics
 from mev_dagster.devp2p.network import Network, NetworkConfig
 from mev_dagster.devp2p.session import Session, State
 from mev_dagster.telemetry.clock import SystemClock
+from mev_dagster.units import MIB
 
 AT_LEAST_ANNOUNCEMENTS = 25_000
 AT_LEAST_BODIES = 150_000
@@ -48,7 +49,7 @@ AT_MOST_LAG_MS = 100.0
 AT_MOST_CORE_PERCENT = 10.0
 MAINNET_PER_SECOND = 25
 ETH = 70
-LIMIT = 10 * 1024 * 1024
+LIMIT = 10 * MIB
 
 Decoder = Callable[[int, bytes], object]
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from mev_dagster.bench.harness import Result, interleave, judge
 from mev_dagster.bench.stock_py_evm import VERSION, StockPyEvm
-from mev_dagster.bench.uniswap import ETHER, SANDWICH_GAS, UniswapWorld
+from mev_dagster.bench.uniswap import SANDWICH_GAS, UniswapWorld
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.block_files import BlockFile, block_paths, load_block_file
 from mev_dagster.evm.blocks import block_env, execute_block
 from mev_dagster.evm.engines import get_engine, native_is_installed
 from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.types import SimulationEngine, TxStatus
+from mev_dagster.units import ETHER
 
 BLOCKS = (22244135, 18426253, 22615247)
 SWAPS = 24

@@ -17,6 +17,7 @@ from mev_dagster.evm.node.engine import NodeEngine
 from mev_dagster.evm.state.rpc_rounds import load_by_rounds
 from mev_dagster.evm.state.rpc_state import RpcState, fetch_header
 from mev_dagster.evm.types import SimResult, StateSource
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.node.http import JsonRpc
 
 NODE_ROUNDS = 5
@@ -102,10 +103,10 @@ def _install(world: UniswapWorld, rpc: JsonRpc) -> int:
     """Give a node the world's state, and return the number of the block that holds it."""
     calls: list[tuple[str, list[str]]] = []
     for address, account in world.state.accounts.items():
-        name = "0x" + address.hex()
+        name = to_hex(address)
         calls.append(("anvil_setBalance", [name, hex(account.balance_wei)]))
         calls.append(("anvil_setNonce", [name, hex(account.nonce)]))
-        calls.append(("anvil_setCode", [name, "0x" + world.state.code(account.code_hash).hex()]))
+        calls.append(("anvil_setCode", [name, to_hex(world.state.code(account.code_hash))]))
         calls += [
             ("anvil_setStorageAt", [name, f"{slot:#066x}", f"{value:#066x}"])
             for slot, value in account.storage.items()

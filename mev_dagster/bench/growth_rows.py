@@ -6,6 +6,7 @@ partitions grow with the days. Hashes are hashes, so they compress like real one
 
 from mev_dagster.store.client import Store
 from mev_dagster.store.sql import quoted
+from mev_dagster.units import NS_PER_DAY, NS_PER_SECOND
 
 BLOCKS_A_DAY = 72
 SIGHTINGS = 200
@@ -13,7 +14,7 @@ BODIES = 100
 TXS = 100
 CANDIDATES = 10
 FIRST_BLOCK = 1_000_000
-FIRST_DAY_NS = 1_767_225_600 * 10**9
+FIRST_DAY_NS = 1_767_225_600 * NS_PER_SECOND
 LOG_ID = "growth"
 DAYS_AT_ONCE = 10
 
@@ -76,7 +77,7 @@ TABLES_FILLED = tuple(_FILLED)
 def block_time_ns(number: int) -> int:
     """Return when a block was made."""
     day, within = divmod(number - FIRST_BLOCK, BLOCKS_A_DAY)
-    return FIRST_DAY_NS + day * 86_400 * 10**9 + within * 12 * 10**9
+    return FIRST_DAY_NS + day * NS_PER_DAY + within * 12 * NS_PER_SECOND
 
 
 def fill(store: Store, days: int) -> None:

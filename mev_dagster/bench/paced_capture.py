@@ -15,8 +15,8 @@ from mev_dagster.captures.manifest import ArrivalTimes
 from mev_dagster.captures.synthetic import RULE, synthetic_events
 from mev_dagster.captures.writer import CaptureWriter
 from mev_dagster.events.types import Event
+from mev_dagster.units import NS_PER_SECOND
 
-NS_PER_SECOND = 1_000_000_000
 RULE_SPAN_SECONDS = 12
 
 

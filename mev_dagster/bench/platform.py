@@ -23,6 +23,7 @@ from mev_dagster.errors import MevError, NodeAnswerError, NodeUnreachable
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import open_store
 from mev_dagster.store.tables import TABLES
+from mev_dagster.units import NS_PER_MS
 
 PORTS = ("store", "ingest", "webserver", "code_server", "relay")
 DAGSTER = ("code-server", "daemon", "run-worker", "webserver")
@@ -71,9 +72,7 @@ class Platform:
             "MEV_HOME": str(home),
             **told,
         }
-        self.settings = Settings.model_validate(
-            {"home": home, **{f"{name}_port": port for name, port in ports.items()}}
-        )
+        self.settings = Settings(home=home, dagster={"webserver_port": ports["webserver"]})
         self.processes: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -111,7 +110,7 @@ class Platform:
     def ask(self, query: str, **variables: Any) -> Any:
         """Ask Dagster's web server one question and return its only field."""
         body = msgspec.json.encode({"query": query, "variables": variables})
-        url = f"http://127.0.0.1:{self.settings.webserver_port}/graphql"
+        url = f"http://127.0.0.1:{self.settings.dagster.webserver_port}/graphql"
         request = urllib.request.Request(url, body, {"content-type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=ASK_SECONDS) as answer:  # noqa: S310
@@ -129,7 +128,7 @@ class Platform:
         return [
             Materialised(
                 int(one["partition"]),
-                int(one["timestamp"]) * 1_000_000,
+                int(one["timestamp"]) * NS_PER_MS,
                 {
                     entry["label"]: float(entry.get("intValue", entry.get("floatValue")) or 0)
                     for entry in one["metadataEntries"]

@@ -17,6 +17,7 @@ from pathlib import Path
 import mev_dagster
 from mev_dagster.bench.harness import Result
 from mev_dagster.telemetry.clock import Clock
+from mev_dagster.units import NS_PER_SECOND
 
 _INTRODUCTION = """# Performance
 
@@ -58,7 +59,7 @@ class Provenance:
 
 def provenance(command: str, clock: Clock, *, page: Path) -> Provenance:
     """Return what can be said of a run of `command` at this moment; `page` itself does not make it dirty."""
-    date = datetime.fromtimestamp(clock.wall_ns() // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    date = datetime.fromtimestamp(clock.wall_ns() // NS_PER_SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Provenance(command, commit_of(Path(mev_dagster.__file__).parent, page), this_machine(), date)
 
 

@@ -22,6 +22,7 @@ from mev_dagster.store.client import Store, open_store
 from mev_dagster.store.sql import literal, quoted
 from mev_dagster.store.tables import TABLES, Column
 from mev_dagster.store.verify import compressed_bytes
+from mev_dagster.units import NS_PER_SECOND
 
 ROWS = 50_000
 SLOT_ROWS = 300
@@ -33,7 +34,7 @@ AT_MOST_NATIVE = 1 / 0.6
 AT_MOST_HEX = 0.85
 AT_MOST_DUCKDB = 2.0
 
-_FIRST_SEEN_NS = 1_770_000_000 * 10**9
+_FIRST_SEEN_NS = 1_770_000_000 * NS_PER_SECOND
 PENDING_COLUMNS = (
     *("window_number", "tx_hash", "first_seen_at", "tx_type", "chain_id", "nonce", "sender", "to"),
     *("value_wei", "gas_limit", "gas_price_wei", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei"),

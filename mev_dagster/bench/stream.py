@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.events.types import BlockSeen, Event, Lane, TxBody, TxSeen
+from mev_dagster.units import NS_PER_SECOND
 
-START_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01, the day is of no consequence
+START_NS = 1_767_225_600 * NS_PER_SECOND  # 2026-01-01, the day is of no consequence
 TRANSACTIONS_PER_SECOND = 25
 SECONDS_PER_SLOT = 12
-_STEP_NS = 1_000_000_000 // TRANSACTIONS_PER_SECOND
+_STEP_NS = NS_PER_SECOND // TRANSACTIONS_PER_SECOND
 _PER_SLOT = TRANSACTIONS_PER_SECOND * SECONDS_PER_SLOT
 _HEADER_BYTES = 620
 _NODE = "ws://127.0.0.1:8546"

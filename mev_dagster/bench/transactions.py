@@ -15,12 +15,12 @@ from mev_dagster.chain.envelope import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, S
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import address_of, sign, sign_authorization
 from mev_dagster.chain.transactions import AccessListEntry
+from mev_dagster.units import GWEI
 
 TYPE_SHARES = {LEGACY: 17, ACCESS_LIST: 2, DYNAMIC_FEE: 75, BLOB: 3, SET_CODE: 3}
 """Percent of each type."""
 
 SENDERS = 2_000
-GWEI = 10**9
 
 # (share per mille, fewest and most bytes) of the input: transfers first, then calls, routes and bulk posts
 _INPUT_SIZES = (

@@ -17,8 +17,9 @@ from mev_dagster.demo import abi
 from mev_dagster.errors import InputError
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, TxStatus
+from mev_dagster.hexadecimal import from_hex
+from mev_dagster.units import ETHER, GWEI
 
-ETHER = 10**18
 CHAIN_ID = 31_337
 START_TIME = 1_700_000_000
 GAS_LIMIT = 60_000_000
@@ -90,7 +91,7 @@ def build(engine: SimulationEngine, modules: Path, *, fork: Fork = Fork.PRAGUE) 
         timestamp=START_TIME,
         coinbase=bytes.fromhex("c0" * 20),
         gas_limit=GAS_LIMIT,
-        base_fee_per_gas_wei=10**9,
+        base_fee_per_gas_wei=GWEI,
         excess_blob_gas=0,
     )
     deployer = address_of(owner)
@@ -143,8 +144,8 @@ def _signed(
         to=to,
         gas_limit=gas_limit,
         data=data,
-        max_fee_per_gas_wei=2 * 10**9,
-        max_priority_fee_per_gas_wei=10**9,
+        max_fee_per_gas_wei=2 * GWEI,
+        max_priority_fee_per_gas_wei=GWEI,
     )
 
 
@@ -157,4 +158,4 @@ def _creation(artifact: Path, *arguments: Any) -> bytes:
     document = json.loads(artifact.read_text())
     constructor: Sequence[dict[str, Any]] = [e for e in document["abi"] if e["type"] == "constructor"]
     types = [parameter["type"] for parameter in constructor[0]["inputs"]] if constructor else []
-    return bytes.fromhex(document["bytecode"].removeprefix("0x")) + abi.encode(types, arguments)
+    return from_hex(document["bytecode"]) + abi.encode(types, arguments)

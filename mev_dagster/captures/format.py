@@ -32,6 +32,7 @@ from mev_dagster.errors import CaptureError, MevError
 from mev_dagster.events.codec import RECORD, decode, length_at, raw_at
 from mev_dagster.events.types import Event
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.hexadecimal import from_hex, to_hex
 
 __all__ = ["Capture", "CaptureWriter", "open_capture"]
 
@@ -93,14 +94,14 @@ class Capture:
         with _Naming(PRESTATES, number):
             document = msgspec.json.decode(self._record(PRESTATES, number))
             hashes = {
-                bytes.fromhex(account["code_hash"][2:])
+                from_hex(account["code_hash"])
                 for account in document["accounts"].values()
                 if account is not None and account["code_hash"]
             }
             codes = self.part(CODES).get_many(hashes)
             for code_hash, code in codes.items():
                 if keccak(code) != code_hash:
-                    raise CaptureError(f"part {CODES}: code 0x{code_hash.hex()} has another keccak")
+                    raise CaptureError(f"part {CODES}: code {to_hex(code_hash)} has another keccak")
             return Prestate.from_json(document, codes)
 
     def events(self) -> Iterator[Event]:

@@ -17,10 +17,12 @@ from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.errors import NodeAnswerError
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.http import JsonRpc
+from mev_dagster.units import GIB
 
 BLOCK_HASHES = 256  # how far back BLOCKHASH sees
-MAX_DUMP_BYTES = 1 << 30
+MAX_DUMP_BYTES = GIB
 TRIES = 5  # a node that mines while it dumps is asked again
 
 
@@ -33,7 +35,7 @@ def newest_full_state(rpc: JsonRpc) -> tuple[Header, Prestate]:
         root = state.state_root()
         if root == header.state_root:
             return header, replace(state, block_hashes=_ancestors(rpc, header))
-        reason = f"the dump has root 0x{root.hex()}, block {header.number} has 0x{header.state_root.hex()}"
+        reason = f"the dump has root {to_hex(root)}, block {header.number} has {to_hex(header.state_root)}"
     raise NodeAnswerError(f"{rpc.shown_url}: no whole state: {reason}")
 
 
@@ -51,7 +53,7 @@ def parse_anvil_dump(answer: Any) -> Prestate:
     """Read `anvil_dumpState`: gzip over JSON, accounts with nonce, balance, code and slots."""
     try:
         inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        text = inflate.decompress(bytes.fromhex(answer[2:]), MAX_DUMP_BYTES)
+        text = inflate.decompress(from_hex(answer), MAX_DUMP_BYTES)
         return _state(json.loads(text)["accounts"], balance_base=16)
     except (TypeError, ValueError, KeyError, AttributeError, zlib.error, gzip.BadGzipFile) as error:
         raise NodeAnswerError(f"anvil_dumpState: not a state: {error}") from error
@@ -68,13 +70,13 @@ def parse_geth_dump(answer: Any) -> Prestate:
 def _state(dumped: Mapping[str, Mapping[str, Any]], *, balance_base: int) -> Prestate:
     accounts, codes = {}, {}
     for address, fields in dumped.items():
-        code = bytes.fromhex((fields.get("code") or "").removeprefix("0x"))
+        code = from_hex(fields.get("code") or "")
         code_hash = keccak(code) if code else EMPTY_CODE_HASH
         if code:
             codes[code_hash] = code
         slots = {int(slot, 16): int(value, 16) for slot, value in (fields.get("storage") or {}).items()}
         nonce = fields["nonce"]
-        accounts[bytes.fromhex(address.removeprefix("0x"))] = Account(
+        accounts[from_hex(address)] = Account(
             balance_wei=int(fields["balance"], balance_base),
             nonce=nonce if isinstance(nonce, int) else int(nonce, 16),
             code_hash=code_hash,

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from mev_dagster.errors import CaptureError
+from mev_dagster.units import MIB
 
 EVENTS = "events.zst"
 BLOCKS = "blocks.zst"
@@ -15,8 +16,8 @@ CHUNK_BYTES = {
     EVENTS: 512 * 1024,
     BLOCKS: 512 * 1024,
     RECEIPTS: 512 * 1024,
-    PRESTATES: 8 * 1024 * 1024,
-    CODES: 8 * 1024 * 1024,
+    PRESTATES: 8 * MIB,
+    CODES: 8 * MIB,
 }
 PART_NAMES = tuple(CHUNK_BYTES)
 

@@ -11,10 +11,12 @@ import msgspec
 
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import CaptureError
+from mev_dagster.hexadecimal import from_hex, to_hex
+from mev_dagster.units import MIB
 
 MANIFEST = "capture.json"
 FORMAT_VERSION = 1
-_MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+_MAX_MANIFEST_BYTES = 16 * MIB
 
 
 class ArrivalTimes(StrEnum):
@@ -81,7 +83,7 @@ class CaptureManifest:
             "synthetic_rule": self.synthetic_rule,
             "recorded_with": self.recorded_with,
             "searcher": self.searcher and _searcher_to_json(self.searcher),
-            "contracts": {name: "0x" + address.hex() for name, address in self.contracts.items()},
+            "contracts": {name: to_hex(address) for name, address in self.contracts.items()},
         }
         return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
@@ -135,7 +137,7 @@ def decode_capture_manifest(data: bytes) -> CaptureManifest:
             recorded_with=file.recorded_with,
             synthetic_rule=file.synthetic_rule,
             searcher=_searcher_from_json(file.searcher) if file.searcher else None,
-            contracts={name: _sized(text, 20) for name, text in file.contracts.items()},
+            contracts={name: from_hex(text, 20) for name, text in file.contracts.items()},
             first_block=file.blocks.first,
             last_block=file.blocks.last,
             block_count=file.blocks.count,
@@ -148,23 +150,16 @@ def decode_capture_manifest(data: bytes) -> CaptureManifest:
 def _searcher_to_json(searcher: SearcherInfo) -> dict[str, Any]:
     return {
         "key_phrase": searcher.key_phrase,
-        "address": "0x" + searcher.address.hex(),
-        "executor": "0x" + searcher.executor.hex(),
-        "weth": "0x" + searcher.weth.hex(),
+        "address": to_hex(searcher.address),
+        "executor": to_hex(searcher.executor),
+        "weth": to_hex(searcher.weth),
     }
 
 
 def _searcher_from_json(fields: Mapping[str, str]) -> SearcherInfo:
     return SearcherInfo(
         key_phrase=fields["key_phrase"],
-        address=_sized(fields["address"], 20),
-        executor=_sized(fields["executor"], 20),
-        weth=_sized(fields["weth"], 20),
+        address=from_hex(fields["address"], 20),
+        executor=from_hex(fields["executor"], 20),
+        weth=from_hex(fields["weth"], 20),
     )
-
-
-def _sized(text: str, size: int) -> bytes:
-    value = bytes.fromhex(text.removeprefix("0x"))
-    if len(value) != size:
-        raise ValueError(f"expected {size} bytes, found {len(value)}")
-    return value

@@ -22,10 +22,11 @@ from zlib import crc32
 import zstandard
 
 from mev_dagster.errors import CaptureError
+from mev_dagster.units import GIB, MIB
 
-MAX_CHUNK_BYTES = 256 * 1024 * 1024
-MAX_RECORD_BYTES = 128 * 1024 * 1024
-MAX_INDEX_BYTES = 1024 * 1024 * 1024
+MAX_CHUNK_BYTES = 256 * MIB
+MAX_RECORD_BYTES = 128 * MIB
+MAX_INDEX_BYTES = GIB
 
 _MAGIC = b"MEVPART1"
 _END = b"MEVPEND\n"

@@ -20,7 +20,7 @@ from mev_dagster.captures.format import CaptureWriter, open_capture
 from mev_dagster.captures.full_state import BLOCK_HASHES, newest_full_state
 from mev_dagster.captures.manifest import ArrivalTimes, CaptureManifest, SearcherInfo
 from mev_dagster.chain.blocks import Block, Header
-from mev_dagster.chain.jsonrpc import block_from_rpc, hex_data, receipt_from_rpc, transaction_to_rpc
+from mev_dagster.chain.jsonrpc import block_from_rpc, receipt_from_rpc, transaction_to_rpc
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.errors import CaptureError, NodeAnswerError
@@ -38,6 +38,7 @@ from mev_dagster.evm.parity import check
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.http import JsonRpc
 
 PENDING_SIMULATED = 256  # newest pending transactions whose reads are recorded with a block
@@ -152,7 +153,7 @@ class Recorder:
     # One block
 
     def _record(self, head: BlockSeen) -> None:
-        block = self._fetch(hex_data(head.block_hash))
+        block = self._fetch(to_hex(head.block_hash))
         expected = self._recorded[-1].block.header.number if self._recorded else self._start.number
         if block.header.number != expected + 1:
             raise CaptureError(f"expected block {expected + 1}, the node went on to {block.header.number}")
@@ -171,8 +172,8 @@ class Recorder:
         root = after.state_root()
         if root != block.header.state_root:
             raise CaptureError(
-                f"block {block.header.number}: execution gives state root 0x{root.hex()}, "
-                f"the header says 0x{block.header.state_root.hex()}"
+                f"block {block.header.number}: execution gives state root {to_hex(root)}, "
+                f"the header says {to_hex(block.header.state_root)}"
             )
         hashes = {**state.block_hashes, block.header.number: block.hash}
         hashes.pop(block.header.number - BLOCK_HASHES, None)
@@ -181,7 +182,7 @@ class Recorder:
     def _witnessed(self, block: Block) -> Prestate:
         """Return what the block and each pending transaction alone read from the parent's state."""
         state = RpcState(self._rpc, block.header.number - 1)
-        self._prefetch(state, self._traced("debug_traceBlockByHash", hex_data(block.hash), TRACER))
+        self._prefetch(state, self._traced("debug_traceBlockByHash", to_hex(block.hash), TRACER))
         execute_block(self._engine, state, block, self._chain_id)
         env = block_env(block.header, self._chain_id)
         for transaction in list(self._pending.values())[-PENDING_SIMULATED:]:
@@ -211,7 +212,7 @@ class Recorder:
         try:
             for trace in traces:
                 for address, fields in trace.items():
-                    slots = wanted.setdefault(bytes.fromhex(address[2:]), set())
+                    slots = wanted.setdefault(from_hex(address), set())
                     slots.update(int(slot, 16) for slot in (fields.get("storage") or {}))
         except (AttributeError, TypeError, ValueError) as error:
             raise NodeAnswerError(f"prestateTracer: expected accounts by address: {error}") from error
@@ -229,17 +230,17 @@ class Recorder:
 
     def _receipts(self, block: Block) -> tuple[Receipt, ...]:
         try:
-            answers = self._rpc.call("eth_getBlockReceipts", [hex_data(block.hash)])
+            answers = self._rpc.call("eth_getBlockReceipts", [to_hex(block.hash)])
         except NodeAnswerError:
             answers = self._rpc.batch(
-                [("eth_getTransactionReceipt", [hex_data(tx.hash)]) for tx in block.transactions]
+                [("eth_getTransactionReceipt", [to_hex(tx.hash)]) for tx in block.transactions]
             )
         receipts = tuple(receipt_from_rpc(answer) for answer in answers or ())
         root = receipts_root(receipts)
         if root != block.header.receipts_root:
             raise NodeAnswerError(
-                f"block {block.header.number}: the receipts have root 0x{root.hex()}, "
-                f"the header says 0x{block.header.receipts_root.hex()}"
+                f"block {block.header.number}: the receipts have root {to_hex(root)}, "
+                f"the header says {to_hex(block.header.receipts_root)}"
             )
         return receipts
 

@@ -4,7 +4,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-LARGEST_TRACE_BYTES = 64 * 1024 * 1024
+from mev_dagster.units import MIB
+
+LARGEST_TRACE_BYTES = 64 * MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mev_dagster.chain.blocks import Block, Header, encode_header, header_hash
 from mev_dagster.events.types import BlockSeen, Event, Lane, TxBody, TxSeen
+from mev_dagster.units import NS_PER_SECOND
 
 RULE = (
     "each transaction of a block arrives u * w before the block's timestamp, u = the first 8 bytes of "
@@ -12,16 +13,15 @@ RULE = (
     "the capture holds it and that is less; the block arrives at its timestamp"
 )
 SOURCE = "synthetic"
-_NS_PER_S = 1_000_000_000
-_WINDOW_NS = 12 * _NS_PER_S
+_WINDOW_NS = 12 * NS_PER_SECOND
 
 
 def synthetic_events(block: Block, parent: Header | None = None) -> Iterator[Event]:
     """Yield the sightings and bodies of a block's transactions as the rule has them, then the block."""
-    block_ns = block.header.timestamp * _NS_PER_S
+    block_ns = block.header.timestamp * NS_PER_SECOND
     window_ns = _WINDOW_NS
     if parent is not None and header_hash(parent) == block.header.parent_hash:
-        window_ns = min(window_ns, block_ns - parent.timestamp * _NS_PER_S)
+        window_ns = min(window_ns, block_ns - parent.timestamp * NS_PER_SECOND)
     arrivals = sorted(
         (block_ns - _lead_ns(block.hash, transaction.hash, window_ns), index)
         for index, transaction in enumerate(block.transactions)

@@ -13,6 +13,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.errors import CaptureError
 from mev_dagster.events.types import BlockSeen, TxBody, TxSeen
+from mev_dagster.hexadecimal import to_hex
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ def _check_receipts(
         report.receipts_root_matches += 1
     else:
         stated = block.header.receipts_root.hex()
-        report.errors.append(f"{where}: receipts root is 0x{stated} but the content gives 0x{root.hex()}")
+        report.errors.append(f"{where}: receipts root is 0x{stated} but the content gives {to_hex(root)}")
 
 
 def _root_is_known(chain_id: int, block: Block, receipts: tuple[Receipt, ...]) -> bool:
@@ -142,6 +143,6 @@ def _check_codes(capture: Capture, report: CaptureReport) -> None:
         for code_hash, code in capture.part(CODES):
             report.codes += 1
             if keccak(code) != code_hash:
-                report.errors.append(f"part {CODES}: code 0x{code_hash.hex()} has another keccak")
+                report.errors.append(f"part {CODES}: code {to_hex(code_hash)} has another keccak")
     except CaptureError as error:
         report.errors.append(str(error))

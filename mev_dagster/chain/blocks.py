@@ -8,6 +8,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.chain.trie import ordered_trie_root
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 
 LAST_FRONTIER_BLOCK = 1_149_999
 """Mainnet's last block before EIP-2 asked for a low s."""
@@ -188,7 +189,7 @@ def check_body(block: Block, *, uncles_known: bool = True) -> None:
 
 
 def _hex(value: bytes | None) -> str:
-    return "absent" if value is None else "0x" + value.hex()
+    return "absent" if value is None else to_hex(value)
 
 
 def encode_block(block: Block) -> bytes:

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from mev_dagster.chain.blocks import Header
 from mev_dagster.errors import InputError
+from mev_dagster.units import GWEI
 
 
 class Fork(IntEnum):
@@ -139,7 +140,7 @@ def schedule_for(chain_id: int) -> ForkSchedule:
         raise InputError(f"no fork schedule for chain id {chain_id}; known: {known}") from None
 
 
-INITIAL_BASE_FEE_WEI = 1_000_000_000
+INITIAL_BASE_FEE_WEI = GWEI
 ELASTICITY = 2
 BASE_FEE_CHANGE_DENOMINATOR = 8
 

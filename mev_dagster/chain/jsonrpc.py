@@ -13,6 +13,7 @@ from mev_dagster.chain.envelope import BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
 from mev_dagster.chain.receipts import Log, Receipt, logs_bloom
 from mev_dagster.chain.transactions import AccessListEntry, Authorization, Transaction, decode_transaction
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import from_hex, to_hex
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -20,11 +21,6 @@ Json: TypeAlias = Mapping[str, Any]
 def quantity(value: int) -> str:
     """Return an integer as JSON-RPC writes it."""
     return hex(value)
-
-
-def hex_data(value: bytes) -> str:
-    """Return bytes as JSON-RPC writes them."""
-    return "0x" + value.hex()
 
 
 def _integer(obj: Json, name: str) -> int:
@@ -45,7 +41,7 @@ def _to_bytes(value: object, name: str, length: int | None = None) -> bytes:
     if not isinstance(value, str) or not value.startswith("0x"):
         raise DecodeError("bad_json_field", f"{name}: expected 0x bytes, found {value!r:.80}")
     try:
-        content = bytes.fromhex(value[2:])
+        content = from_hex(value)
     except ValueError:
         raise DecodeError("bad_json_field", f"{name}: {value!r:.80} is not hex") from None
     if length is not None and len(content) != length:
@@ -139,14 +135,14 @@ def transaction_from_rpc(obj: Json, *, allow_high_s: bool | None = None) -> Tran
     stated_hash = _optional_bytes(obj, "hash", 32)
     if stated_hash not in (None, transaction.hash):
         raise DecodeError(
-            "hash_mismatch", f"stated 0x{stated_hash.hex()}, the fields give 0x{transaction.hash.hex()}"
+            "hash_mismatch", f"stated {to_hex(stated_hash)}, the fields give {to_hex(transaction.hash)}"
         )
     stated_sender = _optional_bytes(obj, "from", 20)
     if stated_sender not in (None, transaction.sender):
         raise DecodeError(
             "sender_mismatch",
-            f"0x{transaction.hash.hex()}: stated 0x{stated_sender.hex()}, "
-            f"the signature gives 0x{transaction.sender.hex()}",
+            f"{to_hex(transaction.hash)}: stated {to_hex(stated_sender)}, "
+            f"the signature gives {to_hex(transaction.sender)}",
         )
     return transaction
 
@@ -163,18 +159,18 @@ def transaction_to_rpc(
     included = block_number is not None
     price = transaction.effective_gas_price_wei(base_fee_per_gas_wei) if included else transaction.fee_cap_wei
     answer: dict[str, Any] = {
-        "hash": hex_data(transaction.hash),
+        "hash": to_hex(transaction.hash),
         "type": quantity(transaction.type),
         "nonce": quantity(transaction.nonce),
-        "blockHash": None if block_hash is None else hex_data(block_hash),
+        "blockHash": None if block_hash is None else to_hex(block_hash),
         "blockNumber": None if block_number is None else quantity(block_number),
         "transactionIndex": None if index is None else quantity(index),
-        "from": hex_data(transaction.sender),
-        "to": None if transaction.to is None else hex_data(transaction.to),
+        "from": to_hex(transaction.sender),
+        "to": None if transaction.to is None else to_hex(transaction.to),
         "value": quantity(transaction.value_wei),
         "gas": quantity(transaction.gas_limit),
         "gasPrice": quantity(price),
-        "input": hex_data(transaction.data),
+        "input": to_hex(transaction.data),
         "v": quantity(transaction.v),
         "r": quantity(transaction.r),
         "s": quantity(transaction.s),
@@ -185,7 +181,7 @@ def transaction_to_rpc(
         return answer
     answer["yParity"] = quantity(transaction.v)
     answer["accessList"] = [
-        {"address": hex_data(entry.address), "storageKeys": [hex_data(key) for key in entry.storage_keys]}
+        {"address": to_hex(entry.address), "storageKeys": [to_hex(key) for key in entry.storage_keys]}
         for entry in transaction.access_list
     ]
     if transaction.max_fee_per_gas_wei is not None and transaction.max_priority_fee_per_gas_wei is not None:
@@ -193,12 +189,12 @@ def transaction_to_rpc(
         answer["maxPriorityFeePerGas"] = quantity(transaction.max_priority_fee_per_gas_wei)
     if transaction.max_fee_per_blob_gas_wei is not None:
         answer["maxFeePerBlobGas"] = quantity(transaction.max_fee_per_blob_gas_wei)
-        answer["blobVersionedHashes"] = [hex_data(item) for item in transaction.blob_versioned_hashes]
+        answer["blobVersionedHashes"] = [to_hex(item) for item in transaction.blob_versioned_hashes]
     if transaction.type == SET_CODE:
         answer["authorizationList"] = [
             {
                 "chainId": quantity(item.chain_id),
-                "address": hex_data(item.address),
+                "address": to_hex(item.address),
                 "nonce": quantity(item.nonce),
                 "yParity": quantity(item.y_parity),
                 "r": quantity(item.r),
@@ -239,7 +235,7 @@ def header_from_rpc(obj: Json) -> Header:
     if stated not in (None, found):
         raise DecodeError(
             "block_mismatch",
-            f"block {header.number}: block hash is 0x{stated.hex()} but the content gives 0x{found.hex()}",
+            f"block {header.number}: block hash is {to_hex(stated)} but the content gives {to_hex(found)}",
         )
     return header
 

@@ -7,6 +7,7 @@ from mev_dagster.chain import rlp
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.trie import ordered_trie_root
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 
 BLOOM_BYTES = 256
 
@@ -91,7 +92,7 @@ def decode_receipt(raw: bytes, *, previous_cumulative_gas: int = 0) -> Receipt:
     elif outcome in (b"", b"\x01"):
         status = len(outcome)
     else:
-        raise DecodeError("bad_status", f"expected empty, 1 or a 32-byte root, found 0x{outcome[:8].hex()}")
+        raise DecodeError("bad_status", f"expected empty, 1 or a 32-byte root, found {to_hex(outcome[:8])}")
     logs = tuple(_log(item) for item in rlp.items(fields[3], name="logs"))
     if logs_bloom(logs) != fields[2]:
         raise DecodeError("wrong_bloom", "the bloom does not match the logs")

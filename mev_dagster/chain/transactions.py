@@ -7,9 +7,10 @@ from mev_dagster.chain.ecdsa import SECP256K1_HALF_N, SECP256K1_N, recover_addre
 from mev_dagster.chain.envelope import BLOB, Envelope, split_transaction
 from mev_dagster.chain.nested_lists import AuthorizationFields
 from mev_dagster.errors import DecodeError
+from mev_dagster.units import MIB
 
 # One mebibyte of envelope plus a sidecar of nine blobs with cell proofs fits; geth's pool limit is lower.
-MAX_NETWORK_BYTES = 4 * 1024 * 1024
+MAX_NETWORK_BYTES = 4 * MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mev_dagster.errors import InputError
+from mev_dagster.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from mev_dagster.windows.coverage import Coverage, LaneCoverage
@@ -129,4 +130,4 @@ def _percent(share: float | None) -> str:
 
 
 def _lead(lead_ns: int | None) -> str:
-    return "-" if lead_ns is None else f"{lead_ns / 1_000_000:,.1f} ms"
+    return "-" if lead_ns is None else f"{lead_ns / NS_PER_MS:,.1f} ms"

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mev_dagster.hexadecimal import to_hex
+from mev_dagster.units import NS_PER_DAY, NS_PER_SECOND
+
 if TYPE_CHECKING:
     from mev_dagster.events.types import Event
 
@@ -98,7 +101,7 @@ def prune(
     if not logdir.is_dir():
         raise InputError(f"{logdir}: no such event log")
     with EventLogWriter(logdir) as writer:
-        removed = writer.prune(time.time_ns() - int(days * 86_400 * 1_000_000_000))
+        removed = writer.prune(time.time_ns() - int(days * NS_PER_DAY))
     if json:
         output.print_json({"removed": removed})
     else:
@@ -119,9 +122,9 @@ def _line(event: "Event") -> str:
     """Return an event as a person reads it: time, number, kind, lane, then its own fields."""
     fields = asdict(event)
     wall_ns = fields.pop("wall_ns")
-    time = datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    time = datetime.fromtimestamp(wall_ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
     start = (
-        f"{time}.{wall_ns % 1_000_000_000:09d} {fields.pop('seq'):>9} {type(event).__name__:<13} "
+        f"{time}.{wall_ns % NS_PER_SECOND:09d} {fields.pop('seq'):>9} {type(event).__name__:<13} "
         f"{fields.pop('lane').name.lower()}:{fields.pop('source')}"
     )
     del fields["mono_ns"]
@@ -132,7 +135,7 @@ def _line(event: "Event") -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
-        return "0x" + value.hex() if len(value) <= 32 else f"{len(value)} bytes"
+        return to_hex(value) if len(value) <= 32 else f"{len(value)} bytes"
     if isinstance(value, tuple):
         return f"{len(value)} hashes"
     return str(value)

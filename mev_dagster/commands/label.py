@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mev_dagster.hexadecimal import from_hex
+
 app = typer.Typer(add_completion=False)
 
 
@@ -71,9 +73,6 @@ def _hash(text: str) -> bytes:
     from mev_dagster.errors import InputError
 
     try:
-        value = bytes.fromhex(text.removeprefix("0x"))
+        return from_hex(text, 32)
     except ValueError:
-        value = b""
-    if len(value) != 32:
-        raise InputError(f"--explain {text}: expected a transaction hash of 32 bytes in hex")
-    return value
+        raise InputError(f"--explain {text}: expected a transaction hash of 32 bytes in hex") from None

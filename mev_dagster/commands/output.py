@@ -7,6 +7,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mev_dagster.hexadecimal import to_hex
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -14,7 +16,7 @@ err = Console(stderr=True, highlight=False)
 def jsonable(value: Any) -> Any:
     """Return `value` with bytes as 0x-hex, so that any result can be printed as JSON."""
     if isinstance(value, bytes | bytearray | memoryview):
-        return "0x" + bytes(value).hex()
+        return to_hex(bytes(value))
     if isinstance(value, dict):
         return {str(jsonable(key)): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

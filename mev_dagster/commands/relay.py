@@ -10,6 +10,7 @@ from rich.table import Table
 
 from mev_dagster.commands.output import out, print_json
 from mev_dagster.errors import DecodeError, InputError
+from mev_dagster.hexadecimal import from_hex, to_hex
 
 if TYPE_CHECKING:
     from mev_dagster.pbs.client.relay import RelayEndpoint, SubmissionReport
@@ -82,7 +83,7 @@ def sandbox(
 
     config = settings()
     source = capture or (None if rpc else config.capture)
-    bound = bind(host or config.host, config.relay_port if port is None else port)
+    bound = bind(host or config.host, config.relay.port if port is None else port)
     opened = open_relay(
         SandboxOptions(
             capture=source,
@@ -98,7 +99,7 @@ def sandbox(
     if as_json:
         print_json({"url": url_of(bound), "pubkey": opened.key.pubkey})
     else:
-        out.print(f"sandbox relay on {url_of(bound)}, key 0x{opened.key.pubkey.hex()}")
+        out.print(f"sandbox relay on {url_of(bound)}, key {to_hex(opened.key.pubkey)}")
     sys.stdout.flush()
     serve(opened, bound)
 
@@ -127,7 +128,7 @@ def submit(
         raise InputError(f"--encoding: expected ssz or json, found {encoding}")
     config = settings()
     endpoint = RelayEndpoint(
-        url or config.relay_url or f"http://{config.host}:{config.relay_port}",
+        url or config.submission_relays[0].url,
         json=encoding == "json",
         gzip=gzip,
         cancellations=cancellations,
@@ -182,7 +183,7 @@ async def _submit_block(capture: Path, number: int, endpoint: "RelayEndpoint") -
         )
     template = run.template
     return _outcome(run.report, run.receipts) | {
-        "block_hash": "0x" + template.sealed.block.hash.hex(),
+        "block_hash": to_hex(template.sealed.block.hash),
         "transactions": len(template.sealed.block.transactions),
         "opportunity_ids": list(template.opportunity_ids),
         "bid_wei": str(template.bid_wei),
@@ -242,9 +243,6 @@ def _hex_flag(flag: str, text: str | None, size: int) -> bytes | None:
     if text is None:
         return None
     try:
-        value = bytes.fromhex(text.removeprefix("0x"))
+        return from_hex(text, size)
     except ValueError as error:
-        raise InputError(f"{flag}: expected {size} bytes of hex, found {text}") from error
-    if len(value) != size:
-        raise InputError(f"{flag}: expected {size} bytes of hex, found {len(value)}")
-    return value
+        raise InputError(f"{flag}: {error}") from error

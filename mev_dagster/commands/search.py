@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mev_dagster.hexadecimal import to_hex
+
 app = typer.Typer(add_completion=False)
 
 
@@ -27,7 +29,7 @@ def search(
     from mev_dagster.search.run import search_block
     from mev_dagster.settings import settings
 
-    executed = settings().search_budget if budget is None else budget
+    executed = settings().search.budget if budget is None else budget
     simulation = get_engine(engine)
     results = []
     with open_capture(path) as capture, output.progress("searching", quiet=json) as bar:
@@ -59,6 +61,6 @@ def search(
     found = sum(len(result.candidates) for result in results)
     note = "; arrival times are synthetic" if synthetic else ""
     output.out.print(
-        f"{len(results)} blocks: {found} candidates, {verified} verified; rank 0x{digest.hex()}{note}",
+        f"{len(results)} blocks: {found} candidates, {verified} verified; rank {to_hex(digest)}{note}",
         soft_wrap=True,
     )

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from mev_dagster.commands.output import out, print_json
 from mev_dagster.errors import DecodeError, InputError
+from mev_dagster.hexadecimal import to_hex
+from mev_dagster.units import GWEI
 
 if TYPE_CHECKING:
     from mev_dagster.chain.blocks import Block
@@ -174,21 +176,21 @@ def _print(document: dict[str, Any], results: "list[TxResult]") -> None:
     for result in results:
         colour = "green" if result.status == "success" else "red"
         table.add_row(
-            f"0x{result.tx_hash.hex()[:16]}…",
+            f"{to_hex(result.tx_hash)[:18]}…",
             f"[{colour}]{result.status.value}[/]",
             f"{result.gas_used:,}",
             str(len(result.logs)),
-            f"{result.coinbase_payment_wei / 1e9:,.3f}",
+            f"{result.coinbase_payment_wei / GWEI:,.3f}",
             result.error or result.detail,
         )
     out.print(table)
     root = document["receipts_root"]
     out.print(f"{document['engine']}, {document['fork']}, {document['seconds']:.2f} s")
-    out.print(f"receipts root  {'-' if root is None else '0x' + root.hex()}", soft_wrap=True)
-    out.print(f"state diff     0x{document['state_diff_hash'].hex()}", soft_wrap=True)
+    out.print(f"receipts root  {'-' if root is None else to_hex(root)}", soft_wrap=True)
+    out.print(f"state diff     {to_hex(document['state_diff_hash'])}", soft_wrap=True)
     if "requests" in document:
         out.print(
-            f"prestate       0x{document['prestate'].hex()}: {document['accounts']} accounts, "
+            f"prestate       {to_hex(document['prestate'])}: {document['accounts']} accounts, "
             f"{document['slots']} slots, {document['codes']} codes",
             soft_wrap=True,
         )

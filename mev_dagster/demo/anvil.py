@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mev_dagster.errors import InputError, NodeUnreachable
+from mev_dagster.units import MIB
 
 START_SECONDS = 20.0
 LISTENING = re.compile(rb"Listening on ([0-9.]+):([0-9]+)")
@@ -88,7 +89,7 @@ class AnvilNode:
         while time.monotonic() < deadline:
             exited = self._process.poll()
             # pread: the child writes through the same file offset, which a seek here would move.
-            written = os.pread(self._log.fileno(), 1 << 20, 0)
+            written = os.pread(self._log.fileno(), MIB, 0)
             if found := LISTENING.search(written):
                 return f"{found[1].decode()}:{found[2].decode()}"
             if exited is not None:

@@ -10,6 +10,7 @@ import msgspec
 
 from mev_dagster.demo import abi
 from mev_dagster.errors import InputError
+from mev_dagster.hexadecimal import from_hex
 
 # ERC-5202: code that cannot be called, which a factory copies behind a creation prefix.
 BLUEPRINT_PREAMBLE = bytes.fromhex("fe7100")
@@ -70,8 +71,8 @@ def _contract(name: str, fields: Mapping[str, Any]) -> Contract:
     return Contract(
         name=name,
         abi=tuple(fields["abi"]),
-        bytecode=bytes.fromhex(fields["bytecode"][2:]),
-        runtime=bytes.fromhex(fields["runtime"][2:]),
+        bytecode=from_hex(fields["bytecode"]),
+        runtime=from_hex(fields["runtime"]),
         storage_slots=fields["storage_slots"],
         immutables=tuple(fields["immutables"]),
         source_sha256=fields["source_sha256"],

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from mev_dagster.demo.cast import Fees, Wallet
 from mev_dagster.demo.cycles import best_cycle, best_size, largest_size
-from mev_dagster.demo.market import ETHER, GWEI, SEARCHER_INVENTORY_WEI, Market
+from mev_dagster.demo.market import SEARCHER_INVENTORY_WEI, Market
 from mev_dagster.demo.script import Move
 from mev_dagster.demo.slot import Sending, Whale
 from mev_dagster.demo.trading import Book
 from mev_dagster.dex.executor import SwapStep, encode_execute
 from mev_dagster.dex.venues.uniswap_v2 import amount_out
+from mev_dagster.units import ETHER, GWEI
 
 REACTION_SECONDS = 0.25
 BETWEEN_SECONDS = 0.05

@@ -8,10 +8,11 @@ from mev_dagster.chain.signing import sign_authorization
 from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.blobs import ConstantBlob, with_sidecar
 from mev_dagster.demo.cast import Cast, Fees
-from mev_dagster.demo.market import ETHER, FOREVER, GWEI, HABITS, WETH, units
+from mev_dagster.demo.market import FOREVER, HABITS, WETH, units
 from mev_dagster.demo.script import Extra
 from mev_dagster.demo.slot import PlayerSlot, Sending
 from mev_dagster.demo.trading import Swap
+from mev_dagster.units import ETHER, GWEI
 
 
 def _blob(slot: PlayerSlot, cast: Cast) -> Iterator[Sending]:

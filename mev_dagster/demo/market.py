@@ -17,9 +17,8 @@ from mev_dagster.chain.signing import create2_address, create_address
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.cast import Cast, Fees, Wallet
+from mev_dagster.units import ETHER, GWEI
 
-ETHER = 10**18
-GWEI = 10**9
 FOREVER = 2**256 - 1
 SETUP_FEES = Fees(200 * GWEI, GWEI)
 SEARCHER_INVENTORY_WEI = 300 * ETHER

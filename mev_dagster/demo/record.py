@@ -23,10 +23,10 @@ from mev_dagster.ingest.recording import record_node
 from mev_dagster.ingest.tasks import run_all
 from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import SystemClock
+from mev_dagster.units import NS_PER_SECOND
 
 SOURCE = "devnet"
 MOST_LEAD_SECONDS = 4.0
-NS = 10**9
 
 OnBlock = Callable[[Block, Sequence[Sending]], None]
 
@@ -69,13 +69,13 @@ async def record(
         parent = await scenario.prepare()
 
         # The clock starts a little before the block that the play begins behind: time to subscribe in.
-        lead_ns = round(min(slot_seconds, MOST_LEAD_SECONDS) * NS)
-        clock = DevnetClock(parent.header.timestamp * NS - lead_ns)
+        lead_ns = round(min(slot_seconds, MOST_LEAD_SECONDS) * NS_PER_SECOND)
+        clock = DevnetClock(parent.header.timestamp * NS_PER_SECOND - lead_ns)
         watched, loop = asyncio.Event(), asyncio.get_running_loop()
 
         async def play() -> None:
             await watched.wait()
-            await clock.sleep(max(0, lead_ns - clock.mono_ns()) / NS)
+            await clock.sleep(max(0, lead_ns - clock.mono_ns()) / NS_PER_SECOND)
             async for block, sent in scenario.play(parent, script=script, slot_seconds=slot_seconds):
                 on_block(block, sent)
 

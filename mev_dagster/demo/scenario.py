@@ -19,15 +19,17 @@ from mev_dagster.demo import market as market_of
 from mev_dagster.demo.blobs import ConstantBlob, with_sidecar
 from mev_dagster.demo.bots import Keeper, Rival
 from mev_dagster.demo.cast import Cast, Wallet
-from mev_dagster.demo.market import ETHER, GWEI, SETUP_FEES, Market
+from mev_dagster.demo.market import SETUP_FEES, Market
 from mev_dagster.demo.script import SCRIPT, Act
 from mev_dagster.demo.slot import Sending
 from mev_dagster.demo.trading import Book
 from mev_dagster.demo.traffic import Traffic
 from mev_dagster.dex.venues.uniswap_v2 import RESERVES_SLOT, Fee, Pair, unpack_reserves
 from mev_dagster.errors import NodeAnswerError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import Clock
+from mev_dagster.units import ETHER, GWEI, NS_PER_SECOND
 
 SEED = "mev_dagster devnet 1"
 GENESIS_TIMESTAMP = 1_767_225_600  # 2026-01-01 00:00:00 UTC
@@ -50,16 +52,16 @@ def genesis(cast: Cast, timestamp: int = GENESIS_TIMESTAMP, wealth: int = 1) -> 
     return {
         "config": {"chainId": DEVNET_CHAIN_ID},
         "alloc": {
-            _hex(wallet.address): {"balance": hex(wealth * _balance_wei(wallet))}
+            to_hex(wallet.address): {"balance": hex(wealth * _balance_wei(wallet))}
             for wallet in cast.everyone()
         },
-        "coinbase": _hex(cast.builder.address),
+        "coinbase": to_hex(cast.builder.address),
         "timestamp": hex(timestamp),
         "gasLimit": hex(GAS_LIMIT),
         "baseFeePerGas": hex(GENESIS_BASE_FEE_WEI),
         "difficulty": "0x0",
         "nonce": "0x0",
-        "mixHash": _hex(bytes(32)),
+        "mixHash": to_hex(bytes(32)),
         "extraData": "0x",
     }
 
@@ -120,7 +122,7 @@ class Scenario:
     async def prepare(self) -> Block:
         """Bring the market about in as many blocks as it takes; return the last of them."""
 
-        await self._node.call("anvil_setCoinbase", _hex(self.cast.builder.address))
+        await self._node.call("anvil_setCoinbase", to_hex(self.cast.builder.address))
         await self._load_trusted_setup()
         for batch in _batches(market_of.setup(self.cast, self.market), GAS_LIMIT):
             for transaction in batch:
@@ -154,7 +156,9 @@ class Scenario:
     async def book(self) -> Book:
         """Return every pool as the last block left it."""
         slot = hex(RESERVES_SLOT)
-        requests = [("eth_getStorageAt", [_hex(pool), slot, "latest"]) for pool in self.market.pools.values()]
+        requests = [
+            ("eth_getStorageAt", [to_hex(pool), slot, "latest"]) for pool in self.market.pools.values()
+        ]
         values = await self._node.call_all(requests)
         pools = {}
         for ((_, symbols), pool), value in zip(self.market.pools.items(), values, strict=True):
@@ -191,9 +195,9 @@ class Scenario:
         return sorted(sendings, key=lambda sending: sending.at_seconds)
 
     async def _submit(self, transaction: Transaction, raw: bytes) -> None:
-        answer = await self._node.call("eth_sendRawTransaction", _hex(raw))
-        if answer != _hex(transaction.hash):
-            raise NodeAnswerError(f"the node calls {_hex(transaction.hash)} {answer}")
+        answer = await self._node.call("eth_sendRawTransaction", to_hex(raw))
+        if answer != to_hex(transaction.hash):
+            raise NodeAnswerError(f"the node calls {to_hex(transaction.hash)} {answer}")
 
     async def _mine(self) -> Block:
         self._timestamp += self._seconds_between_blocks
@@ -204,14 +208,14 @@ class Scenario:
         receipts = await self._node.call("eth_getBlockReceipts", hex(block.header.number))
         succeeded = {receipt["transactionHash"] for receipt in receipts if receipt["status"] == "0x1"}
         for transaction in batch:
-            if _hex(transaction.hash) not in succeeded:
+            if to_hex(transaction.hash) not in succeeded:
                 raise NodeAnswerError(
                     f"block {block.header.number}: setup transaction {transaction.nonce} of "
-                    f"0x{transaction.sender.hex()} did not land or reverted"
+                    f"{to_hex(transaction.sender)} did not land or reverted"
                 )
 
     async def _wait_until(self, start_ns: int, seconds: float) -> None:
-        left = seconds - (self._clock.mono_ns() - start_ns) / 1e9
+        left = seconds - (self._clock.mono_ns() - start_ns) / NS_PER_SECOND
         if left > 0:
             await self._clock.sleep(left)
 
@@ -225,7 +229,3 @@ def _batches(transactions: Iterable[Transaction], gas_limit: int) -> Iterator[li
             batch = []
         batch.append(transaction)
     yield batch
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

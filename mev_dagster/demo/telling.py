@@ -10,8 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from mev_dagster.demo.story import StoryStep
+from mev_dagster.hexadecimal import to_hex
+from mev_dagster.units import ETHER
 
-ETHER = 10**18
 SHOWN_OPPORTUNITIES = 6
 Figures = Mapping[str, Any]
 
@@ -192,4 +193,4 @@ def _ether(wei: int) -> str:
 
 
 def _short(value: bytes) -> str:
-    return f"0x{value.hex()[:10]}…"
+    return f"{to_hex(value)[:12]}…"

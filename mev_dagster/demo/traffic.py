@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.cast import Cast, Wallet
 from mev_dagster.demo.extras import EXTRAS
-from mev_dagster.demo.market import DOLLAR, ETHER, GWEI, HABITS, WETH, Market, units
+from mev_dagster.demo.market import DOLLAR, HABITS, WETH, Market, units
 from mev_dagster.demo.script import Act, WhaleSwap
 from mev_dagster.demo.slot import PlayerSlot, Sending, Whale
 from mev_dagster.demo.trading import Book, Swap
+from mev_dagster.units import ETHER, GWEI
 
 RETAIL_SLIPPAGE_BPS = (50, 100, 200, 300)
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from mev_dagster.devp2p.eth.messages import Status
 from mev_dagster.devp2p.forkid import ForkTable
 from mev_dagster.telemetry.clock import Clock
-
-NS_PER_SECOND = 1_000_000_000
+from mev_dagster.units import NS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)

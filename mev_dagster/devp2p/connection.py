@@ -15,17 +15,17 @@ from mev_dagster.devp2p.session import Disconnected, Event, Handshaken, Ponged, 
 from mev_dagster.errors import DecodeError
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import MIB, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from mev_dagster.devp2p.eth.messages import Message
 
 PAUSE_BYTES = 128 * 1024
 RESUME_BYTES = 32 * 1024
-MAX_UNSENT_BYTES = 8 * 1024 * 1024
+MAX_UNSENT_BYTES = 8 * MIB
 HANDSHAKE_SECONDS = 5.0  # for each of: RLPx and Hello, then Status
 IDLE_SECONDS = 30.0
 PING_SECONDS = 15.0
-NS_PER_SECOND = 1_000_000_000
 
 _GOODBYES = {
     "unexpected_identity": Reason.UNEXPECTED_IDENTITY,

@@ -30,6 +30,7 @@ from mev_dagster.devp2p.keys import ID_BYTES, NodeKey
 from mev_dagster.devp2p.responder import TokenBucket
 from mev_dagster.devp2p.table import RoutingTable
 from mev_dagster.errors import DecodeError
+from mev_dagster.units import NS_PER_SECOND
 
 EXPIRY_SECONDS = 20
 BOND_SECONDS = 12 * 3600.0
@@ -215,7 +216,7 @@ class DiscoveryNode:
         """A forged source must not make us ping its owner without end."""
         bucket = self._pinged.get(host) or TokenBucket(burst=PINGS_AT_ONCE, per_second=PINGS_PER_SECOND)
         _remember(self._pinged, host, bucket)
-        return bucket.take(int(now * 1e9))
+        return bucket.take(int(now * NS_PER_SECOND))
 
     def _learn(self, node: Enode, now: float) -> None:
         if self.table.add(node, now):

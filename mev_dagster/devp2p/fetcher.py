@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mev_dagster.devp2p.eth.pooled import BLOB_TYPE, PooledTransaction
-
-NS_PER_MS = 1_000_000
+from mev_dagster.units import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)

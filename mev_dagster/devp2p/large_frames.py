@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Hashable
 
-LARGE_FRAME_BYTES = 1024 * 1024  # a transaction with as many blobs as a block holds is about this large
+from mev_dagster.units import MIB
+
+LARGE_FRAME_BYTES = MIB  # a transaction with as many blobs as a block holds is about this large
 SLOTS = 4
 SECONDS = 10.0  # for one large frame; then its slot goes to someone who sends
 

@@ -10,12 +10,12 @@ from mev_dagster.devp2p.network import Network
 from mev_dagster.devp2p.peerbook import Origin, PeerBook
 from mev_dagster.errors import PeerUnreachable
 from mev_dagster.telemetry.clock import Clock
+from mev_dagster.units import NS_PER_SECOND
 
 CHECK_SECONDS = 0.5
 SAVE_SECONDS = 60.0
 EVICT_AFTER_SECONDS = 600.0
 EVICT_EVERY_SECONDS = 120.0
-NS_PER_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from mev_dagster.devp2p.network import Peer
 from mev_dagster.devp2p.responder import Headers, RecentTransactions, Responder, TokenBucket
 from mev_dagster.devp2p.scoring import PeerScore
 from mev_dagster.telemetry.clock import Clock
+from mev_dagster.units import NS_PER_SECOND
 
 STALLED_NS = 30_000_000_000  # an answer this late will not come: the slot is worth more than the peer
 RANGE_UPDATE_NS = 120_000_000_000
@@ -154,11 +155,11 @@ class Listener:
     def _judge(self, peer: Peer, answer: PooledTransactions, delivery: Delivery, now_ns: int) -> None:
         self._metrics.requests.labels(delivery.outcome).inc()
         if delivery.outcome != "unsolicited":
-            self._metrics.fetch_seconds.observe(delivery.latency_ns / 1e9)
+            self._metrics.fetch_seconds.observe(delivery.latency_ns / NS_PER_SECOND)
             score = self.scores[peer.name]
-            score.responded(delivery.latency_ns / 1e9, delivery.asked, len(answer.transactions))
+            score.responded(delivery.latency_ns / NS_PER_SECOND, delivery.asked, len(answer.transactions))
         for waited_ns in delivery.waited_ns:
-            self._metrics.announce_to_payload.observe(waited_ns / 1e9)
+            self._metrics.announce_to_payload.observe(waited_ns / NS_PER_SECOND)
         for kind in delivery.violations:
             self._blame(peer, kind, now_ns)
 
@@ -225,7 +226,7 @@ class Listener:
                 return
             self._timer.cancel()
         self._timer_ns = at_ns
-        delay = max(0.0, (at_ns - self._clock.mono_ns()) / 1e9)
+        delay = max(0.0, (at_ns - self._clock.mono_ns()) / NS_PER_SECOND)
         self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
 
     def _publish_counts(self) -> None:

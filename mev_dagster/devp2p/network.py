@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from prometheus_client import CollectorRegistry, Gauge
 
 from mev_dagster.devp2p.admission import Admission, InboundLimits
-from mev_dagster.devp2p.connection import NS_PER_SECOND, Connection
+from mev_dagster.devp2p.connection import Connection
 from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.eth.codec import OFFERED_VERSIONS
 from mev_dagster.devp2p.eth.messages import Message, NewPooledTransactionHashes, message_name
@@ -21,6 +21,7 @@ from mev_dagster.devp2p.session import Ready, Session, StatusSource
 from mev_dagster.errors import PeerUnreachable, PortInUse
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import NS_PER_SECOND
 
 TICK_SECONDS = 0.5
 DIAL_SECONDS = 15.0

@@ -26,9 +26,9 @@ from mev_dagster.devp2p.udp import DiscoverySocket, seeded
 from mev_dagster.errors import MevError
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import NS_PER_SECOND
 
 DNS_SECONDS = 1_800.0
-NS_PER_SECOND = 1_000_000_000
 
 log = logger("p2p")
 

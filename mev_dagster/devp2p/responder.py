@@ -22,12 +22,12 @@ from mev_dagster.devp2p.eth.messages import (
     Receipts,
 )
 from mev_dagster.devp2p.eth.pooled import PooledTransaction
+from mev_dagster.units import MIB, NS_PER_SECOND
 
-SOFT_ANSWER_BYTES = 2 * 1024 * 1024
+SOFT_ANSWER_BYTES = 2 * MIB
 MAX_HEADERS = 192
 MAX_POOLED = 256
 _NO_ACCESS_LIST = b"\x80"
-NS_PER_SECOND = 1_000_000_000
 
 
 class Headers(Protocol):
@@ -49,7 +49,7 @@ class NoHeaders:
 class RecentTransactions:
     """Bodies by hash, the newest first to stay; bounded in number and in bytes."""
 
-    def __init__(self, *, count: int = 16_384, size: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, *, count: int = 16_384, size: int = 32 * MIB) -> None:
         self.size = 0
         self._count, self._size = count, size
         self._by_hash: OrderedDict[bytes, PooledTransaction] = OrderedDict()

@@ -15,8 +15,9 @@ from mev_dagster.devp2p.frames import HEAD_BYTES, FrameWriter, RlpxFrameReader
 from mev_dagster.devp2p.handshake import PREFIX_BYTES, Initiator, Recipient, Secrets, packet_size
 from mev_dagster.devp2p.keys import Entropy, NodeKey
 from mev_dagster.errors import ProtocolViolation
+from mev_dagster.units import MIB
 
-DEFAULT_FRAME_LIMIT = 10 * 1024 * 1024
+DEFAULT_FRAME_LIMIT = 10 * MIB
 
 
 class RawMessage(NamedTuple):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mev_dagster.units import NS_PER_SECOND
+
 # Violations that end a session at once are not here: these a clumsy client may commit now and then.
 _WEIGHTS = {
     "wrong_type": 10.0,
@@ -55,7 +57,7 @@ class PeerScore:
 
     def blame(self, kind: str, now_ns: int, count: int = 1) -> bool:
         """Take note of a violation; say whether it was one too many. Old ones fade."""
-        faded = (now_ns - self._demerits_ns) / 1e9 * _FORGIVEN_PER_SECOND
+        faded = (now_ns - self._demerits_ns) / NS_PER_SECOND * _FORGIVEN_PER_SECOND
         self._demerits = max(0.0, self._demerits - faded) + _WEIGHTS.get(kind, 10.0) * count
         self._demerits_ns = now_ns
         return self._demerits > TOLERATED

@@ -35,8 +35,9 @@ from mev_dagster.devp2p.hello import (
 from mev_dagster.devp2p.keys import Entropy, NodeKey
 from mev_dagster.devp2p.rlpx import RawMessage, RlpxLink
 from mev_dagster.errors import DecodeError, ProtocolViolation
+from mev_dagster.units import MIB
 
-MAX_MESSAGE_BYTES = 10 * 1024 * 1024
+MAX_MESSAGE_BYTES = 10 * MIB
 ETH = "eth"
 
 

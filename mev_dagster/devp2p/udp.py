@@ -11,10 +11,10 @@ from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.responder import TokenBucket
 from mev_dagster.errors import PortInUse
 from mev_dagster.telemetry.clock import Clock
+from mev_dagster.units import NS_PER_SECOND
 
 TICK_SECONDS = 0.5
 BURST, PER_SECOND = 200, 100  # a signature recovered from each: at most a hundredth of a core
-NS_PER_SECOND = 1_000_000_000
 
 
 class DiscoverySocket(asyncio.DatagramProtocol):

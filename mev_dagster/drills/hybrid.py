@@ -23,13 +23,14 @@ from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.responder import RecentTransactions
 from mev_dagster.drills.peers import DrillPeer, GarblingGateway, StallingGateway
 from mev_dagster.drills.processes import IngestProcess, StoreProcess, wait_until
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.ingest.lanes.p2p_chain import RpcChain
 from mev_dagster.node.http import JsonRpc
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store, open_store
+from mev_dagster.units import GWEI
 
 HONEST = 3
-GWEI = 10**9
 TICK_SECONDS = 0.2
 BLOCK_SECONDS = 4
 REDIAL_SECONDS = 1
@@ -69,7 +70,7 @@ class HybridStage:
         self._rpc = JsonRpc(node.http_url)
         self._both, self._alone = Wallet("p2p drill"), Wallet("p2p drill, peers only")
         self._due = 0.0
-        self._rpc.call("anvil_setBalance", ["0x" + self._both.address.hex(), quantity(10**24)])
+        self._rpc.call("anvil_setBalance", [to_hex(self._both.address), quantity(10**24)])
 
     def wait_for_lanes(self) -> None:
         """Wait until both lanes deliver."""
@@ -81,7 +82,7 @@ class HybridStage:
         count, self._due = int(self._due), self._due % 1
         to_node = [raw for _ in range(count) if (raw := self._send_one()) is not None]
         if to_node:
-            calls = [("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in to_node]
+            calls = [("eth_sendRawTransaction", [to_hex(raw)]) for raw in to_node]
             await asyncio.to_thread(self._rpc.batch, calls)
 
     def _send_one(self) -> bytes | None:
@@ -143,7 +144,9 @@ async def hybrid_stage(home: Path, *, per_second: float, seed: int) -> AsyncIter
         stack.push_async_callback(asyncio.to_thread, store.stop)
         daemon = await asyncio.to_thread(_daemon, home, node, peers)
         stack.push_async_callback(asyncio.to_thread, daemon.stop)  # before the store: it drains into it
-        settings = Settings(home=home, chain_id=DEVNET_CHAIN_ID, rpc_url=node.ws_url, store_url=None)
+        settings = Settings(
+            home=home, chain_id=DEVNET_CHAIN_ID, rpc={"url": node.ws_url}, store={"url": None}
+        )
         stage = HybridStage(settings, node, peers[:HONEST], peers[HONEST], store, daemon, rng)
         await asyncio.to_thread(stage.wait_for_lanes)
         yield stage

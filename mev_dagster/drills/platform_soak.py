@@ -21,6 +21,7 @@ from typing import Any
 from mev_dagster.bench.platform import Platform
 from mev_dagster.errors import MevError, NodeUnreachable
 from mev_dagster.store.client import Store, open_store
+from mev_dagster.units import NS_PER_SECOND
 
 SAMPLE_SECONDS = 5.0
 WARM_UP_BLOCKS = 5
@@ -255,7 +256,9 @@ def _blocks(store: Store) -> list[JudgedBlock]:
 
 
 def _lags(blocks: Sequence[JudgedBlock]) -> Lags | None:
-    seconds = [(one.finished_ns - one.seen_ns) / 1e9 for one in blocks if one.finished_ns is not None]
+    seconds = [
+        (one.finished_ns - one.seen_ns) / NS_PER_SECOND for one in blocks if one.finished_ns is not None
+    ]
     return Lags(len(seconds), statistics.median(seconds), _p95(seconds)) if seconds else None
 
 

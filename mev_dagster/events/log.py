@@ -25,13 +25,12 @@ from mev_dagster.events.recovery import Recovery, TornTail
 from mev_dagster.events.segment import MAX_SEGMENT_BYTES
 from mev_dagster.events.types import Event
 from mev_dagster.events.verify import VerifyReport, verify
+from mev_dagster.units import MIB, NS_PER_MS, NS_PER_SECOND
 
 __all__ = ["EventLogReader", "EventLogWriter", "TornTail", "VerifyReport", "verify"]
 
 LOCK = "writer.lock"
-_BUFFER_BYTES = 1024 * 1024
-_NS_PER_MS = 1_000_000
-_NS_PER_S = 1_000_000_000
+_BUFFER_BYTES = MIB
 
 
 class EventLogWriter:
@@ -46,7 +45,7 @@ class EventLogWriter:
         directory: Path | str,
         *,
         clock: Callable[[], int] = time.monotonic_ns,
-        segment_bytes: int = 64 * 1024 * 1024,
+        segment_bytes: int = 64 * MIB,
         segment_seconds: int = 3600,
         fsync_interval_ms: int = 10,
         disk: Disk | None = None,
@@ -56,8 +55,8 @@ class EventLogWriter:
         self.directory = Path(directory)
         self._clock = clock
         self._segment_bytes = segment_bytes
-        self._segment_ns = segment_seconds * _NS_PER_S
-        self._interval_ns = fsync_interval_ms * _NS_PER_MS
+        self._segment_ns = segment_seconds * NS_PER_SECOND
+        self._interval_ns = fsync_interval_ms * NS_PER_MS
         self._disk = disk or Disk()
         self._failure = ""
         self._buffer: list[bytes] = []

@@ -12,6 +12,8 @@ from struct import Struct
 from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
+from mev_dagster.units import MIB
+
 SCHEMA_VERSION = 1
 
 CRC_SIZE = 4
@@ -21,7 +23,7 @@ HEADER = Struct("<IQqqBBBB32s")  # from the length on
 RECORD = Struct("<IIQqqBBBB32s")
 MIN_LENGTH = RECORD.size - PREFIX_SIZE
 # A devp2p message is at most 10 MiB, a block of the largest gas limit far less than that in hashes.
-MAX_RECORD = 16 * 1024 * 1024
+MAX_RECORD = 16 * MIB
 
 SYNTHETIC = 1
 HAS_TYPE = 2

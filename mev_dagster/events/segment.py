@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from mev_dagster.errors import LogCorrupt
 from mev_dagster.events.batch import RawBatch, gather
 from mev_dagster.events.codec import CRC_SIZE, PREFIX_SIZE, RECORD, SCHEMA_VERSION, length_at, raw_at
+from mev_dagster.units import GIB
 
 SUFFIX = ".segment"
 # Offsets are u32 and a reader holds one segment in memory.
-MAX_SEGMENT_BYTES = 1024 * 1024 * 1024
+MAX_SEGMENT_BYTES = GIB
 GENESIS_DIGEST = bytes(32)
 
 _HEADER = Struct("<8sHHQ32s")

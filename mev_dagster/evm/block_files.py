@@ -18,11 +18,13 @@ from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.witness import Witness
+from mev_dagster.hexadecimal import from_hex
+from mev_dagster.units import GIB, MIB
 
 _SUFFIXES = (".json", ".json.zst")
 _CODES, _WITNESS = "codes", "witness"
-_MAX_BYTES = 1 << 30
-_PIECE_BYTES = 1 << 20
+_MAX_BYTES = GIB
+_PIECE_BYTES = MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Codes(Mapping[bytes, bytes]):
         self._texts = texts
 
     def __getitem__(self, code_hash: bytes) -> bytes:
-        return bytes.fromhex(self._texts[code_hash.hex()].removeprefix("0x"))
+        return from_hex(self._texts[code_hash.hex()])
 
     def __iter__(self) -> Iterator[bytes]:
         return (bytes.fromhex(text) for text in self._texts)

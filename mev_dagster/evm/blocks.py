@@ -20,8 +20,9 @@ from mev_dagster.evm.types import (
     TxStatus,
 )
 from mev_dagster.evm.validate import Invalid
+from mev_dagster.hexadecimal import to_hex
+from mev_dagster.units import ETHER
 
-_ETHER = 10**18
 _UNCLE_DENOMINATOR = 8
 _NEPHEW_DENOMINATOR = 32
 
@@ -128,7 +129,7 @@ def mining_rewards(block: Block, fork: Fork) -> dict[bytes, int]:
     if fork >= Fork.PARIS:
         return {}
     base = 5 if fork < Fork.BYZANTIUM else 3 if fork < Fork.CONSTANTINOPLE else 2
-    base *= _ETHER
+    base *= ETHER
     rewards = {block.header.coinbase: base + base // _NEPHEW_DENOMINATOR * len(block.uncles)}
     for uncle in block.uncles:
         distance = block.header.number - uncle.number
@@ -148,7 +149,7 @@ def blame_missing_state(state: StateSource, read: Sequence[bytes]) -> None:
     """Call a wrong outcome by its likelier name where it read an account that is only presumed absent."""
     if isinstance(state, Prestate):
         for address in state.presumed_absent(read):
-            raise MissingState("account", "0x" + address.hex())
+            raise MissingState("account", to_hex(address))
 
 
 def _refuse(state: StateSource, block: Block, index: int, result: TxResult) -> None:
@@ -157,6 +158,6 @@ def _refuse(state: StateSource, block: Block, index: int, result: TxResult) -> N
         what, _, key = result.detail.partition(" ")
         raise MissingState(what, key)
     raise InputError(
-        f"block {block.header.number}: transaction {index} (0x{result.tx_hash.hex()}) cannot be executed: "
+        f"block {block.header.number}: transaction {index} ({to_hex(result.tx_hash)}) cannot be executed: "
         f"{result.error}: {result.detail}"
     )

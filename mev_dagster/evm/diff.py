@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mev_dagster.evm.types import AccountDiff
+from mev_dagster.hexadecimal import to_hex
 
 
 def diff_to_json(state_diff: Mapping[bytes, AccountDiff]) -> dict[str, Any]:
     """Return the diff as the JSON document that is hashed."""
     return {
-        "0x" + address.hex(): None if diff.deleted else _fields(diff)
+        to_hex(address): None if diff.deleted else _fields(diff)
         for address, diff in sorted(state_diff.items())
     }
 
@@ -30,7 +31,7 @@ def _fields(diff: AccountDiff) -> dict[str, Any]:
     if diff.balance_wei is not None:
         fields["balance"] = hex(diff.balance_wei)
     if diff.code is not None:
-        fields["code"] = "0x" + diff.code.hex()
+        fields["code"] = to_hex(diff.code)
     if diff.nonce is not None:
         fields["nonce"] = hex(diff.nonce)
     if diff.storage:

@@ -16,6 +16,7 @@ from mev_dagster.evm.blocks import BlockResult, blame_missing_state, block_env, 
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.witness import Witness
 from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
+from mev_dagster.hexadecimal import to_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _block_differences(
 
 
 def _root_difference(what: str, expected: bytes, found: bytes) -> Difference:
-    return Difference(what, None, "0x" + expected.hex(), "0x" + found.hex())
+    return Difference(what, None, to_hex(expected), to_hex(found))
 
 
 def _gives_root(state: StateSource, witness: Witness | None) -> bool:

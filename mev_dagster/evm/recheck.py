@@ -19,6 +19,7 @@ from mev_dagster.evm.diff import diff_to_json
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimResult, SimulationEngine, TxResult
+from mev_dagster.hexadecimal import from_hex, to_hex
 
 _SAMPLE_SPACE = 1 << 64
 _BYTES_OF_ENV = {"coinbase", "prev_randao", "parent_hash", "parent_beacon_block_root"}
@@ -147,7 +148,7 @@ def load_artifact(path: Path) -> SimInput:
         return SimInput(
             Prestate.from_json(document["prestate"], codes),
             BlockEnv(**{**env, "fork": Fork(env["fork"])}),
-            tuple(decode_transaction(bytes.fromhex(raw[2:]), allow_high_s=True) for raw in document["txs"]),
+            tuple(decode_transaction(from_hex(raw), allow_high_s=True) for raw in document["txs"]),
             document["begin_block"],
         )
     except OSError as error:
@@ -184,7 +185,7 @@ def _input_to_json(given: SimInput) -> dict[str, Any]:
         "env": _env_to_json(given.env),
         "prestate": given.prestate.to_json(),
         "codes": {code_hash.hex(): code.hex() for code_hash, code in codes},
-        "txs": ["0x" + tx.raw.hex() for tx in given.txs],
+        "txs": [to_hex(tx.raw) for tx in given.txs],
     }
 
 

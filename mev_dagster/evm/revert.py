@@ -1,5 +1,7 @@
 """What a reverted call says about itself."""
 
+from mev_dagster.hexadecimal import to_hex
+
 _ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
 _PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 _PANIC_REASONS = {
@@ -32,5 +34,5 @@ def revert_reason(output: bytes) -> str:
         code = int.from_bytes(body, "big")
         return f"panic {code:#04x}: {_PANIC_REASONS.get(code, 'unknown')}"
     if len(output) < 4:
-        return f"0x{output.hex()}"
-    return f"custom error 0x{selector.hex()} with {len(body)} bytes"
+        return to_hex(output)
+    return f"custom error {to_hex(selector)} with {len(body)} bytes"

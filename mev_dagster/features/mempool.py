@@ -12,6 +12,7 @@ from typing import TypeAlias
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.events.types import FROM_BLOCK, BlockReverted, BlockSeen, Event, TxBody, TxSeen
+from mev_dagster.hexadecimal import to_hex
 
 PENDING_WINDOWS = 32
 """How far back a sighting counts: 32 windows are one epoch, longer than any public pool holds a fair bid."""
@@ -137,4 +138,4 @@ def pending_before(events: Iterable[Event], block_hash: bytes) -> PendingSet:
     for pending in pending_sets(events):
         if pending.head.block_hash == block_hash:
             return pending
-    raise InputError(f"the events hold no head 0x{block_hash.hex()}")
+    raise InputError(f"the events hold no head {to_hex(block_hash)}")

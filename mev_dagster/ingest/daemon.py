@@ -41,13 +41,13 @@ from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
 from mev_dagster.serving.doors import Door, Guarded, hosts_of
 from mev_dagster.serving.listen import bind
-from mev_dagster.serving.metrics import refusals
 from mev_dagster.serving.token import home_token
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.canonical_chain import CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions
@@ -108,7 +108,7 @@ class IngestDaemon:
 
     async def run(self) -> None:
         """Start everything, wait for the end, stop everything in the order that loses nothing."""
-        listener = bind("ingest", self._settings.host, self._settings.ingest_port, "MEV_INGEST_PORT")
+        listener = bind("ingest", self._settings.host, self._settings.ingest.port, "MEV_INGEST_PORT")
         self.port = listener.getsockname()[1]
         try:
             self._open_log()
@@ -125,7 +125,7 @@ class IngestDaemon:
             self._settings.home / "reports",
         )
         door = Door(hosts_of(self._settings.host), home_token(self._settings.home), GUARDED)
-        server = HttpServer(Guarded(app, door, refusals(self.metrics.registry)))
+        server = HttpServer(Guarded(app, door, self.metrics.count_refusal))
         serving = asyncio.create_task(server.serve([listener]))
         consuming = asyncio.create_task(self._consume())
         feeding = asyncio.create_task(self._feed())
@@ -235,16 +235,16 @@ class IngestDaemon:
         settings = self._settings
         self._writer = EventLogWriter(
             settings.events_dir,
-            segment_bytes=settings.segment_bytes,
-            segment_seconds=settings.segment_seconds,
-            fsync_interval_ms=settings.fsync_interval_ms,
+            segment_bytes=settings.events.segment_bytes,
+            segment_seconds=settings.events.segment_seconds,
+            fsync_interval_ms=settings.events.fsync_interval_ms,
         )
         if self._writer.torn_tail is not None:
             log.warning("torn tail cut", tail=str(self._writer.torn_tail))
         decoded = DecodedTransactions()
         self._pipeline = Pipeline(self.metrics, chain_id=settings.chain_id, decoded=decoded)
         last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
-        self._queue = ArrivalQueue(settings.ingest_queue_events, on_drop=self.metrics.count_drop)
+        self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
         self._feeder = StoreFeeder(
             settings.events_dir, self._connect_store, self.metrics, self._clock, BodyDecoder(known=decoded)
         )
@@ -305,7 +305,7 @@ class IngestDaemon:
                 self._queue.offer(self._status(supervisor.lane, LaneState.DISCONNECTED, "the daemon stops"))
 
     async def _consume(self) -> None:
-        interval = self._settings.fsync_interval_ms / 1000
+        interval = self._settings.events.fsync_interval_ms / 1000
         while batch := await self._queue.take(ARRIVALS_PER_BATCH):
             started = time.monotonic()
             batch.extend(self._drops())
@@ -331,7 +331,7 @@ class IngestDaemon:
         for offset, event in enumerate(events, start=durable + 1 - len(events)):
             if isinstance(event, BlockSeen):
                 if event.lane is not Lane.CAPTURE:
-                    self.metrics.block_lag.labels("logged").observe((now_ns - event.wall_ns) / 1e9)
+                    self.metrics.block_lag.labels("logged").observe((now_ns - event.wall_ns) / NS_PER_SECOND)
                 await self._heads.announce(Head(event.number, event.block_hash, offset))
                 self._feed_now.set()
         if durable - self._feeder.stored_seq >= BATCH_EVENTS:

@@ -17,6 +17,7 @@ from mev_dagster.events.types import EventKind, Lane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder, Decoded
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
 from mev_dagster.windows.checkpoints import LIVE, checkpoint_rows
@@ -143,7 +144,7 @@ class StoreFeeder:
             heads = batch.of_kind(EventKind.BLOCK_SEEN).headers
             for wall_ns, lane in zip(heads["wall_ns"].tolist(), heads["lane"].tolist(), strict=True):
                 if lane != Lane.CAPTURE:
-                    self._metrics.block_lag.labels("stored").observe((now_ns - wall_ns) / 1e9)
+                    self._metrics.block_lag.labels("stored").observe((now_ns - wall_ns) / NS_PER_SECOND)
 
     def _next_parts(self) -> list[tuple[RawBatch, Decoded]]:
         """Return the parts of the next batch; decoding of the one behind it may have begun."""

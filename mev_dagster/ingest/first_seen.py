@@ -5,10 +5,10 @@
 
 from mev_dagster.events.types import Lane, TxSeen, lane_name
 from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.memory import Recent
 
 REMEMBERED = 65_536
-NS_PER_SECOND = 1_000_000_000
 
 
 class FirstSeen:

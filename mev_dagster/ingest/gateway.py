@@ -28,6 +28,7 @@ from mev_dagster.ingest.lanes.p2p_chain import RpcChain
 from mev_dagster.ingest.lanes.rpc import RpcLane
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import SystemClock
+from mev_dagster.units import ETHER
 
 GENERATED_CHAIN_ID = 1337
 GENERATED_KEYS = 64
@@ -136,7 +137,7 @@ def generated_transactions(seed: int) -> Iterator[bytes]:
             nonce=nonces[index],
             to=rng.randbytes(20),
             gas_limit=50_000,
-            value_wei=rng.randrange(10**18),
+            value_wei=rng.randrange(ETHER),
             data=rng.randbytes(rng.choice((0, 0, 4, 68, 196))),
             gas_price_wei=10**10 + tip if legacy else None,
             max_fee_per_gas_wei=None if legacy else 10**11 + tip,

@@ -22,6 +22,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError, MevError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.serving.doors import App
 from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
@@ -105,9 +106,7 @@ def application(
         head = await heads.after(after, wait)
         if head is None:
             return JSONResponse({"head": None})
-        return JSONResponse(
-            {"head": {"number": head.number, "hash": "0x" + head.hash.hex(), "seq": head.seq}}
-        )
+        return JSONResponse({"head": {"number": head.number, "hash": to_hex(head.hash), "seq": head.seq}})
 
     return Starlette(
         routes=[

@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 30.0
 
 def tell(settings: Settings, path: str, body: Any) -> dict[str, Any]:
     """POST JSON to the daemon and return its answer."""
-    url = f"http://{settings.host}:{settings.ingest_port}{path}"
+    url = f"http://{settings.host}:{settings.ingest.port}{path}"
     headers = {"content-type": "application/json", **bearer(settings.home)}
     request = urllib.request.Request(url, msgspec.json.encode(body), headers)
     try:

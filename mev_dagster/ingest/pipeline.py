@@ -31,9 +31,11 @@ from mev_dagster.events.types import (
     TxSeen,
     lane_name,
 )
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.first_seen import FirstSeen
 from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.canonical_chain import BlockRef, CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions, Recent
 
@@ -129,7 +131,7 @@ class Pipeline:
     def _check(self, transaction: Transaction, body: TxBody) -> None:
         if transaction.hash != body.tx_hash:
             raise DecodeError(
-                "hash_mismatch", f"claimed 0x{body.tx_hash.hex()}, the bytes give 0x{transaction.hash.hex()}"
+                "hash_mismatch", f"claimed {to_hex(body.tx_hash)}, the bytes give {to_hex(transaction.hash)}"
             )
         if self._chain_id is not None and transaction.chain_id not in (None, self._chain_id):
             raise DecodeError(
@@ -173,7 +175,7 @@ class Pipeline:
         self._metrics.reverted_blocks.inc(len(extension.reverted))
         self._metrics.missing_blocks.inc(extension.missing)
         self._metrics.head_block.set(header.number)
-        self._metrics.head_age.set(arrived.wall_ns / 1e9 - header.timestamp)
+        self._metrics.head_age.set(arrived.wall_ns / NS_PER_SECOND - header.timestamp)
         yield BlockSeen(
             *stamp,
             arrived.source,

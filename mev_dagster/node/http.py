@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from mev_dagster.chain.jsonrpc import quantity, transaction_to_rpc
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
+from mev_dagster.units import MIB
 
-_MAX_ANSWER_BYTES = 512 * 1024 * 1024
+_MAX_ANSWER_BYTES = 512 * MIB
 _CALL_FIELDS = (
     "from",
     "to",

@@ -20,8 +20,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import public_address
+from mev_dagster.units import MIB
 
-MAX_MESSAGE_BYTES = 128 * 1024 * 1024  # a mainnet txpool_content answer is tens of megabytes
+MAX_MESSAGE_BYTES = 128 * MIB  # a mainnet txpool_content answer is tens of megabytes
 OPEN_TIMEOUT_SECONDS = 10.0
 CALL_TIMEOUT_SECONDS = 30.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -11,6 +11,7 @@ from mev_dagster.chain.blocks import header_hash
 from mev_dagster.chain.forks import GAS_PER_BLOB
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import bls, kzg, schema, signing
 from mev_dagster.pbs.payload import header_of, transactions_of, versioned_hash
 from mev_dagster.pbs.signing import ConsensusNetwork
@@ -158,7 +159,7 @@ def signature(
         detail = f"failed verifying builder signature: {error}"
         return None, failed("signature", "malformed_signature", detail)
     if network is None:
-        asked = "any known network" if genesis_fork_version is None else f"0x{genesis_fork_version.hex()}"
+        asked = "any known network" if genesis_fork_version is None else to_hex(genesis_fork_version)
         detail = f"invalid signature under {asked}'s builder domain"
         return None, failed("signature", "invalid_signature", detail)
     version = network.genesis_fork_version.hex()
@@ -196,13 +197,13 @@ def block_hash(submission: SubmitBlockRequest, parent_beacon_root: bytes | None 
     )
     computed = header_hash(header)
     if computed != payload.block_hash:
-        detail = f"payload says 0x{payload.block_hash.hex()}, its content hashes to 0x{computed.hex()}"
+        detail = f"payload says {to_hex(payload.block_hash)}, its content hashes to {to_hex(computed)}"
         return failed("block_hash", "block_hash_mismatch", detail)
-    return passed("block_hash", f"0x{computed.hex()}")
+    return passed("block_hash", to_hex(computed))
 
 
 def _shown(value: bytes | int) -> str:
-    return str(value) if isinstance(value, int) else "0x" + value.hex()
+    return str(value) if isinstance(value, int) else to_hex(value)
 
 
 def _snake(name: str) -> str:

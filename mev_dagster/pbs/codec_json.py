@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.ssz import (
     Bitlist,
     Bitvector,
@@ -92,7 +93,7 @@ def to_json(kind: SszType, value: Any) -> Any:
     if isinstance(kind, Container):
         kind.check(value)
         return {item.name: to_json(item.type, getattr(value, item.holder)) for item in kind.fields}
-    return "0x" + value.hex()
+    return to_hex(value)
 
 
 def _uint(kind: Uint, value: Any, path: str) -> int:

@@ -11,6 +11,7 @@ from mev_dagster.chain.forks import schedule_for
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import NodeAnswerError
 from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy
 from mev_dagster.pbs.client.relay import RelayClient, SlotDuty, SubmissionReport
 from mev_dagster.pbs.context import BlockContext, Proposer, context_of
@@ -65,8 +66,8 @@ async def dry_run(
             )
             build.set_attributes(
                 {
-                    "opportunity_ids": ["0x" + found.hex() for found in template.opportunity_ids],
-                    "block_hash": "0x" + template.sealed.block.hash.hex(),
+                    "opportunity_ids": [to_hex(found) for found in template.opportunity_ids],
+                    "block_hash": to_hex(template.sealed.block.hash),
                     "bid_wei": str(template.bid_wei),
                 }
             )

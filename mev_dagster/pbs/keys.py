@@ -12,6 +12,7 @@ from typing import NoReturn
 from mev_dagster.chain.signing import address_of, sign_transaction
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import RelayRefused
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import bls, signing
 from mev_dagster.pbs.ssz import Container
 from mev_dagster.pbs.types import ConsensusFork
@@ -60,7 +61,7 @@ class BlsKey:
         return bls.sign(self._secret.reveal(), root)
 
     def __repr__(self) -> str:
-        return f"BlsKey(0x{self.pubkey.hex()}{', TEST-ONLY' if self.test_only else ''})"
+        return f"BlsKey({to_hex(self.pubkey)}{', TEST-ONLY' if self.test_only else ''})"
 
 
 class PayoutKey:
@@ -92,7 +93,7 @@ class PayoutKey:
         )
 
     def __repr__(self) -> str:
-        return f"PayoutKey(0x{self.address.hex()}{', TEST-ONLY' if self.test_only else ''})"
+        return f"PayoutKey({to_hex(self.address)}{', TEST-ONLY' if self.test_only else ''})"
 
 
 class Keyring:

@@ -16,6 +16,7 @@ from mev_dagster.chain.envelope import BLOB
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.types import SimResult, StateSession, TxResult, TxStatus
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.orders import Order, OrderKind
 
 DEFAULT_RETRIES = 1
@@ -90,7 +91,7 @@ class Filling:
             order = order.behind(self._sent[order.sender])
         known = [tx.hash for tx in order.txs if tx.hash in self._hashes]
         if known:
-            self.dropped.append(Dropped(order, "conflict", f"0x{known[0].hex()} is in the block already"))
+            self.dropped.append(Dropped(order, "conflict", f"{to_hex(known[0])} is in the block already"))
             return None
         if sum(tx.gas_limit for tx in order.txs) > self._gas_left:
             self.dropped.append(Dropped(order, "no_room", f"{self._gas_left} gas left"))
@@ -170,5 +171,5 @@ def _failure(results: Sequence[TxResult]) -> str | None:
     for index, result in enumerate(results):
         if result.status is not TxStatus.SUCCESS:
             reason = result.error or result.detail or result.status.value
-            return f"transaction {index} (0x{result.tx_hash.hex()}): {result.status.value}: {reason}"
+            return f"transaction {index} ({to_hex(result.tx_hash)}): {result.status.value}: {reason}"
     return None

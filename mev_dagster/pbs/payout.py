@@ -7,6 +7,7 @@ from mev_dagster.chain.keccak import EMPTY_CODE_HASH
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError
 from mev_dagster.evm.types import StateSession, StateSource, TxStatus
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import PayoutKey
 from mev_dagster.pbs.signing import PUBLIC_CHAIN_IDS
@@ -69,7 +70,7 @@ def fitted(session: StateSession, payout: Payout) -> Payout:
     if payout.gas_limit == TRANSFER_GAS:
         return payout
     if not _succeeds(session, payout):
-        address = "0x" + payout.proposer.fee_recipient.hex()
+        address = to_hex(payout.proposer.fee_recipient)
         raise InputError(f"fee recipient {address} does not take a payment within {payout.gas_limit} gas")
     too_little, enough = TRANSFER_GAS - 1, payout.gas_limit
     while enough - too_little > 1:

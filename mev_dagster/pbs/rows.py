@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.client.relay import SubmissionReport
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.template import BlockTemplate
+from mev_dagster.units import NS_PER_SECOND
 
-NANOSECONDS = 1_000_000_000
 Columns = dict[str, list[Any]]
 
 
@@ -18,7 +19,7 @@ def template_rows(template: BlockTemplate, *, trace_id: bytes | None = None) -> 
     header = template.sealed.block.header
     return _one_row(
         block_number=header.number,
-        block_time=header.timestamp * NANOSECONDS,
+        block_time=header.timestamp * NS_PER_SECOND,
         block_hash=template.sealed.block.hash,
         parent_hash=header.parent_hash,
         coinbase=header.coinbase,
@@ -48,7 +49,7 @@ def _detail(template: BlockTemplate) -> str:
             "block_value_wei": str(template.block_value_wei),
             "payout_cost_wei": str(template.payout_cost_wei),
             "candidates": [
-                {"opportunity_id": "0x" + item.order.order_id.hex(), "code": item.code, "detail": item.detail}
+                {"opportunity_id": to_hex(item.order.order_id), "code": item.code, "detail": item.detail}
                 for item in dropped
                 if item.order.kind is OrderKind.CANDIDATE
             ],
@@ -73,7 +74,7 @@ def submission_rows(report: SubmissionReport, *, opportunity_ids: Sequence[bytes
         [
             {
                 "block_number": payload.block_number,
-                "block_time": payload.timestamp * NANOSECONDS,
+                "block_time": payload.timestamp * NS_PER_SECOND,
                 "slot": message.slot,
                 "block_hash": message.block_hash,
                 "relay": report.relay,
@@ -105,7 +106,7 @@ def receipt_rows(report: SubmissionReport, receipts: Sequence[Mapping[str, Any]]
         [
             {
                 "block_number": payload.block_number,
-                "block_time": payload.timestamp * NANOSECONDS,
+                "block_time": payload.timestamp * NS_PER_SECOND,
                 "block_hash": payload.block_hash,
                 "relay": report.relay,
                 "attempt": attempts[receipt["sender_span_id"]],

@@ -20,6 +20,7 @@ from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.blocks import receipts_of
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import AccountDiff, SimResult, SimulationEngine, StateSource, TxStatus
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.context import BlockContext
 from mev_dagster.pbs.payload import EMPTY_UNCLES_HASH, requests_hash
 from mev_dagster.pbs.schema import EXECUTION_REQUESTS
@@ -136,7 +137,7 @@ def requests_of(encoded: Sequence[bytes]) -> ExecutionRequests:
     values = {}
     for request in encoded:
         if not request or request[0] >= len(EXECUTION_REQUESTS.fields):
-            raise DecodeError("unknown_request", f"0x{request[:1].hex()} is no request type")
+            raise DecodeError("unknown_request", f"{to_hex(request[:1])} is no request type")
         item = EXECUTION_REQUESTS.fields[request[0]]
         values[item.name] = item.type.decode(memoryview(request)[1:], f"requests.{item.name}")
     return ExecutionRequests(**values)

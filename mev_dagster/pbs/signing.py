@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mev_dagster.errors import RelayRefused
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.ssz import Container
 from mev_dagster.pbs.types import ConsensusFork
 
@@ -50,7 +51,7 @@ PUBLIC_FORK_VERSIONS = frozenset(
 
 def unnamed_network(genesis_fork_version: bytes) -> ConsensusNetwork:
     """Return a network of which nothing but its genesis fork version is known."""
-    return ConsensusNetwork(f"0x{genesis_fork_version.hex()}", 0, genesis_fork_version, None)
+    return ConsensusNetwork(to_hex(genesis_fork_version), 0, genesis_fork_version, None)
 
 
 def compute_domain(

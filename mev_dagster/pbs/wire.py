@@ -14,12 +14,13 @@ from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.schema import CELLS_PER_BLOB, SUBMIT_BLOCK_REQUEST
 from mev_dagster.pbs.signing import MAINNET_CONSENSUS
 from mev_dagster.pbs.types import ConsensusFork, SubmitBlockRequest, consensus_fork_of
+from mev_dagster.units import MIB
 
 JSON_TYPE = "application/json"
 SSZ_TYPE = "application/octet-stream"
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-MAX_BODY_BYTES = 15 * 1024 * 1024
+MAX_BODY_BYTES = 15 * MIB
 """What relays accept: 15 MiB, after decompression too."""
 MAX_GZIP_MEMBERS = 64
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mev_dagster.store.client import Store
+from mev_dagster.units import NS_PER_MS, NS_PER_SECOND
 
 LAG_SQL = """
 SELECT count(), quantileExact(0.5)(lag_ns), quantileExact(0.95)(lag_ns), max(block_number)
@@ -27,8 +28,8 @@ class Lag:
         """Return the figures as the JSON document names them."""
         return {
             "blocks": self.blocks,
-            "p50_ms": self.p50_ns // 1_000_000,
-            "p95_ms": self.p95_ns // 1_000_000,
+            "p50_ms": self.p50_ns // NS_PER_MS,
+            "p95_ms": self.p95_ns // NS_PER_MS,
             "last_block": self.last_block,
         }
 
@@ -38,7 +39,7 @@ class Lag:
             return "No block has been searched yet."
         return (
             f"{self.blocks} blocks searched, the last is {self.last_block}; block-to-opportunity lag "
-            f"p50 {self.p50_ns / 1e9:.2f} s, p95 {self.p95_ns / 1e9:.2f} s."
+            f"p50 {self.p50_ns / NS_PER_SECOND:.2f} s, p95 {self.p95_ns / NS_PER_SECOND:.2f} s."
         )
 
 

@@ -23,11 +23,11 @@ from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.rows import opportunity_columns, simulation_columns
 from mev_dagster.search.run import SearchResult, search_block
 from mev_dagster.store.tables import TABLES
+from mev_dagster.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
-NS_PER_SECOND = 1_000_000_000
 TABLES_OF_A_RUN = ("tx_features", "simulations", "opportunities")
 
 Columns = dict[str, Sequence[Any]]

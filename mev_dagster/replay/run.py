@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from mev_dagster.events.batch import RawBatch
 from mev_dagster.events.manifest import read_manifest
 from mev_dagster.events.reader import EventLogReader
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder, Decoded
 from mev_dagster.windows.head_cutter import HeadCutter
 from mev_dagster.windows.rows import RowBuilder, Rows, settled
 
 BATCH_EVENTS = 32_768
-NS_PER_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

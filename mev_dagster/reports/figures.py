@@ -5,6 +5,7 @@ from importlib import resources
 
 from mev_dagster.reports.window import ReportWindow
 from mev_dagster.store.client import Store
+from mev_dagster.units import NS_PER_MS, NS_PER_SECOND
 
 _FOLDER = resources.files("mev_dagster.reports")
 BLOCKS_SQL, WINDOWS_SQL, ALERTS_SQL, NEWEST_SQL = (
@@ -81,8 +82,8 @@ class Report:
             "bids_accepted": sum(block.accepted for block in self.blocks),
             "bid_wei": sum(block.bid_wei for block in self.blocks),
             "best_wei": max((block.best_wei for block in self.blocks), default=0),
-            "lag_p50_ms": self.lag_ns(50) // 1_000_000,
-            "lag_p95_ms": self.lag_ns(95) // 1_000_000,
+            "lag_p50_ms": self.lag_ns(50) // NS_PER_MS,
+            "lag_p95_ms": self.lag_ns(95) // NS_PER_MS,
             "alerts": len(self.alerts),
         }
 
@@ -148,6 +149,6 @@ def newest_hour(store: Store) -> NewestHour | None:
     if not found:
         return None
     [(seconds, last, searched_ns, rolled_up_ns)] = found
-    window = ReportWindow.hour_of(int(seconds) * 1_000_000_000)
+    window = ReportWindow.hour_of(int(seconds) * NS_PER_SECOND)
     rolled_up = int(rolled_up_ns or 0) >= int(searched_ns)
     return NewestHour(window, int(last), rolled_up, int(searched_ns))

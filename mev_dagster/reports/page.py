@@ -13,11 +13,11 @@ from mev_dagster.reports.links import partition_url, reports_dir, run_url
 from mev_dagster.reports.plots import MAX_BARS, svg_bars
 from mev_dagster.reports.spans import Span, spans_of
 from mev_dagster.settings import Settings
+from mev_dagster.units import ETHER, NS_PER_MS, NS_PER_SECOND
 
 MOST_TRACES = 1_000
 """Beyond this many blocks a page leaves the traces to the pages of its hours."""
 
-NS_PER_SECOND = 1_000_000_000
 ATTRIBUTES_SHOWN = 160
 
 
@@ -62,13 +62,13 @@ def render(config: Settings, report: Report) -> str:
 def _plots(blocks: Sequence[ReportedBlock]) -> list[str]:
     numbers = f"blocks {blocks[0].number} to {blocks[-1].number}" if blocks else "no block"
     return [
-        svg_bars(f"head to opportunities, ms, {numbers}", [block.lag_ns / 1e6 for block in blocks]),
+        svg_bars(f"head to opportunities, ms, {numbers}", [block.lag_ns / NS_PER_MS for block in blocks]),
         svg_bars(
             f"bid, ETH, {numbers}; refused ones in orange",
-            [block.bid_wei / 1e18 for block in blocks],
+            [block.bid_wei / ETHER for block in blocks],
             marked=[not block.accepted for block in blocks],
         ),
-        svg_bars(f"best verified profit, ETH, {numbers}", [block.best_wei / 1e18 for block in blocks]),
+        svg_bars(f"best verified profit, ETH, {numbers}", [block.best_wei / ETHER for block in blocks]),
     ]
 
 
@@ -84,8 +84,8 @@ def _shown(config: Settings, block: ReportedBlock, traces: Mapping[str, Sequence
             {
                 "service": span.service,
                 "name": span.name,
-                "after_ms": (span.start_ns - start) / 1e6,
-                "took_ms": (span.end_ns - span.start_ns) / 1e6,
+                "after_ms": (span.start_ns - start) / NS_PER_MS,
+                "took_ms": (span.end_ns - span.start_ns) / NS_PER_MS,
                 "attributes": ", ".join(
                     f"{name}={value}" for name, value in sorted(span.attributes.items())
                 )[:ATTRIBUTES_SHOWN],
@@ -97,7 +97,7 @@ def _shown(config: Settings, block: ReportedBlock, traces: Mapping[str, Sequence
 
 def ether(amount_wei: int) -> str:
     """Return wei as ether with six decimals."""
-    return f"{amount_wei / 1e18:.6f}"
+    return f"{amount_wei / ETHER:.6f}"
 
 
 def clock(time_ns: int) -> str:

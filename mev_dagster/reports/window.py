@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mev_dagster.errors import InputError
+from mev_dagster.units import NS_PER_SECOND
 
-NS_PER_SECOND = 1_000_000_000
 HOUR_FORM, DAY_FORM = "%Y-%m-%dT%H", "%Y-%m-%d"
 
 

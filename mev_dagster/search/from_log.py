@@ -13,6 +13,7 @@ from mev_dagster.evm.state.rpc_rounds import load_by_rounds
 from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSource
 from mev_dagster.features.mempool import PendingSet, pending_before
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.inputs import SearchInputs, searcher_of
 from mev_dagster.search.searcher import find_deployed
 
@@ -37,7 +38,7 @@ def log_inputs(
     block = source.block(number)
     if block.hash != block_hash:
         raise InputError(
-            f"block {number} is 0x{block.hash.hex()} now; the log's window leads to 0x{block_hash.hex()}"
+            f"block {number} is {to_hex(block.hash)} now; the log's window leads to {to_hex(block_hash)}"
         )
     pending = pending_before(events, block_hash)
     env = block_env(block.header, source.chain_id)

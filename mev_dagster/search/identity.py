@@ -6,6 +6,7 @@ from typing import Any
 
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.types import BlockEnv
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.plan import Item, Plan
 
 
@@ -24,7 +25,7 @@ def opportunity_id(plan: Plan, env: BlockEnv) -> bytes:
             {
                 "chain_id": env.chain_id,
                 "number": env.number,
-                "parent_hash": "0x" + env.parent_hash.hex(),
+                "parent_hash": to_hex(env.parent_hash),
                 "strategy": plan.strategy,
                 "items": [_item(item) for item in plan.items],
             }
@@ -34,5 +35,5 @@ def opportunity_id(plan: Plan, env: BlockEnv) -> bytes:
 
 def _item(item: Item) -> dict[str, str]:
     if isinstance(item, Transaction):
-        return {"tx": "0x" + item.hash.hex()}
-    return {"call": "0x" + item.calldata.hex()}
+        return {"tx": to_hex(item.hash)}
+    return {"call": to_hex(item.calldata)}

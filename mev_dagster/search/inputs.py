@@ -9,6 +9,7 @@ from mev_dagster.evm.blocks import block_env
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv
 from mev_dagster.features.mempool import PendingTx, pending_sets
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.searcher import Searcher
 
 
@@ -35,8 +36,8 @@ def capture_inputs(capture: Capture, number: int | None = None) -> Iterator[Sear
             block = capture.block(pending.number)
             if block.hash != pending.head.block_hash:
                 raise CaptureError(
-                    f"{capture.path}: block {pending.number} is 0x{block.hash.hex()}, "
-                    f"its head event says 0x{pending.head.block_hash.hex()}"
+                    f"{capture.path}: block {pending.number} is {to_hex(block.hash)}, "
+                    f"its head event says {to_hex(pending.head.block_hash)}"
                 )
             yield SearchInputs(
                 env=block_env(block.header, capture.chain_id),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mev_dagster.chain.transactions import Transaction
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.identity import canonical_json
 from mev_dagster.search.plan import Kind, Plan
 from mev_dagster.search.verify import Verification
@@ -78,14 +79,14 @@ def _key(candidate: Candidate) -> tuple[bool, int, bytes]:
 def to_json(candidate: Candidate) -> dict[str, Any]:
     """Return the candidate as the command prints it and as digests cover it."""
     return {
-        "opportunity_id": _hex(candidate.opportunity_id),
+        "opportunity_id": to_hex(candidate.opportunity_id),
         "rank": candidate.rank,
         "kind": str(candidate.kind),
         "strategy": candidate.plan.strategy,
-        "tx_hashes": [_hex(tx_hash) for tx_hash in candidate.tx_hashes],
-        "pending_hashes": [_hex(tx_hash) for tx_hash in candidate.pending_hashes],
-        "venues": [_hex(venue) for venue in candidate.plan.venues],
-        "tokens": [_hex(token) for token in candidate.plan.tokens],
+        "tx_hashes": [to_hex(tx_hash) for tx_hash in candidate.tx_hashes],
+        "pending_hashes": [to_hex(tx_hash) for tx_hash in candidate.pending_hashes],
+        "venues": [to_hex(venue) for venue in candidate.plan.venues],
+        "tokens": [to_hex(token) for token in candidate.plan.tokens],
         "size": candidate.plan.size_wei,
         "expected_profit_wei": candidate.expected_profit_wei,
         "simulated_profit_wei": candidate.simulated_profit_wei,
@@ -102,7 +103,3 @@ def rank_digest(candidates: Sequence[Candidate]) -> bytes:
     for candidate in candidates:
         digest.update(canonical_json(to_json(candidate)) + b"\n")
     return digest.digest()
-
-
-def _hex(value: bytes) -> str:
-    return "0x" + value.hex()

@@ -15,6 +15,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.recheck import Mismatch, Recheck, SimInput
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimResult, StateSession
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.rank import Candidate, ranked
 from mev_dagster.search.run import SearchResult
 from mev_dagster.search.start import start_block
@@ -114,5 +115,5 @@ def _without(doubtful: bytes, candidate: Candidate) -> Candidate:
         return candidate
     if doubtful not in (candidate.opportunity_id, *candidate.pending_hashes):
         return candidate
-    detail = f"the reference disagrees about 0x{doubtful.hex()}"
+    detail = f"the reference disagrees about {to_hex(doubtful)}"
     return replace(candidate, verification=replace(verified, reason=PARITY_MISMATCH, detail=detail))

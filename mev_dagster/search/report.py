@@ -7,9 +7,9 @@ from rich.table import Table
 
 from mev_dagster.search.rank import to_json
 from mev_dagster.search.run import SearchResult
+from mev_dagster.units import ETHER
 
 _SHOWN = 12
-_ETHER = 10**18
 
 
 def block_to_json(result: SearchResult) -> dict[str, Any]:
@@ -60,5 +60,5 @@ def print_block(console: Console, result: SearchResult) -> None:
 
 def in_ether(wei: int) -> str:
     """Return an amount with six decimals, rounded toward zero, without leaving the integers."""
-    whole, rest = divmod(abs(wei), _ETHER)
+    whole, rest = divmod(abs(wei), ETHER)
     return f"{'-' if wei < 0 else ''}{whole}.{rest // 10**12:06d}"

@@ -11,6 +11,7 @@ from mev_dagster.evm.types import SimResult, TxResult
 from mev_dagster.search.identity import canonical_json
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
+from mev_dagster.units import NS_PER_SECOND
 
 Columns = Mapping[str, list[Any]]
 
@@ -160,7 +161,7 @@ def pool_state_columns(result: SearchResult) -> Columns:
 def _block(result: SearchResult, count: int) -> dict[str, list[Any]]:
     return {
         "block_number": [result.env.number] * count,
-        "block_time": [result.env.timestamp * 1_000_000_000] * count,
+        "block_time": [result.env.timestamp * NS_PER_SECOND] * count,
     }
 
 

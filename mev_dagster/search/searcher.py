@@ -22,12 +22,14 @@ from mev_dagster.dex.registry import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, StateSource
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.search.plan import OwnCall, Plan
+from mev_dagster.units import ETHER, GWEI
 
 TEST_ONLY_KEY = keccak(b"mev_dagster TEST-ONLY searcher 1")
-INJECTED_INVENTORY_WEI = 1_000 * 10**18
-INJECTED_BALANCE_WEI = 100 * 10**18
-PRIORITY_FEE_WEI = 10**9
+INJECTED_INVENTORY_WEI = 1_000 * ETHER
+INJECTED_BALANCE_WEI = 100 * ETHER
+PRIORITY_FEE_WEI = GWEI
 
 GAS_OF_A_CALL = 60_000
 GAS_OF_A_STEP = 250_000
@@ -119,7 +121,7 @@ def _overrides(
     weth = searcher.wrapped_ether
     known = WRAPPED_ETHER_CODES.get(state.account(weth).code_hash)
     if known is None:
-        raise InputError(f"0x{weth.hex()} is not a wrapped ether whose balances we know how to declare")
+        raise InputError(f"{to_hex(weth)} is not a wrapped ether whose balances we know how to declare")
     nothing = dict.fromkeys(_slots_by_holder(searcher.executor), 0)
     held = sorted(token for token in {*tokens, weth} if token in state.accounts)
     overrides = {token: AccountOverride(storage=nothing) for token in held}
@@ -163,4 +165,4 @@ def _slots_by_holder(holder: bytes) -> tuple[int, ...]:
 def executor_runtime() -> bytes:
     """Return the executor's code, which ends where its owner and its wrapped ether are appended."""
     artifact = files("mev_dagster.dex").joinpath("executor.json").read_text()
-    return bytes.fromhex(json.loads(artifact)["runtime"][2:])
+    return from_hex(json.loads(artifact)["runtime"])

@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from mev_dagster.errors import StoreError
+from mev_dagster.hexadecimal import from_hex
+from mev_dagster.units import NS_PER_DAY, NS_PER_SECOND, NS_PER_US
 
 _FIXED = re.compile(r"FixedString\((\d+)\)")
 _WRAPPED = re.compile(r"(Nullable|Array|LowCardinality)\((.+)\)")
@@ -129,7 +131,7 @@ class ColumnType:
         )
 
     def _fixed(self, value: Any, where: str) -> bytes:
-        data = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
+        data = from_hex(value) if isinstance(value, str) else bytes(value)
         if len(data) != self.width:
             raise StoreError(f"{where}: expected {self.width} bytes, found {len(data)}")
         return data
@@ -183,5 +185,5 @@ def nanoseconds(value: Any) -> int:
         if hasattr(value, "value"):  # pandas' Timestamp keeps its nanoseconds here
             return int(value.value)
         delta = (value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH
-        return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
+        return delta.days * NS_PER_DAY + delta.seconds * NS_PER_SECOND + delta.microseconds * NS_PER_US
     return int(value)

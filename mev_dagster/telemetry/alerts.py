@@ -14,14 +14,13 @@ from typing import Literal, TypeVar
 import msgspec
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.units import MIB, NS_PER_MS, NS_PER_SECOND
 
-MAX_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = MIB
 MAX_ALERTS = 256
 MAX_LABELS = 64
 MAX_TEXT = 1024
 MAX_BLOCKS = 4096
-NS_PER_SECOND = 1_000_000_000
-NS_PER_MILLISECOND = 1_000_000
 BLOCK_LABELS = ("block", "window", "block_number")
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ class Alert:
 
         Prometheus lists nine digits of it and sends three to Alertmanager: it is one alert either way.
         """
-        started_ms = self.starts_ns // NS_PER_MILLISECOND
+        started_ms = self.starts_ns // NS_PER_MS
         canonical = json.dumps([sorted(self.labels.items()), started_ms], separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).digest()
 

@@ -4,6 +4,8 @@ import asyncio
 import time
 from typing import Protocol
 
+from mev_dagster.units import NS_PER_SECOND
+
 
 class Clock(Protocol):
     """Where a room reads the time and how it waits."""
@@ -57,5 +59,5 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Move the clock forward and let other tasks run."""
-        self._now_ns += round(seconds * 1e9)
+        self._now_ns += round(seconds * NS_PER_SECOND)
         await asyncio.sleep(0)

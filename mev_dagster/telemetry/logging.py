@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mev_dagster.hexadecimal import to_hex
+
 ROOT_NAME = "mev"
 SECRET_FIELD = re.compile(r"password|secret|token|api_?key|private_?key|authorization|cookie|mnemonic", re.I)
 ADDRESS = re.compile(r"\b(?:https?|wss?|enode|postgres(?:ql)?|clickhouse)://[^\s'\"<>]+", re.I)
@@ -48,7 +50,7 @@ def _clean_value(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return cleaned(value)
     if isinstance(value, bytes):
-        return "0x" + value.hex()
+        return to_hex(value)
     if isinstance(value, BaseException):
         return cleaned(f"{type(value).__name__}: {value}")
     if isinstance(value, dict):

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.store.client import Store
+from mev_dagster.units import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 LARGEST_NUMBER = 2**63 - 1
 
 _FILES = resources.files("mev_dagster.windows")

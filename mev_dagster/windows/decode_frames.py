@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from mev_dagster.chain.columns import DecodedBatch, Reject, from_ipc, to_ipc
 from mev_dagster.errors import InputError
+from mev_dagster.units import MIB
 
-MAX_FRAME_BYTES = 256 * 1024 * 1024
+MAX_FRAME_BYTES = 256 * MIB
 
 _SIZE = struct.Struct("<I")
 _rejects = msgspec.msgpack.Decoder(list[Reject])

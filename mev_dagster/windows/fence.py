@@ -18,6 +18,7 @@ from pathlib import Path
 from mev_dagster.errors import Superseded
 from mev_dagster.events.reader import LogCursor
 from mev_dagster.events.types import BlockReverted, BlockSeen
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.windows.log_windows import WindowSpan, of_chain
 
 LOCK_FILES = 256  # blocks share them by number, so that they need no cleaning up
@@ -58,8 +59,8 @@ class BlockFence:
 
 def superseded(number: int, block_hash: bytes, successor: bytes | None) -> Superseded:
     """Say that a block lost its place, and to which block where that is known."""
-    by = f"0x{successor.hex()} took its place" if successor else "no block has taken its place yet"
+    by = f"{to_hex(successor)} took its place" if successor else "no block has taken its place yet"
     return Superseded(
-        f"block {number} 0x{block_hash.hex()} was reverted and {by}; the rows of this block are left to "
+        f"block {number} {to_hex(block_hash)} was reverted and {by}; the rows of this block are left to "
         "the run of its successor"
     )

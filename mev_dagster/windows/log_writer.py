@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 
 from mev_dagster.store.sql import literal, quoted
 from mev_dagster.store.tables import TABLES
+from mev_dagster.units import NS_PER_DAY
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
 PROGRESS_TABLE = "writer_progress"
 _SEQS_IN_A_STATEMENT = 8_192  # a statement of ClickHouse's holds 256 KiB
-LOOK_BACK_NS = 3 * 86_400 * 1_000_000_000
+LOOK_BACK_NS = 3 * NS_PER_DAY
 
 Row = Mapping[str, Any]
 

@@ -26,6 +26,7 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.record import SYNTHETIC
 from mev_dagster.events.types import BlockReverted, BlockSeen, Event, EventKind, lane_name
 from mev_dagster.events.windows import Run, Window, WindowCutter
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
 from mev_dagster.windows.checkpoints import Checkpoint, EventDigest, row_digest
@@ -59,7 +60,6 @@ __all__ = [
 WINDOW_TABLES = ("tx_sightings", "transactions", "tx_rejects")
 # In the order they are written: whoever sees a block or its window in the store finds the rest there too.
 INGEST_TABLES = (*WINDOW_TABLES, "block_txs", "blocks", "ingest_windows")
-NS_PER_SECOND = 1_000_000_000
 
 # What is looked at one by one; all other events only make rows and count.
 _TURNING_POINTS = (EventKind.BLOCK_SEEN, EventKind.BLOCK_REVERTED, EventKind.LANE_STATUS)

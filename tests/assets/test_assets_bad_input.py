@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from block_digests import BLOCK_TABLES, digests
 from capture_home import free_port
 from live_chain import LiveChain
 
@@ -15,22 +16,6 @@ from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, TableDigest, open_store
-
-BLOCK_TABLES = {
-    "tx_features": "block_number",
-    "simulations": "block_number",
-    "opportunities": "block_number",
-    "block_templates": "block_number",
-    "mev_labels": "block_number",
-    "backtests": "first_block_number",
-    "coverage": "first_block_number",
-    "ingest_windows": "block_number",
-    "block_runs": "block_number",
-}
-
-
-def digests(store: Store, number: int) -> dict[str, TableDigest]:
-    return {table: store.digest(table, {column: number}) for table, column in BLOCK_TABLES.items()}
 
 
 def run_block(instance: dg.DagsterInstance, key: str, **tags: str) -> dg.ExecuteInProcessResult:

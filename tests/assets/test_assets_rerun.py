@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from test_assets_bad_input import digests
+from block_digests import digests
 
 from mev_dagster.blockrun.run_tags import BLOCK_TAG, CAPTURE_TAG, WINDOW_TAG
 from mev_dagster.captures.format import open_capture
@@ -50,7 +50,13 @@ def whole(rerun, store: Store, number: int) -> dict[str, TableDigest]:
     return digests(store, number)
 
 
-@pytest.mark.parametrize("asset", ["mev_labels", "simulations", "block_templates", "relay_submissions"])
+ASSETS = (
+    "ingest_windows", "decoded_txs", "source_coverage", "tx_features", "simulations", "opportunities",
+    "block_templates", "relay_submissions", "mev_labels", "backtests",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("asset", ASSETS)
 def test_one_asset_of_one_block_runs_alone_and_leaves_equal_tables(rerun, store, number, whole, asset):
     result, _ = rerun(number, asset)
     assert result.success

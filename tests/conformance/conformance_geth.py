@@ -5,16 +5,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "devp2p"))
-
 from devp2p_clients import Client, free_port, running
 
 from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork

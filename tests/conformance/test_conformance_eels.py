@@ -3,21 +3,16 @@
 First the rule that each fork has brought, then code that nobody would write.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from conformance_eels import MODULES, Specification, specification_python
+from evm_probes import PROBES, Probe, kind_of
+from evm_programs import programs
+from evm_worlds import ALICE, BOB, CONTRACT, KEYS, at, push, transaction, world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evm"))
-
-from evm_probes import PROBES, Probe, kind_of
-from evm_worlds import ALICE, BOB, CONTRACT, KEYS, at, push, transaction, world
-from test_evm_interpreters import code as programs
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak

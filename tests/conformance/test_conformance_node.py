@@ -1,6 +1,5 @@
 """The node engine on a real geth: the same results and digests as the reference, rule by rule."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,9 +7,6 @@ from pathlib import Path
 
 import pytest
 from conformance_geth import geth
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evm"))
-
 from evm_probes import PROBES
 from evm_worlds import (
     ALICE,

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from evm_programs import FORKS, programs
 from evm_worlds import (
     ALICE,
     ETHER,
@@ -18,7 +19,6 @@ from evm_worlds import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_evm_interpreters import FORKS, code
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.signing import create_address
@@ -90,7 +90,7 @@ def test_a_creation_on_a_taken_address_is_a_call_that_failed():
 @NEEDS_NATIVE
 @settings(max_examples=60, deadline=None)
 @given(
-    code=code,
+    code=programs,
     fork=st.sampled_from([fork for fork in FORKS if fork != Fork.CONSTANTINOPLE]),
     gas=st.sampled_from([60_000, 300_000]),
 )

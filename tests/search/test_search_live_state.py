@@ -1,14 +1,10 @@
 """What a live search reads of a node: the same state by rounds as one by one, in fewer round trips."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evm"))
-
 from evm_worlds import ALICE, BOB, CONTRACT, PRAGUE, push, transaction
 
 from mev_dagster.demo.anvil import AnvilNode

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import ServerProcess
+from served_store import ServerProcess
 from store_rows import sightings
 
 from mev_dagster.errors import InputError, NodeUnreachable, PortInUse, StoreError
@@ -88,7 +88,7 @@ def test_a_second_server_is_told_who_owns_the_engine_or_the_port(server: ServerP
 
 def test_a_port_that_is_taken_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUse, match="MEV_STORE_PORT"):
-        bind("127.0.0.1", taken.getsockname()[1])
+        bind("store", "127.0.0.1", taken.getsockname()[1], "MEV_STORE_PORT")
 
 
 def test_an_engine_that_another_process_owns_is_not_opened(tmp_path: Path):
@@ -138,14 +138,14 @@ def test_a_damaged_advertisement_is_named(tmp_path: Path):
 @pytest.mark.parametrize("url", ["localhost:8123", "tcp://host:9000", "http://"])
 def test_a_url_that_names_no_server_is_refused(url: str):
     with pytest.raises(InputError, match="MEV_STORE_URL"):
-        open_store(Settings(store_url=url))
+        open_store(Settings(store={"url": url}))
 
 
 def test_an_unreachable_server_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(NodeUnreachable, match=f"no store answers at http://127.0.0.1:{port}"):
-        open_store(Settings(store_url=f"http://127.0.0.1:{port}"))
+        open_store(Settings(store={"url": f"http://127.0.0.1:{port}"}))
 
 
 def test_one_process_may_open_its_engine_more_than_once(local_store: Store):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import ServerProcess, emptied
+from served_store import ServerProcess, emptied
 from store_rows import opportunities
 
 import mev_dagster

@@ -11,9 +11,10 @@ from struct import Struct
 import cramjam
 
 from mev_dagster.errors import CaptureError
+from mev_dagster.units import MIB
 
-MAX_ENTRY_BYTES = 64 * 1024 * 1024
-MAX_RAW_BYTES = 256 * 1024 * 1024
+MAX_ENTRY_BYTES = 64 * MIB
+MAX_RAW_BYTES = 256 * MIB
 
 _HEADER = Struct("<HIH")
 _STREAM = b"\xff\x06\x00\x00sNaPpY"

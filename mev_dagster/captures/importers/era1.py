@@ -27,6 +27,7 @@ from mev_dagster.chain.forks import HOODI, MAINNET, SEPOLIA
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.receipts import Receipt, decode_receipts, receipts_root
 from mev_dagster.errors import CaptureError, DecodeError, InputError
+from mev_dagster.hexadecimal import to_hex
 
 CHECKPOINT_BLOCKS = 512
 VERSION, HEADER, BODY, RECEIPTS, DIFFICULTY = 0x3265, 0x03, 0x04, 0x05, 0x06
@@ -142,7 +143,7 @@ def blocks_of(path: Path) -> Iterator[BlockTuple]:
     if accumulator != root:
         raise CaptureError(f"{path.name}: the headers do not make the file's accumulator")
     if (named := _NAME.match(path.name)) and named["root"] != root[:4].hex():
-        raise CaptureError(f"{path.name}: named after another accumulator than its own, 0x{root.hex()}")
+        raise CaptureError(f"{path.name}: named after another accumulator than its own, {to_hex(root)}")
 
 
 def _tuple(path: Path, parts: Sequence[E2Record]) -> BlockTuple:

@@ -31,13 +31,14 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction, decode_network_transaction
 from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.events.types import Lane, TxBody, TxRejected, TxSeen
+from mev_dagster.hexadecimal import from_hex, to_hex
+from mev_dagster.units import NS_PER_MS
 
 CHECKPOINT_ROWS = 50_000
 SOURCE = "mempool-dumpster"
 REJECTED_RAW_KEPT = 4096
 
-_NS_PER_MS = 1_000_000
-_LATEST_MS = 2**63 // _NS_PER_MS - 1
+_LATEST_MS = 2**63 // NS_PER_MS - 1
 _PARQUET_ROWS = 4096
 _SOURCELOG = {"timestamp_ms", "hash", "source"}
 _TRANSACTIONS = {"timestamp_ms", "hash", "chain_id", "from", "tx_type", "sources"}
@@ -113,7 +114,7 @@ def _take(session: ImportSession, row: Sighting, chain_id: int) -> None:
     if row.chain_id not in (None, chain_id):
         session.reject("other_chain")
         return
-    wall_ns = row.timestamp_ms * _NS_PER_MS
+    wall_ns = row.timestamp_ms * NS_PER_MS
     if row.raw is not None:
         try:
             transaction = _checked(row)
@@ -150,9 +151,9 @@ def _checked(row: Sighting) -> Transaction:
     assert row.raw is not None
     transaction, _ = decode_network_transaction(row.raw)
     if transaction.hash != row.tx_hash:
-        raise DecodeError("hash_mismatch", f"the row says 0x{row.tx_hash.hex()}")
+        raise DecodeError("hash_mismatch", f"the row says {to_hex(row.tx_hash)}")
     if row.sender is not None and transaction.sender != row.sender:
-        raise DecodeError("sender_mismatch", f"the row says 0x{row.sender.hex()}")
+        raise DecodeError("sender_mismatch", f"the row says {to_hex(row.sender)}")
     if transaction.chain_id not in (None, row.chain_id):
         raise DecodeError("other_chain", f"signed for chain {transaction.chain_id}")
     return transaction
@@ -176,12 +177,12 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def _row(fields: Mapping[str, Any]) -> Sighting:
     timestamp_ms = int(fields["timestamp_ms"])
-    tx_hash = bytes.fromhex(fields["hash"].removeprefix("0x"))
+    tx_hash = from_hex(fields["hash"])
     if len(tx_hash) != 32 or not 0 < timestamp_ms <= _LATEST_MS:
         raise ValueError
     if "source" in fields:
         return Sighting(timestamp_ms, tx_hash, _name(fields["source"]))
-    sender = bytes.fromhex(fields["from"].removeprefix("0x"))
+    sender = from_hex(fields["from"])
     raw = fields.get("raw")
     if len(sender) != 20 or not (raw is None or isinstance(raw, bytes)):
         raise ValueError

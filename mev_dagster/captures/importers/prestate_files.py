@@ -22,6 +22,7 @@ from mev_dagster.chain.jsonrpc import block_from_rpc, header_from_rpc, log_from_
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import CaptureError, DecodeError, InputError
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.hexadecimal import from_hex
 
 CHECKPOINT_BLOCKS = 16
 _CODES = "codes.json"
@@ -121,7 +122,7 @@ def _receipt(obj: Mapping[str, Any]) -> Receipt:
     return Receipt(
         type=int(obj["type"] or 0),
         status=None if obj.get("status") is None else int(obj["status"]),
-        post_state=_hex(root) if root else None,
+        post_state=from_hex(root) if root else None,
         cumulative_gas_used=int(obj["cumulative_gas_used"]),
         gas_used=int(obj["gas_used"]),
         logs=tuple(log_from_rpc(log) for log in obj["logs"]),
@@ -132,13 +133,9 @@ def read_codes(path: Path) -> dict[bytes, bytes]:
     """Return the codes of a `codes.json`, by keccak."""
     document = read_json(path)
     try:
-        return {_hex(code_hash): _hex(code) for code_hash, code in document.items()}
+        return {from_hex(code_hash): from_hex(code) for code_hash, code in document.items()}
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def _hex(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
 
 
 class _CodesBeside:

@@ -25,6 +25,7 @@ from mev_dagster.chain.forks import MAINNET
 from mev_dagster.chain.jsonrpc import block_from_rpc, receipt_from_rpc
 from mev_dagster.chain.receipts import Receipt, decode_receipts, receipts_root
 from mev_dagster.errors import DecodeError, InputError
+from mev_dagster.hexadecimal import from_hex
 
 CHECKPOINT_BLOCKS = 64
 
@@ -201,7 +202,7 @@ def _number(value: Any) -> int:
 
 def _bytes(text: str) -> bytes:
     try:
-        return bytes.fromhex(text.removeprefix("0x"))
+        return from_hex(text)
     except ValueError:
         raise DecodeError("not_hex") from None
 

@@ -19,8 +19,9 @@ from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.events.types import Event
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.units import GIB
 
-MAX_FILE_BYTES = 1024 * 1024 * 1024
+MAX_FILE_BYTES = GIB
 
 OnProgress: TypeAlias = Callable[[int, int | None, str], None]
 

@@ -62,7 +62,7 @@ def _relay(stage: Stage) -> Iterator[str]:
     """Serve a sandbox relay that judges on the capture, on a loopback port, for a while."""
     traces = stage.traces_dir / RELAY_TRACES
     relay = open_relay(SandboxOptions(capture=stage.capture.path, seed=stage.seed, traces=traces))
-    bound = bind(stage.settings.host, stage.settings.relay_port)
+    bound = bind(stage.settings.host, stage.settings.relay.port)
     server = server_for(relay)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="sandbox relay")
     thread.start()

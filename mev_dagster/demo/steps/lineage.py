@@ -6,9 +6,9 @@ from typing import Any
 
 from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.demo.steps.building import BUILDER_TRACES, RELAY_TRACES
+from mev_dagster.units import NS_PER_MS
 
 Row = dict[str, Any]
-NS_PER_MS = 10**6
 
 
 def trace(stage: Stage) -> StepOutcome:

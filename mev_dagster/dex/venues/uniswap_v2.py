@@ -13,6 +13,7 @@ from mev_dagster.dex.abi import address_of_word, topic, word
 from mev_dagster.dex.swaps import Protocol, SwapEvent
 from mev_dagster.errors import DecodeError
 from mev_dagster.evm.types import StateSource
+from mev_dagster.hexadecimal import to_hex
 
 SWAP_TOPIC = topic("Swap(address,uint256,uint256,uint256,uint256,address)")
 SYNC_TOPIC = topic("Sync(uint112,uint112)")
@@ -101,7 +102,7 @@ class Pair:
             return Hop(self.reserve0, self.reserve1, self.fee)
         if token_in == self.token1:
             return Hop(self.reserve1, self.reserve0, self.fee)
-        raise ValueError(f"pair 0x{self.address.hex()} does not trade 0x{token_in.hex()}")
+        raise ValueError(f"pair {to_hex(self.address)} does not trade {to_hex(token_in)}")
 
     def after(self, token_in: bytes, sold: int, bought: int) -> "Pair":
         """Return the pair after it took `sold` of `token_in` and gave `bought` of the other token."""

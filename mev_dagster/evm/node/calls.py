@@ -8,6 +8,7 @@ from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.validity import intrinsic_gas
 from mev_dagster.evm.types import CallFrame, TxResult, TxStatus
+from mev_dagster.hexadecimal import from_hex
 
 REVERTED, HALTED = "Reverted", "halted"
 
@@ -50,12 +51,12 @@ def _frame(call: Mapping[str, Any], depth: int, value_above: int) -> CallFrame:
     return CallFrame(
         depth=depth,
         kind=call["type"],
-        sender=bytes.fromhex(call["from"][2:]),
-        to=bytes.fromhex(call.get("to", "0x")[2:]),
+        sender=from_hex(call["from"]),
+        to=from_hex(call.get("to", "0x")),
         value_wei=int(call["value"], 16) if "value" in call else borrowed,
         gas=int(call["gas"], 16),
         gas_used=int(call["gasUsed"], 16),
-        input=bytes.fromhex(call.get("input", "0x")[2:]),
-        output=b"" if error == HALTED else bytes.fromhex(call.get("output", "0x")[2:]),
+        input=from_hex(call.get("input", "0x")),
+        output=b"" if error == HALTED else from_hex(call.get("output", "0x")),
         error=error,
     )

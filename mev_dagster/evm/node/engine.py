@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from mev_dagster.chain.forks import Fork
-from mev_dagster.chain.jsonrpc import hex_data, log_from_rpc, quantity
+from mev_dagster.chain.jsonrpc import log_from_rpc, quantity
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.signing import create_address
 from mev_dagster.chain.transactions import Transaction
@@ -26,6 +26,7 @@ from mev_dagster.evm.revert import revert_reason
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import RESULTS_ONLY, BlockEnv, Output, StateSource, TxResult, TxStatus, Want
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.http import JsonRpc, call_object
 
 # eth_simulateV1 of anvil 1.7.1 has no creations, and it refunds authorizations of accounts that do not
@@ -140,7 +141,7 @@ class NodeSession(PyEvmSession):
         """Return the captured state, if that is what runs, with the changes of this block over it."""
         merged = {address: {**fields} for address, fields in self._base.items()}
         for address, diff in self.state.journal.state_diff().items():
-            fields = merged.setdefault(hex_data(address), {})
+            fields = merged.setdefault(to_hex(address), {})
             whole = "state" in fields or diff.deleted or diff.storage_cleared
             if diff.deleted:
                 fields.update(balance="0x0", nonce="0x0", code="0x", state={})
@@ -150,7 +151,7 @@ class NodeSession(PyEvmSession):
             if diff.nonce is not None:
                 fields["nonce"] = quantity(diff.nonce)
             if diff.code is not None:
-                fields["code"] = hex_data(diff.code)
+                fields["code"] = to_hex(diff.code)
             slots = {} if diff.storage_cleared else dict(fields.get("state", {}))
             slots.update({_word(slot): _word(value) for slot, value in diff.storage.items()})
             if slots or whole:
@@ -160,7 +161,7 @@ class NodeSession(PyEvmSession):
     def _note_reads(self, read: Mapping[str, Any]) -> list[bytes]:
         """Load what the node read from our own source, which raises where it lacks it; give the codes."""
         accounts = {
-            bytes.fromhex(text[2:]): {int(slot, 16) for slot in fields.get("storage") or {}}
+            from_hex(text): {int(slot, 16) for slot in fields.get("storage") or {}}
             for text, fields in read.items()
         }
         if isinstance(self.state.source, RpcState):
@@ -175,7 +176,7 @@ class NodeSession(PyEvmSession):
         before, after = _object(changed["pre"], "pre"), _object(changed["post"], "post")
         state = self.state
         for text in sorted(before.keys() | after.keys()):
-            address = bytes.fromhex(text[2:])
+            address = from_hex(text)
             if text not in after:
                 state.delete_account(address)
                 continue
@@ -185,7 +186,7 @@ class NodeSession(PyEvmSession):
             if "nonce" in fields:
                 state.set_nonce(address, int(fields["nonce"]))
             if "code" in fields:
-                state.set_code(address, bytes.fromhex(fields["code"][2:]))
+                state.set_code(address, from_hex(fields["code"]))
             slots = dict.fromkeys(before.get(text, {}).get("storage") or {}, "0x0")  # gone unless in `post`
             slots.update(fields.get("storage") or {})
             for slot, value in slots.items():
@@ -198,7 +199,7 @@ class NodeSession(PyEvmSession):
         gas_used = int(answer["gasUsed"], 16)
         # geth puts what a revert returned into its error, and nothing into `returnData`.
         error = answer.get("error") or {}
-        output = bytes.fromhex((error.get("data") or answer["returnData"])[2:])
+        output = from_hex(error.get("data") or answer["returnData"])
         status, detail = TxStatus.SUCCESS, ""
         if int(answer["status"], 16) == 0:
             # Nodes word their errors as they like. Only a halt burns all gas and returns nothing.
@@ -246,8 +247,8 @@ def _block_overrides(state: Any) -> dict[str, Any]:
         "number": quantity(env.number),
         "time": quantity(env.timestamp),
         "gasLimit": quantity(env.gas_limit),
-        "feeRecipient": hex_data(env.coinbase),
-        "prevRandao": hex_data(env.prev_randao),
+        "feeRecipient": to_hex(env.coinbase),
+        "prevRandao": to_hex(env.prev_randao),
     }
     if env.base_fee_per_gas_wei is not None:
         overrides["baseFeePerGas"] = quantity(env.base_fee_per_gas_wei)
@@ -258,10 +259,10 @@ def _block_overrides(state: Any) -> dict[str, Any]:
 
 def _overrides_of(prestate: Prestate) -> dict[str, dict[str, Any]]:
     return {
-        hex_data(address): {
+        to_hex(address): {
             "balance": quantity(account.balance_wei),
             "nonce": quantity(account.nonce),
-            "code": hex_data(_code_of(prestate, account.code_hash)),
+            "code": to_hex(_code_of(prestate, account.code_hash)),
             "state": {_word(slot): _word(value) for slot, value in account.storage.items()},
         }
         for address, account in sorted(prestate.accounts.items())

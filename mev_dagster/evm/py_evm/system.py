@@ -11,10 +11,11 @@ from mev_dagster.evm.py_evm.message import CallMessage
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import TransactionContext
 from mev_dagster.evm.types import ExecutionLimits, TxResult
+from mev_dagster.hexadecimal import from_hex
+from mev_dagster.units import GWEI
 
 SYSTEM_ADDRESS = bytes.fromhex("fffffffffffffffffffffffffffffffffffffffe")
 _SYSTEM_GAS = 30_000_000
-_GWEI = 10**9
 
 BEACON_ROOTS = bytes.fromhex("000f3df6d732807ef1319fb7b8bb8522d0beac02")  # EIP-4788
 HISTORY = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")  # EIP-2935
@@ -37,7 +38,7 @@ def begin_block(state: JournalState) -> None:
 
 def _move_dao_funds(state: JournalState) -> None:
     for text in dao_drain_list:
-        address = bytes.fromhex(text.removeprefix("0x"))
+        address = from_hex(text)
         state.delta_balance(bytes(dao_refund_contract), state.get_balance(address))
         state.set_balance(address, 0)
 
@@ -46,7 +47,7 @@ def credit(state: JournalState, withdrawals: Sequence[Withdrawal], rewards: Mapp
     """Pay validators' withdrawals (EIP-4895) or miners' rewards."""
     for withdrawal in withdrawals:
         if withdrawal.amount_gwei:
-            state.delta_balance(withdrawal.address, withdrawal.amount_gwei * _GWEI)
+            state.delta_balance(withdrawal.address, withdrawal.amount_gwei * GWEI)
     for address, amount in rewards.items():
         state.delta_balance(address, amount)
 

@@ -21,6 +21,7 @@ from mev_dagster.evm.py_evm.message import CREATE_TARGET, CallMessage
 from mev_dagster.evm.py_evm.reference import Watcher
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.validate import blob_gas
+from mev_dagster.hexadecimal import to_hex
 
 _SELFDESTRUCT_REFUND = 24_000
 _DELEGATION_PREFIX = b"\xef\x01\x00"
@@ -155,7 +156,7 @@ def _run(state: JournalState, message: CallMessage, context: TransactionContext)
         return state.computation_class.apply_message(state, message, context)
     if state.has_code_or_nonce(message.storage_address):
         computation = state.get_computation(message, context)
-        computation.error = ContractCreationCollision(f"0x{message.storage_address.hex()} is taken")
+        computation.error = ContractCreationCollision(f"{to_hex(message.storage_address)} is taken")
         return computation
     return state.computation_class.apply_create_message(state, message, context)
 

@@ -50,6 +50,8 @@ from mev_dagster.evm.types import (
     invalid_result,
 )
 from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, validate_tx, whole_block
+from mev_dagster.hexadecimal import from_hex, to_hex
+from mev_dagster.units import GWEI
 
 # revm's names. It has left out Constantinople, which no public network ran: EIP-1283 without Petersburg.
 _SPECS = {
@@ -76,7 +78,6 @@ _SPECS = {
     Fork.AMSTERDAM: "Amsterdam",
 }
 _STATUS = (TxStatus.SUCCESS, TxStatus.REVERTED, TxStatus.HALTED)
-_GWEI = 10**9
 _WORLDS_KEPT = 8
 _LARGEST_64 = (1 << 64) - 1
 _LARGEST_128 = (1 << 128) - 1
@@ -248,12 +249,12 @@ class RevmSession:
             self._system_call(HISTORY, env.parent_hash)
         if env.fork == Fork.DAO and env.first_of_fork:
             for text in dao_drain_list:
-                address = bytes.fromhex(text.removeprefix("0x"))
+                address = from_hex(text)
                 self._supplied(partial(self._native.drain, address, bytes(dao_refund_contract)))
 
     def credit(self, withdrawals: Sequence[Withdrawal], rewards: Mapping[bytes, int]) -> None:
         """Pay validators' withdrawals (EIP-4895) or miners' rewards."""
-        paid = [(w.address, w.amount_gwei * _GWEI) for w in withdrawals if w.amount_gwei]
+        paid = [(w.address, w.amount_gwei * GWEI) for w in withdrawals if w.amount_gwei]
         for address, amount in [*paid, *rewards.items()]:
             self._supplied(partial(self._native.credit, address, word(amount)))
 
@@ -343,7 +344,7 @@ class RevmSession:
             rejection = validate_tx(
                 tx, self._env, Sender(*self._native.sender(tx.sender)), Room(*self._native.room())
             )
-            assert rejection is not None, f"0x{tx.hash.hex()} is valid, and the extension refused it"
+            assert rejection is not None, f"{to_hex(tx.hash)} is valid, and the extension refused it"
             return rejection
         if stop[0] == "fee_too_large":
             return Rejection("gas_cost_overflow", "a fee of 128 bits or more is past what revm can hold")

@@ -12,6 +12,7 @@ from mev_dagster.chain import rlp
 from mev_dagster.chain.keccak import EMPTY_TRIE_ROOT, keccak
 from mev_dagster.chain.trie import hex_prefix, nibbles_of
 from mev_dagster.errors import DecodeError, MissingState
+from mev_dagster.hexadecimal import to_hex
 
 _HASH_BYTES = 32
 _BRANCH_ITEMS, _PATH_ITEMS = 17, 2
@@ -71,7 +72,7 @@ class PartialTrie:
             return node
         encoded = self._nodes.get(node)
         if encoded is None:
-            raise MissingState("trie_node", "0x" + node.hex())
+            raise MissingState("trie_node", to_hex(node))
         return _decode(rlp.decode(encoded))
 
     def _get(self, reference: _Node, path: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.chain.trie import state_root
 from mev_dagster.errors import InputError, MissingState
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff, StateSource
+from mev_dagster.hexadecimal import from_hex, to_hex
 
 Json = dict[str, Any]
 _FLAGS = ("complete", "lists_every_account", "lists_every_slot")
@@ -64,7 +65,7 @@ class Prestate:
             return ABSENT_ACCOUNT
         if self.fallback is not None:
             return self.fallback.account(address)
-        raise MissingState("account", "0x" + address.hex())
+        raise MissingState("account", to_hex(address))
 
     def storage(self, address: bytes, slot: int) -> int:
         """Return one storage value, or raise `MissingState`."""
@@ -80,7 +81,7 @@ class Prestate:
             return 0  # nothing has ever run there, so nothing has been stored there
         if self.fallback is not None:
             return self.fallback.storage(address, slot)
-        raise MissingState("storage", f"0x{address.hex()}/{slot:#066x}")
+        raise MissingState("storage", f"{to_hex(address)}/{slot:#066x}")
 
     def code(self, code_hash: bytes) -> bytes:
         """Return the code with this keccak, or raise `MissingState`."""
@@ -90,7 +91,7 @@ class Prestate:
         if found is None and self.fallback is not None:
             return self.fallback.code(code_hash)
         if found is None:
-            raise MissingState("code", "0x" + code_hash.hex())
+            raise MissingState("code", to_hex(code_hash))
         return found
 
     def block_hash(self, number: int) -> bytes:
@@ -194,11 +195,11 @@ class Prestate:
         """Return a JSON document without the codes, which are stored once by their keccak."""
         return {
             "accounts": {
-                "0x" + address.hex(): _account_to_json(account)
+                to_hex(address): _account_to_json(account)
                 for address, account in sorted(self.accounts.items())
             },
             "block_hashes": {
-                str(number): "0x" + found.hex() for number, found in sorted(self.block_hashes.items())
+                str(number): to_hex(found) for number, found in sorted(self.block_hashes.items())
             },
             **{name: getattr(self, name) for name in _FLAGS},
         }
@@ -208,10 +209,10 @@ class Prestate:
         """Read what `to_json` wrote; `codes` are by keccak and may hold more than is needed."""
         try:
             accounts = {
-                bytes.fromhex(address[2:]): _account_from_json(fields)
+                from_hex(address): _account_from_json(fields)
                 for address, fields in document["accounts"].items()
             }
-            hashes = {int(number): bytes.fromhex(h[2:]) for number, h in document["block_hashes"].items()}
+            hashes = {int(number): from_hex(h) for number, h in document["block_hashes"].items()}
             flags = {name: bool(document[name]) for name in _FLAGS}
             return cls(
                 accounts,
@@ -233,10 +234,10 @@ class Prestate:
         """
         try:
             accounts = {
-                _bytes_of(address, 20): _account_from_json(fields)
+                from_hex(address, 20): _account_from_json(fields)
                 for address, fields in document["pre_state"].items()
             }
-            hashes = {int(number): _bytes_of(h, 32) for number, h in document["block_hashes"].items()}
+            hashes = {int(number): from_hex(h, 32) for number, h in document["block_hashes"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"pre_state: {type(error).__name__}: {error}") from error
         holds_zeros = any(value == 0 for account in accounts.values() for value in account.storage.values())
@@ -257,7 +258,7 @@ def _needed(codes: Mapping[bytes, bytes], accounts: Mapping[bytes, Account]) -> 
         if code is None:
             continue  # found missing when execution wants it, which it may never do
         if keccak(code) != code_hash:
-            raise InputError(f"the code stored as 0x{code_hash.hex()} does not have that hash")
+            raise InputError(f"the code stored as {to_hex(code_hash)} does not have that hash")
         needed[code_hash] = code
     return needed
 
@@ -268,7 +269,7 @@ def _account_to_json(account: Account) -> Json | None:
     return {
         "balance": hex(account.balance_wei),
         "nonce": account.nonce,
-        "code_hash": None if account.code_hash == EMPTY_CODE_HASH else "0x" + account.code_hash.hex(),
+        "code_hash": None if account.code_hash == EMPTY_CODE_HASH else to_hex(account.code_hash),
         "storage": {f"{slot:#066x}": hex(value) for slot, value in sorted(account.storage.items())},
     }
 
@@ -280,7 +281,7 @@ def _account_from_json(fields: Json | None) -> Account:
     return Account(
         balance_wei=_integer(fields["balance"]),
         nonce=_integer(fields["nonce"]),
-        code_hash=EMPTY_CODE_HASH if code_hash is None else _bytes_of(code_hash, 32),
+        code_hash=EMPTY_CODE_HASH if code_hash is None else from_hex(code_hash, 32),
         storage={_integer(slot): _integer(value) for slot, value in fields["storage"].items()},
     )
 
@@ -290,10 +291,3 @@ def _integer(value: str | int) -> int:
     if not 0 <= number < 1 << 256:
         raise ValueError(f"{value} is not an unsigned 256-bit number")
     return number
-
-
-def _bytes_of(text: str, size: int) -> bytes:
-    found = bytes.fromhex(text.removeprefix("0x"))
-    if len(found) != size:
-        raise ValueError(f"{text} is not {size} bytes")
-    return found

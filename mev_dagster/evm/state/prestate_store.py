@@ -15,10 +15,11 @@ import zstandard
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import CaptureError, InputError
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.units import GIB
 
 _SUFFIX = ".json.zst"
 _LEVEL = 10
-_MAX_BYTES = 1 << 30
+_MAX_BYTES = GIB
 
 
 class PrestateStore:

@@ -12,6 +12,7 @@ from mev_dagster.errors import MissingState
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, StateSource
+from mev_dagster.hexadecimal import to_hex
 
 MAX_ROUNDS = 32
 _KEYS_PER_ROUND = 4_096
@@ -96,7 +97,7 @@ class _Guess:
         known = self._state.known_code(code_hash)
         if known is None:
             self._accounts.add(self._holder_of_code[code_hash])
-            raise MissingState("code", "0x" + code_hash.hex())
+            raise MissingState("code", to_hex(code_hash))
         return known
 
     def block_hash(self, number: int) -> bytes:

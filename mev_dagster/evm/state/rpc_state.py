@@ -19,6 +19,7 @@ from mev_dagster.evm.state.partial_trie import PartialTrie, nodes_by_hash
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.state_cache import StateCache
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.http import JsonRpc, call_object
 
 _HASH_BYTES, _ADDRESS_BYTES = 32, 20
@@ -84,7 +85,7 @@ class RpcState:
         if code_hash not in self._cache.codes:
             address = self._address_of_code.get(code_hash)
             if address is None:
-                raise MissingState("code", "0x" + code_hash.hex())
+                raise MissingState("code", to_hex(code_hash))
             self._fetch_codes([(code_hash, address)])
         return self._cache.codes[code_hash]
 
@@ -131,7 +132,7 @@ class RpcState:
             [
                 (
                     "eth_getProof",
-                    ["0x" + address.hex(), [f"{slot:#066x}" for slot in slots], hex(self.number)],
+                    [to_hex(address), [f"{slot:#066x}" for slot in slots], hex(self.number)],
                 )
                 for address, slots in asked
             ]
@@ -141,7 +142,7 @@ class RpcState:
                 self._take(address, slots, answer)
             except MevError as error:
                 raise NodeAnswerError(
-                    f"{self._rpc.shown_url}: eth_getProof of 0x{address.hex()} at {self.number}: {error}"
+                    f"{self._rpc.shown_url}: eth_getProof of {to_hex(address)} at {self.number}: {error}"
                 ) from error
         if codes:
             hashed = {self._cache.accounts[address].code_hash: address for address, _ in asked}
@@ -247,13 +248,13 @@ class RpcState:
 
     def _fetch_codes(self, wanted: Sequence[tuple[bytes, bytes]]) -> None:
         answers = self._rpc.batch(
-            [("eth_getCode", ["0x" + address.hex(), hex(self.number)]) for _, address in wanted]
+            [("eth_getCode", [to_hex(address), hex(self.number)]) for _, address in wanted]
         )
         for (code_hash, address), answer in zip(wanted, answers, strict=True):
             code = _data(answer, None, "eth_getCode")
             if keccak(code) != code_hash:
                 raise NodeAnswerError(
-                    f"{self._rpc.shown_url}: the code of 0x{address.hex()} is not the one its proof names"
+                    f"{self._rpc.shown_url}: the code of {to_hex(address)} is not the one its proof names"
                 )
             self._cache.codes[code_hash] = code
 
@@ -268,12 +269,12 @@ def fetch_header(rpc: JsonRpc, number: int) -> Header:
 
 def _check_proof(root: bytes, key: bytes, expected: bytes, nodes: Any, what: str) -> None:
     try:
-        proof = nodes_by_hash(bytes.fromhex(node.removeprefix("0x")) for node in nodes)
+        proof = nodes_by_hash(from_hex(node) for node in nodes)
         proven = PartialTrie(root, proof).get(key) or _NOTHING
     except (TypeError, ValueError, AttributeError, MevError) as error:
-        raise NodeAnswerError(f"{what}: no proof under root 0x{root.hex()}: {error}") from error
+        raise NodeAnswerError(f"{what}: no proof under root {to_hex(root)}: {error}") from error
     if proven != expected:
-        raise NodeAnswerError(f"{what}: the proof under root 0x{root.hex()} says otherwise")
+        raise NodeAnswerError(f"{what}: the proof under root {to_hex(root)} says otherwise")
 
 
 def _quantity(value: Any, name: str) -> int:
@@ -285,7 +286,7 @@ def _quantity(value: Any, name: str) -> int:
 
 def _data(value: Any, size: int | None, name: str) -> bytes:
     try:
-        found = bytes.fromhex(value.removeprefix("0x"))
+        found = from_hex(value)
     except (AttributeError, ValueError):
         raise NodeAnswerError(f"{name}: expected hex data, got {value!r:.80}") from None
     if size is not None and len(found) != size:

@@ -14,6 +14,7 @@ from mev_dagster.chain.keccak import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak
 from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.state.partial_trie import PartialTrie, nodes_by_hash
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
+from mev_dagster.hexadecimal import from_hex, to_hex
 
 _ACCOUNT_ITEMS = 4
 
@@ -38,8 +39,8 @@ class Witness:
     def from_json(cls, document: Any) -> "Witness":
         """Read a `debug_executionWitness` answer: `state`, `codes` and ancestor headers, newest first."""
         try:
-            nodes = nodes_by_hash(bytes.fromhex(node[2:]) for node in document["state"])
-            codes = {keccak(code): code for code in (bytes.fromhex(text[2:]) for text in document["codes"])}
+            nodes = nodes_by_hash(from_hex(node) for node in document["state"])
+            codes = {keccak(code): code for code in (from_hex(text) for text in document["codes"])}
             headers = [header_from_rpc(header) for header in document["ancestors"]]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"witness: {type(error).__name__}: {error}") from error
@@ -71,7 +72,7 @@ class Witness:
         if code_hash == EMPTY_CODE_HASH:
             return b""
         if code_hash not in self._codes:
-            raise MissingState("code", "0x" + code_hash.hex())
+            raise MissingState("code", to_hex(code_hash))
         return self._codes[code_hash]
 
     def block_hash(self, number: int) -> bytes:

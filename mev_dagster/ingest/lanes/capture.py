@@ -13,10 +13,10 @@ from mev_dagster.events.types import BlockSeen, Event, Lane, LaneStatus, TxBody,
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import Clock
+from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.canonical_chain import CanonicalChain
 
 YIELD_EVERY = 256  # a capture at full speed must not keep the event loop for itself
-NS_PER_SECOND = 1_000_000_000
 
 
 class CaptureLane:

@@ -17,6 +17,7 @@ from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable
 from mev_dagster.node.http import JsonRpc
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import NS_PER_SECOND
 
 REFRESH_SECONDS = 4.0
 HEADERS_KEPT = 512
@@ -72,7 +73,7 @@ class Mimicry:
 
     def fork_id(self) -> ForkId | None:
         """Compute it from the fork table and the time, where the chain is a public one."""
-        return self._forks.fork_id(2**63, self._clock.wall_ns() // 10**9) if self._forks else None
+        return self._forks.fork_id(2**63, self._clock.wall_ns() // NS_PER_SECOND) if self._forks else None
 
     def served_range(self) -> BlockRangeUpdate | None:
         """Claim nothing new."""

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.jsonrpc import block_from_rpc, hex_data
+from mev_dagster.chain.jsonrpc import block_from_rpc
 from mev_dagster.errors import DecodeError, NodeAnswerError
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain
@@ -31,7 +32,7 @@ class HeadFollower:
         Ends early when the node no longer has one of them: then a newer head is already on its way.
         """
         for block_hash in await self._path(node, head):
-            answer = await node.call("eth_getBlockByHash", hex_data(block_hash), True)
+            answer = await node.call("eth_getBlockByHash", to_hex(block_hash), True)
             if answer is None:
                 return
             try:
@@ -55,7 +56,7 @@ class HeadFollower:
             path.append(block_hash)
             if self._chain.tip is None or parent_hash in self._chain or header.get("number") == "0x0":
                 break
-            header = await node.call("eth_getBlockByHash", hex_data(parent_hash), False)
+            header = await node.call("eth_getBlockByHash", to_hex(parent_hash), False)
             if header is None:
                 break
         path.reverse()
@@ -64,9 +65,6 @@ class HeadFollower:
 
 def _hash_of(header: Any, name: str) -> bytes:
     try:
-        value = bytes.fromhex(header[name][2:])
+        return from_hex(header[name], 32)
     except (KeyError, TypeError, ValueError):
-        value = b""
-    if len(value) != 32:
-        raise NodeAnswerError(f"head: {name}: expected 32 bytes, found {str(header)[:200]}")
-    return value
+        raise NodeAnswerError(f"head: {name}: expected 32 bytes, found {str(header)[:200]}") from None

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
-from mev_dagster.chain.jsonrpc import hex_data, transaction_from_rpc
+from mev_dagster.chain.jsonrpc import transaction_from_rpc
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import DecodeError, NodeAnswerError
 from mev_dagster.events.types import Lane, TxBody, TxRejected, TxSeen
+from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.tasks import run_until_one_ends
@@ -128,20 +129,20 @@ class PendingWatch:
     async def _fetch(self, tx_hash: bytes) -> TxBody | TxRejected | None:
         if self._raw_by_hash:
             try:
-                raw = await self._node.call("eth_getRawTransactionByHash", hex_data(tx_hash))
+                raw = await self._node.call("eth_getRawTransactionByHash", to_hex(tx_hash))
             except NodeAnswerError:
                 self._raw_by_hash = False
             else:
                 return self._raw_body(tx_hash, raw) if raw else None
-        obj = await self._node.call("eth_getTransactionByHash", hex_data(tx_hash))
+        obj = await self._node.call("eth_getTransactionByHash", to_hex(tx_hash))
         if obj is None:
             return None
         return self._body(obj, self._source, self._clock.wall_ns(), self._clock.mono_ns())
 
     def _raw_body(self, tx_hash: bytes, raw: Any) -> TxBody | TxRejected:
         try:
-            data = bytes.fromhex(raw[2:])
-        except (TypeError, ValueError):
+            data = from_hex(raw)
+        except ValueError:
             offered = msgspec.json.encode(raw)
             return self._rejected(offered, DecodeError("bad_hex", "raw transaction: expected 0x-hex"))
         stamp = (UNLOGGED, self._clock.wall_ns(), self._clock.mono_ns(), Lane.RPC, self._source)
@@ -177,12 +178,9 @@ class PendingWatch:
 
 def _hash(text: Any) -> bytes:
     try:
-        value = bytes.fromhex(text[2:])
-    except (TypeError, ValueError):
-        value = b""
-    if len(value) != 32:
-        raise DecodeError("bad_notification", f"expected a 32-byte hash, found {str(text)[:80]!r}")
-    return value
+        return from_hex(text, 32)
+    except ValueError:
+        raise DecodeError("bad_notification", f"expected a 32-byte hash, found {str(text)[:80]!r}") from None
 
 
 def _pool_transactions(pool: Any) -> Iterable[Any]:

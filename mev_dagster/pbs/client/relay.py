@@ -11,6 +11,7 @@ import aiohttp
 from opentelemetry.trace import Span, SpanKind
 
 from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, RelayRefused
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.client.guard import check_relay_url, guarded_session
 from mev_dagster.pbs.client.policy import AnswerClass, CircuitBreaker, RetryPolicy, classify, message_of
@@ -18,13 +19,14 @@ from mev_dagster.pbs.schema import SIGNED_VALIDATOR_REGISTRATION
 from mev_dagster.pbs.types import SignedValidatorRegistration, SubmitBlockRequest
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.tracing import Tracing, headers_of, span_id_of, trace_id_of
+from mev_dagster.units import MIB, NS_PER_SECOND
 
 SUBMIT_PATH = "/relay/v1/builder/blocks"
 VALIDATORS_PATH = "/relay/v1/builder/validators"
 SLOTS_PATH = "/sandbox/v1/slots"
 RECEIPTS_PATH = "/sandbox/v1/receipts"
 RECEIVED_PATH = "/relay/v1/data/bidtraces/builder_blocks_received"
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_ANSWER_BYTES = 4 * MIB
 MAX_MESSAGE_CHARACTERS = 500
 GZIP_LEVEL = 1
 """Bodies cross the loopback: level 1 takes half the time of level 6 for nearly the same size."""
@@ -150,7 +152,9 @@ class RelayClient:
             wait = self._policy.wait_s(attempt.outcome, attempt.number, self._rng, retry_after)
             if wait is None:
                 ended = attempt.outcome.value
-            elif deadline_ns is not None and self._clock.mono_ns() + round(wait * 1e9) >= deadline_ns:
+            elif (
+                deadline_ns is not None and self._clock.mono_ns() + round(wait * NS_PER_SECOND) >= deadline_ns
+            ):
                 ended = "deadline"
             else:
                 waited = wait
@@ -171,7 +175,7 @@ class RelayClient:
         """Return how long one request may take: never past the slot's deadline."""
         if deadline_ns is None:
             return self.endpoint.total_timeout_s
-        return min(self.endpoint.total_timeout_s, (deadline_ns - self._clock.mono_ns()) / 1e9)
+        return min(self.endpoint.total_timeout_s, (deadline_ns - self._clock.mono_ns()) / NS_PER_SECOND)
 
     def _reason_to_stop(self, slot: int, deadline_ns: int | None, superseded: Callable[[], bool]) -> str:
         if superseded():
@@ -201,7 +205,7 @@ class RelayClient:
             gzip=endpoint.gzip,
             bytes=len(body),
             slot=submission.message.slot,
-            block_hash="0x" + submission.message.block_hash.hex(),
+            block_hash=to_hex(submission.message.block_hash),
         ) as span:
             headers = {
                 "Content-Type": wire.JSON_TYPE if endpoint.json else wire.SSZ_TYPE,
@@ -241,10 +245,10 @@ class RelayClient:
     async def is_listed(self, submission: SubmitBlockRequest) -> bool:
         """Ask the data API whether the relay verified this very bid."""
         trace = submission.message
-        rows = await self.get_json(RECEIVED_PATH, block_hash="0x" + trace.block_hash.hex())
+        rows = await self.get_json(RECEIVED_PATH, block_hash=to_hex(trace.block_hash))
         wanted = {
-            "block_hash": "0x" + trace.block_hash.hex(),
-            "builder_pubkey": "0x" + trace.builder_pubkey.hex(),
+            "block_hash": to_hex(trace.block_hash),
+            "builder_pubkey": to_hex(trace.builder_pubkey),
             "value": str(trace.value),
         }
         return isinstance(rows, list) and any(
@@ -269,7 +273,7 @@ class RelayClient:
 
     async def receipts(self, block_hash: bytes) -> list[dict[str, Any]]:
         """Return what the sandbox decoded, checked and answered for a block."""
-        found = await self.get_json(RECEIPTS_PATH, block_hash="0x" + block_hash.hex())
+        found = await self.get_json(RECEIPTS_PATH, block_hash=to_hex(block_hash))
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
             raise NodeAnswerError(f"{self._base}{RECEIPTS_PATH}: expected an array of objects")
         return found

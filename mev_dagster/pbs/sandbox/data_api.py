@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.sandbox.answers import refusal
 from mev_dagster.pbs.sandbox.auction import ReceivedBid
@@ -15,6 +16,7 @@ from mev_dagster.pbs.sandbox.bodies import Unreadable
 from mev_dagster.pbs.sandbox.relay import SandboxRelay
 from mev_dagster.pbs.sandbox.slots import Slot
 from mev_dagster.pbs.schema import BID_TRACE, HASH, PUBKEY, SIGNED_VALIDATOR_REGISTRATION, UINT64
+from mev_dagster.units import NS_PER_SECOND
 
 MAX_RECEIVED = 500
 MAX_DELIVERED = 200
@@ -53,7 +55,7 @@ def routes(relay: SandboxRelay) -> list[Route]:
         pubkey = _parameter(request, "pubkey")
         found = relay.registration_of(pubkey)
         if found is None:
-            raise _bad(f"no registration found for validator 0x{pubkey.hex()}")
+            raise _bad(f"no registration found for validator {to_hex(pubkey)}")
         return JSONResponse(codec_json.to_json(SIGNED_VALIDATOR_REGISTRATION, found))
 
     async def validators(request: Request) -> Response:
@@ -87,7 +89,7 @@ def _trace_row(bid: ReceivedBid) -> dict[str, Any]:
 
 def _received_row(bid: ReceivedBid) -> dict[str, Any]:
     return _trace_row(bid) | {
-        "timestamp": str(bid.received_ns // 10**9),
+        "timestamp": str(bid.received_ns // NS_PER_SECOND),
         "timestamp_ms": str(bid.received_ns // 10**6),
         "optimistic_submission": False,
     }

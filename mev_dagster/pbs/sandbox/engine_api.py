@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from mev_dagster.chain.jsonrpc import quantity
 from mev_dagster.errors import MevError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
 from mev_dagster.pbs.payload import request_list, versioned_hash
@@ -49,15 +50,17 @@ class EngineApi:
         """Hand a block to the client and return its payload status."""
         parameters: list[Any] = [payload_to_rpc(submission.execution_payload)]
         if submission.blobs_bundle is not None and parent_beacon_block_root is not None:
-            hashes = [_hex(versioned_hash(item)) for item in submission.blobs_bundle.commitments]
-            parameters += [hashes, _hex(parent_beacon_block_root)]
+            hashes = [to_hex(versioned_hash(item)) for item in submission.blobs_bundle.commitments]
+            parameters += [hashes, to_hex(parent_beacon_block_root)]
         if submission.execution_requests is not None:
-            parameters.append([_hex(item) for item in request_list(submission.execution_requests)])
+            parameters.append([to_hex(item) for item in request_list(submission.execution_requests)])
         return self._rpc.call(f"engine_newPayloadV{_VERSIONS[submission.fork]}", parameters)
 
     def set_head(self, block_hash: bytes) -> Any:
         """Make a block the client's head and return what it says of it."""
-        state = {name: _hex(block_hash) for name in ("headBlockHash", "safeBlockHash", "finalizedBlockHash")}
+        state = {
+            name: to_hex(block_hash) for name in ("headBlockHash", "safeBlockHash", "finalizedBlockHash")
+        }
         return self._rpc.call("engine_forkchoiceUpdatedV3", [state, None])
 
 
@@ -96,27 +99,27 @@ class EngineApiValidator:
 def payload_to_rpc(payload: ExecutionPayload) -> dict[str, Any]:
     """Return a payload in the Engine API's spelling."""
     document: dict[str, Any] = {
-        "parentHash": _hex(payload.parent_hash),
-        "feeRecipient": _hex(payload.fee_recipient),
-        "stateRoot": _hex(payload.state_root),
-        "receiptsRoot": _hex(payload.receipts_root),
-        "logsBloom": _hex(payload.logs_bloom),
-        "prevRandao": _hex(payload.prev_randao),
+        "parentHash": to_hex(payload.parent_hash),
+        "feeRecipient": to_hex(payload.fee_recipient),
+        "stateRoot": to_hex(payload.state_root),
+        "receiptsRoot": to_hex(payload.receipts_root),
+        "logsBloom": to_hex(payload.logs_bloom),
+        "prevRandao": to_hex(payload.prev_randao),
         "blockNumber": quantity(payload.block_number),
         "gasLimit": quantity(payload.gas_limit),
         "gasUsed": quantity(payload.gas_used),
         "timestamp": quantity(payload.timestamp),
-        "extraData": _hex(payload.extra_data),
+        "extraData": to_hex(payload.extra_data),
         "baseFeePerGas": quantity(payload.base_fee_per_gas),
-        "blockHash": _hex(payload.block_hash),
-        "transactions": [_hex(raw) for raw in payload.transactions],
+        "blockHash": to_hex(payload.block_hash),
+        "transactions": [to_hex(raw) for raw in payload.transactions],
     }
     if payload.withdrawals is not None:
         document["withdrawals"] = [
             {
                 "index": quantity(item.index),
                 "validatorIndex": quantity(item.validator_index),
-                "address": _hex(item.address),
+                "address": to_hex(item.address),
                 "amount": quantity(item.amount_gwei),
             }
             for item in payload.withdrawals
@@ -125,7 +128,3 @@ def payload_to_rpc(payload: ExecutionPayload) -> dict[str, Any]:
         document["blobGasUsed"] = quantity(payload.blob_gas_used)
         document["excessBlobGas"] = quantity(payload.excess_blob_gas)
     return document
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

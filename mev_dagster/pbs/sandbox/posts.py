@@ -11,6 +11,7 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import StateSource
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.context import BlockContext
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, Slot
@@ -41,7 +42,7 @@ def slot_to_json(
     document: dict[str, Any] = {
         "chain_id": str(context.schedule.chain_id),
         "fork": context.fork.name.lower(),
-        "coinbase": "0x" + coinbase.hex(),
+        "coinbase": to_hex(coinbase),
         "note": note,
     }
     for name, kind in (_REQUIRED | _OPTIONAL).items():
@@ -49,7 +50,7 @@ def slot_to_json(
         document[name] = None if value is None else codec_json.to_json(kind, value)
     if state is not None:
         document["state"] = state.to_json()
-        document["codes"] = ["0x" + code.hex() for _, code in sorted(state.codes.items())]
+        document["codes"] = [to_hex(code) for _, code in sorted(state.codes.items())]
     return document
 
 

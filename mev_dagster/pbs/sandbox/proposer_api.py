@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import bls, codec_json, wire
 from mev_dagster.pbs.blinded import BLINDED_BLOCK, SIGNED_BLINDED_BLOCK
 from mev_dagster.pbs.sandbox.answers import refusal
@@ -40,7 +41,7 @@ def routes(relay: SandboxRelay) -> list[Route]:
         for item in await _body(request, kind):
             root = signing_root(VALIDATOR_REGISTRATION, item.message, domain)
             if not _verifies(item.message.pubkey, root, item.signature):
-                text = f"failed to verify validator signature for 0x{item.message.pubkey.hex()}"
+                text = f"failed to verify validator signature for {to_hex(item.message.pubkey)}"
                 raise Unreadable(refusal("invalid_signature", text))
             refused = relay.register(item)
             if refused is not None:

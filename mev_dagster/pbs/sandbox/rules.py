@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import bls, checks
 from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
 from mev_dagster.pbs.sandbox.answers import SubmissionAnswer, dropped, refusal
@@ -82,7 +83,7 @@ def _timestamp(view: View) -> Ruling:
 def _builder(view: View) -> Ruling:
     if view.blocked_builder:
         return Ruling(failed("builder", "blocked_builder", "silently dropped"), dropped("blocked_builder"))
-    return _holds("builder", "0x" + view.submission.message.builder_pubkey.hex())
+    return _holds("builder", to_hex(view.submission.message.builder_pubkey))
 
 
 def _duty(view: View) -> Ruling:
@@ -95,7 +96,7 @@ def _fee_recipient(view: View) -> Ruling:
     assert view.slot is not None, "the duty rule comes first"
     if view.submission.message.proposer_fee_recipient != view.slot.proposer.fee_recipient:
         return _refused("fee_recipient", "fee_recipient_mismatch", "fee recipient does not match")
-    return _holds("fee_recipient", "0x" + view.slot.proposer.fee_recipient.hex())
+    return _holds("fee_recipient", to_hex(view.slot.proposer.fee_recipient))
 
 
 def _worth_something(view: View) -> Ruling:
@@ -123,9 +124,9 @@ def _randao(view: View) -> Ruling:
     assert view.slot is not None, "the duty rule comes first"
     found, expected = view.submission.execution_payload.prev_randao, view.slot.context.prev_randao
     if found != expected:
-        text = f"incorrect prev_randao - got: 0x{found.hex()}, expected: 0x{expected.hex()}"
+        text = f"incorrect prev_randao - got: {to_hex(found)}, expected: {to_hex(expected)}"
         return _refused("prev_randao", "prev_randao_mismatch", text)
-    return _holds("prev_randao", "0x" + found.hex())
+    return _holds("prev_randao", to_hex(found))
 
 
 def _withdrawals(view: View) -> Ruling:
@@ -135,9 +136,9 @@ def _withdrawals(view: View) -> Ruling:
         return _holds("withdrawals", "none before Capella")
     got, wanted = WITHDRAWALS.hash_tree_root(found), WITHDRAWALS.hash_tree_root(expected)
     if got != wanted:
-        text = f"incorrect withdrawals root - got: 0x{got.hex()}, expected: 0x{wanted.hex()}"
+        text = f"incorrect withdrawals root - got: {to_hex(got)}, expected: {to_hex(wanted)}"
         return _refused("withdrawals", "withdrawals_root_mismatch", text)
-    return _holds("withdrawals", "0x" + got.hex())
+    return _holds("withdrawals", to_hex(got))
 
 
 def _signature(view: View) -> Ruling:
@@ -151,7 +152,7 @@ def _signature(view: View) -> Ruling:
         return Ruling(check, refusal("malformed_signature", text))
     if not valid:
         return _refused("signature", "invalid_signature", "invalid signature")
-    return _holds("signature", f"verifies under 0x{view.genesis_fork_version.hex()}")
+    return _holds("signature", f"verifies under {to_hex(view.genesis_fork_version)}")
 
 
 def _not_delivered(view: View) -> Ruling:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.sandbox.answers import refusal
 from mev_dagster.pbs.sandbox.bodies import Unreadable, read_json, unreadable
@@ -16,8 +17,9 @@ from mev_dagster.pbs.sandbox.data_api import duty_row
 from mev_dagster.pbs.sandbox.posts import slot_from_json
 from mev_dagster.pbs.sandbox.relay import RelayReceipt, SandboxRelay
 from mev_dagster.pbs.schema import HASH, UINT64
+from mev_dagster.units import MIB
 
-MAX_SLOT_BYTES = 256 * 1024 * 1024
+MAX_SLOT_BYTES = 256 * MIB
 """Whole devnet states and mainnet witnesses are large; this endpoint listens on loopback only."""
 
 
@@ -72,8 +74,8 @@ def receipt_document(receipt: RelayReceipt) -> dict[str, Any]:
     return {
         "slot": str(submission.message.slot),
         "block_number": str(submission.execution_payload.block_number),
-        "block_hash": "0x" + submission.message.block_hash.hex(),
-        "builder_pubkey": "0x" + submission.message.builder_pubkey.hex(),
+        "block_hash": to_hex(submission.message.block_hash),
+        "builder_pubkey": to_hex(submission.message.builder_pubkey),
         "value": str(submission.message.value),
         "received_ns": str(receipt.received_ns),
         "status": receipt.answer.status,

@@ -15,15 +15,16 @@ from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.blocks import BlockResult, execute_block
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
+from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import checks
 from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
 from mev_dagster.pbs.payload import block_of, requests_hash
 from mev_dagster.pbs.sandbox.slots import Slot
 from mev_dagster.pbs.seal import known_withdrawals, requests_of, state_root_after
 from mev_dagster.pbs.types import SubmitBlockRequest
+from mev_dagster.units import GWEI, MIB
 
-GWEI = 10**9
-MAX_RLP_BLOCK_BYTES = 8 * 1024 * 1024
+MAX_RLP_BLOCK_BYTES = 8 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,4 +203,4 @@ def state_root_matches(header: Header, result: BlockResult, state: StateSource) 
 
 
 def _shown(value: bytes | int | None) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return to_hex(value) if isinstance(value, bytes) else str(value)

@@ -13,9 +13,10 @@ import lz4.frame
 import zstandard
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.units import KIB, MIB
 
-PIECE_BYTES = 1 << 20
-_ZSTD_INPUT_BYTES = 1 << 10  # a zstd block of 4 bytes may stand for 128 KiB; this bounds one step to 32 MiB
+PIECE_BYTES = MIB
+_ZSTD_INPUT_BYTES = KIB  # a zstd block of 4 bytes may stand for 128 KiB; this bounds one step to 32 MiB
 _ZSTD_WINDOW_BYTES = 1 << 27
 
 

@@ -54,6 +54,7 @@ from mev_dagster.store.endpoint import (
     connect_in_process,
     write_advertisement,
 )
+from mev_dagster.units import GIB, MIB
 
 _Result = TypeVar("_Result")
 _HEAD_BYTES = 64 * 1024
@@ -65,8 +66,8 @@ _DONE = object()
 class RequestLimits:
     """What one request, and all of them together, may ask of the server."""
 
-    statement_bytes: int = 16 * 1024 * 1024
-    insert_bytes: int = 2 * 1024 * 1024 * 1024
+    statement_bytes: int = 16 * MIB
+    insert_bytes: int = 2 * GIB
     header_bytes: int = 256 * 1024
     running: int = 8
     waiting: int = 256
@@ -188,7 +189,7 @@ class StoreServer:
 
     async def _write(self, path: Path, pieces: AsyncIterator[bytes], start: bytes) -> None:
         try:
-            with path.open("xb", buffering=1 << 20) as file:
+            with path.open("xb", buffering=MIB) as file:
                 file.write(start)
                 async for piece in pieces:
                     file.write(piece)
@@ -303,7 +304,7 @@ def serve(
 ) -> None:
     """Own the engine and serve it until the process is told to stop; advertises itself when ready."""
     limits = limits or RequestLimits()
-    listener = bind("store", settings.host, settings.store_port, "MEV_STORE_PORT")
+    listener = bind("store", settings.host, settings.store.port, "MEV_STORE_PORT")
     lock = EngineLock(settings)
     if not lock.acquire():
         listener.close()

@@ -1,0 +1,262 @@
+"""Plug-ins: venues, strategies, inspectors, lanes and relays, ours and those of others, found one way.
+
+A package adds one with a line in its `pyproject.toml`, and nothing here changes:
+
+    [project.entry-points."mev_dagster.strategies"]
+    my_strategy = "my_package.my_strategy:MyStrategy"
+
+Ours are the lines of `BUILT_IN`, read by the same code. `load(kind)` hands out what can be used, ordered by
+name. What cannot be used is left out, said in one line and counted: nothing that is installed stops a run.
+`bounded` calls a hook that may raise or never end.
+"""
+
+import contextvars
+import ctypes
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily
+
+from mev_dagster.errors import PluginFailed
+from mev_dagster.telemetry.logging import logger
+
+BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "venues": {},
+    "strategies": {
+        "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",
+        "backrun": "mev_dagster.search.strategies.backrun:Backrun",
+        "sandwich": "mev_dagster.search.strategies.sandwich:Sandwich",
+    },
+    "inspectors": {
+        "arbitrage": "mev_dagster.labels.inspectors.arbitrage:Arbitrages",
+        "jit": "mev_dagster.labels.inspectors.jit:JitLiquidity",
+        "liquidation": "mev_dagster.labels.inspectors.liquidation:Liquidations",
+        "sandwich": "mev_dagster.labels.inspectors.sandwich:Sandwiches",
+    },
+    "lanes": {},
+    "relays": {},
+}
+"""Kind -> name -> where the hook is: one line for a plug-in of ours."""
+
+OURS = "mev_dagster"
+GIVEN = "given by the caller"
+SECONDS_IN_A_BLOCK = 4.0
+"""A third of a slot: what one plug-in of another package may take of a block."""
+
+_LOOK_AGAIN_SECONDS = 0.02
+_LAST_WORDS_SECONDS = 0.2
+
+Hook = TypeVar("Hook")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin(Generic[Hook]):
+    """A hook with its name and the package it came with."""
+
+    kind: str
+    name: str
+    package: str
+    hook: Hook
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPlugins:
+    """What one kind has: plug-ins by name, and why each of the others cannot be used."""
+
+    plugins: tuple[Plugin[Any], ...]
+    left_out: tuple[PluginFailed, ...]
+
+
+def load(kind: str) -> tuple[Plugin[Any], ...]:
+    """Return the plug-ins of a kind ordered by name; what is left out is logged and counted once."""
+    return _loaded(kind).plugins
+
+
+def left_out(kind: str) -> tuple[PluginFailed, ...]:
+    """Return what `load` had to do without."""
+    return _loaded(kind).left_out
+
+
+@lru_cache(maxsize=len(BUILT_IN))
+def _loaded(kind: str) -> FoundPlugins:
+    _check_kind(kind)
+    found = find(kind, entry_points(group=f"{OURS}.{kind}"))
+    for failure in found.left_out:
+        note(failure)
+    return found
+
+
+def forget() -> None:
+    """Look at what is installed again at the next `load`."""
+    _loaded.cache_clear()
+
+
+def find(kind: str, installed: Iterable[EntryPoint], *, seconds: float = SECONDS_IN_A_BLOCK) -> FoundPlugins:
+    """Import ours and what is installed. Our names stay ours; a name that two others claim is nobody's."""
+    _check_kind(kind)
+    claims: dict[str, list[tuple[str, EntryPoint]]] = {
+        name: [(OURS, EntryPoint(name, value, f"{OURS}.{kind}"))] for name, value in BUILT_IN[kind].items()
+    }
+    for package, line in sorted({(_package_of(line), line) for line in installed}):
+        claims.setdefault(line.name, []).append((package, line))
+    plugins, failures = [], []
+    for name in sorted(claims):
+        (package, line), *others = claims[name]
+        refused = others if package == OURS else claims[name] if others else []
+        failures += [_name_taken(kind, claims[name], refusal) for refusal in refused]
+        if (package, line) in refused:
+            continue
+        try:
+            plugins.append(Plugin(kind, name, package, _imported(Plugin(kind, name, package, line), seconds)))
+        except PluginFailed as failure:
+            failures.append(failure)
+    return FoundPlugins(tuple(plugins), tuple(failures))
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in BUILT_IN:
+        raise ValueError(f"no kind of plug-in {kind!r}; there are {', '.join(BUILT_IN)}")
+
+
+def _package_of(line: EntryPoint) -> str:
+    return line.dist.name if line.dist is not None else "unknown package"
+
+
+def _name_taken(
+    kind: str, claims: list[tuple[str, EntryPoint]], refused: tuple[str, EntryPoint]
+) -> PluginFailed:
+    package, line = refused
+    owners = ", ".join(f"{line.value} of {package}" for package, line in claims)
+    return PluginFailed(kind, line.name, package, "name_taken", f"claimed by {owners}")
+
+
+def _imported(plugin: Plugin[EntryPoint], seconds: float) -> Any:
+    if plugin.package == OURS:  # a built-in that fails to import is a fault of ours, and is shown whole
+        return _made(plugin.hook)
+    try:
+        return bounded(plugin, _made, seconds=seconds)
+    except PluginFailed as failure:
+        reason = "import_failed" if failure.reason == "raised" else failure.reason
+        detail = f"{plugin.hook.value}: {failure.detail}"
+        raise PluginFailed(plugin.kind, plugin.name, plugin.package, reason, detail) from failure
+
+
+def _made(line: EntryPoint) -> Any:
+    """Import what a line names; a class is made without arguments."""
+    named = line.load()
+    return named() if isinstance(named, type) else named
+
+
+def given(kind: str, name: str, hook: Hook) -> Plugin[Hook]:
+    """Return a hook that a caller hands over instead of installing it."""
+    return Plugin(kind, name, GIVEN, hook)
+
+
+class _Stopped(BaseException):
+    """Raised inside a hook whose time is over; no `except Exception` holds it."""
+
+
+def bounded(
+    plugin: Plugin[Hook],
+    call: Callable[[Hook], Answer],
+    *,
+    seconds: float = SECONDS_IN_A_BLOCK,
+    clock: Callable[[], float] = time.monotonic,
+) -> Answer:
+    """Return `call(hook)`; raise `PluginFailed` when it raises or takes longer than `seconds`.
+
+    The call runs on a thread of its own. When its time is over it is told to stop and left behind. Ours run
+    uncut on the caller's thread: they bound their own work, so what they find depends on no clock.
+    """
+    if plugin.package == OURS:
+        return _answer(plugin, call)
+    answers: list[Answer] = []
+    failures: list[PluginFailed] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            answers.append(_answer(plugin, call))
+        except PluginFailed as failure:
+            failures.append(failure)
+        finally:
+            done.set()
+
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(run,), name=f"plugin {plugin.name}", daemon=True
+    )
+    ends_at = clock() + seconds
+    thread.start()
+    while not done.wait(_LOOK_AGAIN_SECONDS):
+        if clock() >= ends_at:
+            _stop(thread)
+            raise _failed(plugin, "timed_out", f"no answer within {seconds:g} s")
+    if failures:
+        raise failures[0]
+    return answers[0]
+
+
+def _answer(plugin: Plugin[Hook], call: Callable[[Hook], Answer]) -> Answer:
+    try:
+        return call(plugin.hook)
+    except (Exception, SystemExit, _Stopped) as error:
+        said = " ".join(str(error).split())[:200]
+        raise _failed(plugin, "raised", f"{type(error).__name__}: {said}") from error
+
+
+def _failed(plugin: Plugin[Any], reason: str, detail: str) -> PluginFailed:
+    return PluginFailed(plugin.kind, plugin.name, plugin.package, reason, detail)
+
+
+def _stop(thread: threading.Thread) -> None:
+    ident = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_Stopped))
+    thread.join(_LAST_WORDS_SECONDS)
+
+
+class FailureCounter:
+    """Failures by kind and reason, for every registry of this process that wants to show them."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, failure: PluginFailed) -> None:
+        """Count one failure."""
+        with self._lock:
+            label = (failure.kind, failure.reason)
+            self._counts[label] = self._counts.get(label, 0) + 1
+
+    def count(self, kind: str, reason: str) -> int:
+        """Return how often plug-ins of a kind failed for a reason."""
+        return self._counts.get((kind, reason), 0)
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Return the counts as Prometheus reads them."""
+        family = CounterMetricFamily(
+            "mev_plugin_failures", "Plug-ins a run went on without", labels=["kind", "reason"]
+        )
+        with self._lock:
+            for label, count in sorted(self._counts.items()):
+                family.add_metric(label, count)
+        yield family
+
+    def register(self, registry: CollectorRegistry) -> None:
+        """Show the counts of this process on a registry."""
+        registry.register(self)
+
+
+FAILURES = FailureCounter()
+
+
+def note(failure: PluginFailed) -> None:
+    """Log a failure in one line and count it: the run goes on without the plug-in."""
+    FAILURES.add(failure)
+    logger("plugins").warning(str(failure))

@@ -1,0 +1,150 @@
+"""What is installed is found by name; what cannot be used is left out, said in one line and counted."""
+
+import itertools
+import sys
+import threading
+import types
+from importlib import import_module
+from importlib.metadata import EntryPoint
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mev_dagster import plugins
+from mev_dagster.errors import PluginFailed
+from mev_dagster.telemetry.metrics import exposition
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A module that an entry point can name."""
+    made = types.ModuleType("installed_elsewhere")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    return made
+
+
+def line(name: str, value: str, kind: str = "strategies") -> EntryPoint:
+    return EntryPoint(name, value, f"mev_dagster.{kind}")
+
+
+def endless_clock():
+    """A clock on which an hour passes between two looks."""
+    return itertools.count(0, 3600).__next__
+
+
+@pytest.mark.parametrize("kind", sorted(plugins.BUILT_IN))
+def test_every_line_of_ours_names_something(kind):
+    for value in plugins.BUILT_IN[kind].values():
+        module_name, _, attribute = value.partition(":")
+        assert hasattr(import_module(module_name), attribute), value
+
+
+def test_plugins_come_in_the_order_of_their_names_whatever_is_found_first(module):
+    module.one = object()
+    lines = [line(name, "installed_elsewhere:one") for name in ("zebra", "ant", "mole")]
+    orders = [plugins.find("strategies", order).plugins for order in itertools.permutations(lines)]
+    assert all([one.name for one in found] == sorted(one.name for one in found) for found in orders)
+    assert all(found == orders[0] for found in orders)
+
+
+def test_a_class_is_made_and_anything_else_is_taken_as_it_is(module):
+    module.Made, module.taken = dict, len
+    found = plugins.find(
+        "relays", [line("a", "installed_elsewhere:Made"), line("b", "installed_elsewhere:taken")]
+    )
+    assert [one.hook for one in found.plugins if one.name in {"a", "b"}] == [{}, len]
+
+
+def test_a_line_that_fails_to_import_is_left_out_and_the_others_stay(module):
+    module.good = object()
+    found = plugins.find("lanes", [line("bad", "no_such_module:x"), line("good", "installed_elsewhere:good")])
+    assert "good" in [one.name for one in found.plugins]
+    assert [(failure.name, failure.reason) for failure in found.left_out] == [("bad", "import_failed")]
+    assert "no_such_module" in str(found.left_out[0])
+    assert "\n" not in str(found.left_out[0])
+
+
+def test_a_module_that_ends_the_program_when_imported_is_left_out(module):
+    def leave():
+        raise SystemExit(3)
+
+    module.Leaves = type("Leaves", (), {"__init__": lambda self: leave()})
+    found = plugins.find("strategies", [line("leaves", "installed_elsewhere:Leaves")])
+    assert [failure.reason for failure in found.left_out] == ["import_failed"]
+
+
+def test_a_name_that_two_packages_claim_is_nobodys(module):
+    module.one, module.two = object(), object()
+    lines = [line("same", "installed_elsewhere:one"), line("same", "installed_elsewhere:two")]
+    found = plugins.find("strategies", lines)
+    assert "same" not in [one.name for one in found.plugins]
+    assert [failure.reason for failure in found.left_out] == ["name_taken", "name_taken"]
+    assert "installed_elsewhere:one" in str(found.left_out[1])
+
+
+def test_a_name_of_ours_stays_ours(module, monkeypatch):
+    module.ours, module.theirs = object(), object()
+    monkeypatch.setattr(plugins, "BUILT_IN", {"strategies": {"taken": "installed_elsewhere:ours"}})
+    found = plugins.find("strategies", [line("taken", "installed_elsewhere:theirs")])
+    assert [one.hook for one in found.plugins] == [module.ours]
+    assert [failure.reason for failure in found.left_out] == ["name_taken"]
+
+
+def test_what_is_left_out_is_said_once_and_counted(module, monkeypatch, caplog):
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [line("bad", "no_such_module:x", "lanes")])
+    monkeypatch.setattr(plugins, "FAILURES", plugins.FailureCounter())
+    plugins.forget()
+    try:
+        plugins.load("lanes")
+        plugins.load("lanes")
+        assert [failure.name for failure in plugins.left_out("lanes")] == ["bad"]
+    finally:
+        plugins.forget()
+    registry = CollectorRegistry()
+    plugins.FAILURES.register(registry)
+    assert b'mev_plugin_failures_total{kind="lanes",reason="import_failed"} 1.0' in exposition(registry)[0]
+
+
+def test_an_unknown_kind_is_a_fault_of_the_caller():
+    with pytest.raises(ValueError, match="no kind of plug-in 'colours'"):
+        plugins.load("colours")
+
+
+def test_a_hook_that_raises_is_named_with_what_it_said():
+    hook = plugins.given("strategies", "broken", None)
+    with pytest.raises(PluginFailed, match=r"broken.*raised: ZeroDivisionError") as caught:
+        plugins.bounded(hook, lambda _: 1 // 0)
+    assert (caught.value.kind, caught.value.reason) == ("strategies", "raised")
+
+
+def test_a_hook_that_never_ends_is_stopped():
+    ended = threading.Event()
+
+    def endless(_: None) -> None:
+        try:
+            while True:
+                pass
+        finally:
+            ended.set()
+
+    with pytest.raises(PluginFailed, match="timed_out"):
+        plugins.bounded(plugins.given("strategies", "endless", None), endless, clock=endless_clock())
+    assert ended.wait(10)
+
+
+def test_a_hook_that_waits_for_ever_is_left_behind():
+    never = threading.Event()
+    waiting = plugins.given("strategies", "waiting", never)
+    with pytest.raises(PluginFailed, match="timed_out"):
+        plugins.bounded(waiting, threading.Event.wait, clock=endless_clock())
+    never.set()
+
+
+def test_ours_run_uncut_on_the_callers_thread():
+    ours = plugins.Plugin("strategies", "ours", plugins.OURS, None)
+    seen = plugins.bounded(ours, lambda _: threading.current_thread(), seconds=0, clock=endless_clock())
+    assert seen is threading.current_thread()
+
+
+def test_an_answer_in_time_is_the_answer():
+    assert plugins.bounded(plugins.given("venues", "quick", 20), lambda hook: hook + 1) == 21
