@@ -136,6 +136,12 @@ class Superseded(MevError):
     code = "superseded"
 
 
+class StepMissing(MevError):
+    """A step of a block's run starts from rows that no earlier step has stored; the message says which."""
+
+    code = "step_missing"
+
+
 class StoreError(MevError):
     """The store refused a statement; the message carries ClickHouse's own code and text."""
 
@@ -146,6 +152,12 @@ class RelayRefused(MevError):
     """A transport or signing guard refused to talk to, or sign for, something that is not the sandbox."""
 
     code = "relay_refused"
+
+
+class Unquotable(MevError):
+    """A pool cannot say what a trade gives: its contract refuses, or it is of a kind that is not traded."""
+
+    code = "unquotable"
 
 
 class PluginFailed(MevError):
