@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mev_dagster.events.types import Event, Lane, lane_name
+from mev_dagster.serving.metrics import refusals
 from mev_dagster.telemetry.metrics import block_lag
 
 _FAST_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -16,6 +17,7 @@ class IngestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.count_refusal = refusals(registry)
         self.block_lag = block_lag(registry)
         self.events = Counter("mev_ingest_events", "Events logged", ["lane", "kind"], registry=registry)
         self.dropped = Counter(

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from mev_dagster.serving.metrics import refusals
 from mev_dagster.telemetry.metrics import process_registry
 
 
@@ -10,6 +11,7 @@ class RelayMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = process_registry() if registry is None else registry
+        self.count_refusal = refusals(self.registry)
         self.answered = Counter(
             "relay_submit_new_block_answers",
             "Submissions by HTTP status and code of the answer",
