@@ -4,6 +4,7 @@ A command module is imported only when its command runs, so `mev decode` never l
 Exit status: 0 holds, 1 the check or job failed, 2 bad usage or bad input.
 """
 
+import os
 import sys
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -59,14 +60,31 @@ def print_help(console: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     for name, (_, help_line) in available().items():
         table.add_row(f"[bold cyan]{name}[/]", help_line)
-    console.print("Usage: [bold]mev[/] COMMAND [ARGS]...   (mev COMMAND --help for each)\n")
+    console.print("Usage: [bold]mev[/] [--profile FILE] COMMAND [ARGS]...   (mev COMMAND --help for each)\n")
     console.print("Ethereum mempool and MEV research, and dry-run block building.\n")
     console.print(table)
 
 
+def _with_profile(arguments: list[str]) -> list[str]:
+    """Take `--profile FILE` off the arguments; this process and its children read that file."""
+    for position, argument in enumerate(arguments):
+        option, joined, value = argument.partition("=")
+        if option != "--profile":
+            continue
+        rest = arguments[position + 1 :]
+        if not joined:
+            if not rest:
+                print("mev: --profile needs a file", file=sys.stderr)
+                sys.exit(2)
+            value, rest = rest[0], rest[1:]
+        os.environ["MEV_PROFILE"] = os.path.abspath(value)
+        return [*arguments[:position], *rest]
+    return arguments
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run one command; turn every expected failure into one clear line and an exit status."""
-    arguments = sys.argv[1:] if argv is None else argv
+    arguments = _with_profile(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print_help(Console())
         sys.exit(0 if arguments else 2)

@@ -133,6 +133,12 @@ class Superseded(MevError):
     code = "superseded"
 
 
+class StepMissing(MevError):
+    """A step of a block's run starts from rows that no earlier step has stored; the message says which."""
+
+    code = "step_missing"
+
+
 class StoreError(MevError):
     """The store refused a statement; the message carries ClickHouse's own code and text."""
 

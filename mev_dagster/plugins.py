@@ -33,7 +33,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "backrun": "mev_dagster.search.strategies.backrun:Backrun",
         "sandwich": "mev_dagster.search.strategies.sandwich:Sandwich",
     },
-    "inspectors": {},
+    "inspectors": {
+        "arbitrage": "mev_dagster.labels.inspectors.arbitrage:Arbitrages",
+        "jit": "mev_dagster.labels.inspectors.jit:JitLiquidity",
+        "liquidation": "mev_dagster.labels.inspectors.liquidation:Liquidations",
+        "sandwich": "mev_dagster.labels.inspectors.sandwich:Sandwiches",
+    },
     "lanes": {},
     "relays": {},
 }

@@ -19,7 +19,7 @@ class EngineResource(dg.ConfigurableResource):
 
     def build(self) -> SimulationEngine:
         """Return the engine, metering instructions where that is cheap or asked for."""
-        metered = settings().meter_simulations
+        metered = settings().evm.meter_simulations
         if metered is None:
             metered = resolved(self.name) == "revm"
         return get_engine(self.name, want=Want(analytics=metered))
@@ -28,4 +28,4 @@ class EngineResource(dg.ConfigurableResource):
 @lru_cache(maxsize=1)
 def judge_of(configured: Settings) -> Recheck:
     """Return this process's judge: its counters are reported with the run's, its artifacts in the home."""
-    return Recheck(configured.recheck_share, folder=configured.mismatch_dir, registry=run_registry())
+    return Recheck(configured.evm.recheck_share, folder=configured.mismatch_dir, registry=run_registry())

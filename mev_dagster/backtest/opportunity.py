@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mev_dagster.labels.arbitrage import Profit
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.search.plan import Kind
 from mev_dagster.search.rank import Candidate
@@ -54,21 +53,16 @@ class Found:
 
 
 def landed_in(labels: BlockLabels) -> Iterator[Landed]:
-    """Yield what was taken in a block. An arbitrage behind a swap of the same block is a backrun."""
-    weth = labels.block.wrapped_ether
-    for s in labels.sandwiches:
-        own = (s.frontrun.tx_hash, s.backrun.tx_hash)
-        victims = frozenset(swap.tx_hash for swap in s.victims)
-        yield Landed(Kind.SANDWICH, victims, frozenset({s.frontrun.pool}), own, _worth(s.profit, weth))
-    for a in labels.arbitrages:
-        kind = Kind.BACKRUN if a.moved_by else Kind.ARBITRAGE
-        victims = frozenset({a.moved_by} if a.moved_by else ())
-        pools = frozenset(swap.pool for swap in a.swaps)
-        yield Landed(kind, victims, pools, (a.tx_hash,), _worth(a.profit, weth))
-
-
-def _worth(profit: Profit, wrapped_ether: bytes | None) -> int | None:
-    return profit[0][1] if [token for token, _ in profit] == [wrapped_ether] else None
+    """Yield what was taken in a block that a search could have proposed."""
+    for label in labels.labels:
+        if label.opportunity:
+            yield Landed(
+                Kind(label.opportunity),
+                frozenset(label.victim_hashes),
+                frozenset(label.venues),
+                label.tx_hashes,
+                label.worth_wei(labels.block.wrapped_ether),
+            )
 
 
 def opportunities_of(candidates: Iterable[Candidate]) -> list[Found]:

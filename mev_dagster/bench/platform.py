@@ -72,9 +72,7 @@ class Platform:
             "MEV_HOME": str(home),
             **told,
         }
-        self.settings = Settings.model_validate(
-            {"home": home, **{f"{name}_port": port for name, port in ports.items()}}
-        )
+        self.settings = Settings(home=home, dagster={"webserver_port": ports["webserver"]})
         self.processes: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -112,7 +110,7 @@ class Platform:
     def ask(self, query: str, **variables: Any) -> Any:
         """Ask Dagster's web server one question and return its only field."""
         body = msgspec.json.encode({"query": query, "variables": variables})
-        url = f"http://127.0.0.1:{self.settings.webserver_port}/graphql"
+        url = f"http://127.0.0.1:{self.settings.dagster.webserver_port}/graphql"
         request = urllib.request.Request(url, body, {"content-type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=ASK_SECONDS) as answer:  # noqa: S310

@@ -28,7 +28,7 @@ def backtest(
         result = backtest_capture(
             capture,
             get_engine(engine),
-            budget=settings().search_budget if budget is None else budget,
+            budget=settings().search.budget if budget is None else budget,
             on_block=lambda number: bar.update(task, advance=1, detail=f"block {number}"),
         )
     if json:

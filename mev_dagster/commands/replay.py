@@ -47,7 +47,7 @@ def replay(
             deciding = Deciding(
                 source,
                 get_engine(engine),
-                budget=settings().search_budget,
+                budget=settings().search.budget,
                 on_block=lambda number: bar.update(task, detail=f"block {number}"),
             )
         reader = EventLogReader(log)
@@ -112,7 +112,7 @@ def _store_settings(against: str) -> "Settings":
     from mev_dagster.settings import settings
 
     if against.startswith(("http://", "https://")):
-        return settings().model_copy(update={"store_url": against})
+        return settings().changed(store={"url": against})
     if not Path(against).is_dir():
         raise InputError(f"--against: expected http://host:port or a home folder, found {against}")
-    return settings().model_copy(update={"home": Path(against), "store_url": None})
+    return settings().changed(home=Path(against), store={"url": None})

@@ -29,7 +29,7 @@ def search(
     from mev_dagster.search.run import search_block
     from mev_dagster.settings import settings
 
-    executed = settings().search_budget if budget is None else budget
+    executed = settings().search.budget if budget is None else budget
     simulation = get_engine(engine)
     results = []
     with open_capture(path) as capture, output.progress("searching", quiet=json) as bar:

@@ -82,11 +82,12 @@ def private_settings(home: Path, chain_id: int) -> Settings:
         home=home,
         chain_id=chain_id,
         capture=None,
-        rpc_url=None,
-        store_url=None,
-        relay_url=None,
-        ingest_port=0,
-        relay_port=0,
+        providers=(),
+        relays=(),
+        rpc={"url": None, "http_url": None},
+        store={"url": None},
+        relay={"url": None, "port": 0},
+        ingest={"port": 0},
     )
 
 

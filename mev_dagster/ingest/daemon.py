@@ -111,7 +111,7 @@ class IngestDaemon:
 
     async def run(self) -> None:
         """Start everything, wait for the end, stop everything in the order that loses nothing."""
-        listener = bind(self._settings.host, self._settings.ingest_port)
+        listener = bind(self._settings.host, self._settings.ingest.port)
         self.port = listener.getsockname()[1]
         try:
             self._open_log()
@@ -241,16 +241,16 @@ class IngestDaemon:
         settings = self._settings
         self._writer = EventLogWriter(
             settings.events_dir,
-            segment_bytes=settings.segment_bytes,
-            segment_seconds=settings.segment_seconds,
-            fsync_interval_ms=settings.fsync_interval_ms,
+            segment_bytes=settings.events.segment_bytes,
+            segment_seconds=settings.events.segment_seconds,
+            fsync_interval_ms=settings.events.fsync_interval_ms,
         )
         if self._writer.torn_tail is not None:
             log.warning("torn tail cut", tail=str(self._writer.torn_tail))
         decoded = DecodedTransactions()
         self._pipeline = Pipeline(self.metrics, chain_id=settings.chain_id, decoded=decoded)
         last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
-        self._queue = ArrivalQueue(settings.ingest_queue_events, on_drop=self.metrics.count_drop)
+        self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
         self._feeder = StoreFeeder(
             settings.events_dir,
             self._connect_store,
@@ -318,7 +318,7 @@ class IngestDaemon:
                 self._queue.offer(self._status(supervisor.lane, LaneState.DISCONNECTED, "the daemon stops"))
 
     async def _consume(self) -> None:
-        interval = self._settings.fsync_interval_ms / 1000
+        interval = self._settings.events.fsync_interval_ms / 1000
         while batch := await self._queue.take(ARRIVALS_PER_BATCH):
             started = time.monotonic()
             batch.extend(self._drops())

@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 30.0
 
 def tell(settings: Settings, path: str, body: Any) -> dict[str, Any]:
     """POST JSON to the daemon and return its answer."""
-    url = f"http://{settings.host}:{settings.ingest_port}{path}"
+    url = f"http://{settings.host}:{settings.ingest.port}{path}"
     request = urllib.request.Request(url, msgspec.json.encode(body), {"content-type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310

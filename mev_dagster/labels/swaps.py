@@ -6,6 +6,7 @@ transaction; token0 is the lower address, which says which amount belongs to whi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mev_dagster.dex.erc20 import Transfer, transfers_of
 from mev_dagster.dex.events import swaps_of
@@ -28,6 +29,19 @@ class LandedSwap:
     token_out: bytes
     amount_in: int
     amount_out: int
+
+
+def swap_to_json(swap: LandedSwap) -> dict[str, Any]:
+    """Return one swap."""
+    return {
+        "tx_hash": swap.tx_hash,
+        "protocol": str(swap.protocol),
+        "pool": swap.pool,
+        "token_in": swap.token_in,
+        "amount_in": swap.amount_in,
+        "token_out": swap.token_out,
+        "amount_out": swap.amount_out,
+    }
 
 
 def swaps_in(block: LandedBlock) -> tuple[LandedSwap, ...]:

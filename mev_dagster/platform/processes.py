@@ -67,7 +67,11 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
     def at(port: int) -> str:
         return f"http://{host}:{port}"
 
-    relay, daemon, webserver = at(config.relay_port), at(config.ingest_port), at(config.webserver_port)
+    relay, daemon, webserver = (
+        at(config.relay.port),
+        at(config.ingest.port),
+        at(config.dagster.webserver_port),
+    )
     code_server: tuple[str, ...] = (
         str(binaries / "dagster"),
         "api",
@@ -77,24 +81,32 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
         "-h",
         host,
     )
-    code_server += ("-p", str(config.code_server_port), "--location-name", "mev_dagster")
-    web = (str(binaries / "dagster-webserver"), "-h", host, "-p", str(config.webserver_port), "-w", workspace)
+    code_server += ("-p", str(config.dagster.code_server_port), "--location-name", "mev_dagster")
+    web = (
+        str(binaries / "dagster-webserver"),
+        "-h",
+        host,
+        "-p",
+        str(config.dagster.webserver_port),
+        "-w",
+        workspace,
+    )
     worker = str(worker_socket(config))
     processes = [
-        Process("relay", mev("relay", "sandbox"), relay, f"{relay}/livez", config.relay_port),
+        Process("relay", mev("relay", "sandbox"), relay, f"{relay}/livez", config.relay.port),
         Process(
             "ingest",
             mev("ingest", *ingest_arguments),
             f"{daemon}/metrics",
             f"{daemon}/healthz",
-            config.ingest_port,
+            config.ingest.port,
         ),
         Process(
             "code-server",
             code_server,
             None,
-            f"tcp://{host}:{config.code_server_port}",
-            config.code_server_port,
+            f"tcp://{host}:{config.dagster.code_server_port}",
+            config.dagster.code_server_port,
         ),
         Process(
             "run-worker",
@@ -103,7 +115,7 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
             f"unix://{worker}",
             None,
         ),
-        Process("webserver", web, webserver, f"{webserver}/server_info", config.webserver_port),
+        Process("webserver", web, webserver, f"{webserver}/server_info", config.dagster.webserver_port),
         Process(
             "daemon",
             (str(binaries / "dagster-daemon"), "run", "-w", workspace),
@@ -112,10 +124,10 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
             None,
         ),
     ]
-    if config.store_url is None:
-        store = at(config.store_port)
+    if config.store.url is None:
+        store = at(config.store.port)
         processes.insert(
-            0, Process("store", mev("store", "serve"), store, f"{store}/ping", config.store_port)
+            0, Process("store", mev("store", "serve"), store, f"{store}/ping", config.store.port)
         )
     return processes
 

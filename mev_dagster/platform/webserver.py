@@ -48,7 +48,7 @@ class Webserver:
     """Dagster's web server of these settings."""
 
     def __init__(self, config: Settings) -> None:
-        self.url = f"http://{config.host}:{config.webserver_port}/graphql"
+        self.url = f"http://{config.host}:{config.dagster.webserver_port}/graphql"
 
     def ask(self, query: str, **variables: Any) -> Any:
         """Ask one question and return its only field's value."""

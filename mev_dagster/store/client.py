@@ -71,7 +71,7 @@ class Store:
 
     def __init__(self, client: Client, settings: Settings, *, on_close: Callable[[], None] | None = None):
         self.settings = settings
-        self.database = settings.store_database
+        self.database = settings.store.database
         self._client = client
         self._on_close = on_close
         self._last_version = 0

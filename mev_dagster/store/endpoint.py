@@ -22,6 +22,7 @@ from urllib3 import PoolManager
 
 from mev_dagster.errors import InputError, NodeUnreachable, StoreError
 from mev_dagster.settings import Settings
+from mev_dagster.store.embedded import library
 
 REVIVAL_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -118,7 +119,7 @@ def connect(
     settings: Settings, *, in_process: bool, clock: Callable[[], float] = time.monotonic
 ) -> tuple[Client, Callable[[], None] | None]:
     """Return a clickhouse-connect client for these settings, and what to call after closing it."""
-    if settings.store_url is not None:
+    if settings.store.url is not None:
         return connect_server(settings), None
     deadline = clock() + REVIVAL_SECONDS
     lock = EngineLock(settings)
@@ -151,15 +152,15 @@ def connect(
 
 def connect_server(settings: Settings) -> Client:
     """Connect to the ClickHouse server of `store_url`."""
-    parts = urlsplit(settings.store_url or "")
+    parts = urlsplit(settings.store.url or "")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"MEV_STORE_URL: expected http(s)://host[:port], found {settings.store_url!r}")
+        raise InputError(f"MEV_STORE_URL: expected http(s)://host[:port], found {settings.store.url!r}")
     return _http_client(
         parts.scheme,
         parts.hostname,
         parts.port or (8443 if parts.scheme == "https" else 8123),
-        parts.username or settings.store_user,
-        parts.password or settings.store_password,
+        parts.username or settings.store.user,
+        parts.password or settings.store.password.get_secret_value(),
     )
 
 
@@ -214,6 +215,7 @@ def _http_client(
 def connect_in_process(settings: Settings) -> Client:
     """Open chDB inside this process; it must own the engine lock."""
     settings.store_dir.mkdir(parents=True, exist_ok=True)
+    library.load()
     try:
         return clickhouse_connect.get_client(
             interface="chdb", path=str(settings.store_dir.resolve()), settings=_CLIENT_SETTINGS

@@ -40,7 +40,7 @@ class MigrationReport:
 
 def retention_days(table: Table, settings: Settings) -> int | None:
     """Return how many days a table's rows are kept; None for ever."""
-    return None if table.tier is None else int(getattr(settings, f"retention_days_{table.tier}"))
+    return None if table.tier is None else int(getattr(settings.retention, f"days_{table.tier}"))
 
 
 def render(table: Table, settings: Settings) -> str:
@@ -48,7 +48,7 @@ def render(table: Table, settings: Settings) -> str:
     ddl = table.ddl
     if table.tier is not None:
         ddl = ddl.replace(f"{{retention_days_{table.tier}}}", str(retention_days(table, settings)))
-    qualified = f"{quoted(settings.store_database)}.{quoted(table.name)}"
+    qualified = f"{quoted(settings.store.database)}.{quoted(table.name)}"
     return ddl.replace(f"IF NOT EXISTS {table.name}\n", f"IF NOT EXISTS {qualified}\n", 1)
 
 

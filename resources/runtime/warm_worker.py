@@ -292,7 +292,7 @@ def main() -> None:
 
     for job in repository().get_all_jobs():
         job.graph  # noqa: B018 - resolved on first access
-    get_engine(settings().engine)
+    get_engine(settings().evm.engine)
     gc.collect()
     gc.freeze()  # children share these pages, as long as no collector writes to them
     reconcile()

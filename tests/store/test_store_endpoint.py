@@ -138,14 +138,14 @@ def test_a_damaged_advertisement_is_named(tmp_path: Path):
 @pytest.mark.parametrize("url", ["localhost:8123", "tcp://host:9000", "http://"])
 def test_a_url_that_names_no_server_is_refused(url: str):
     with pytest.raises(InputError, match="MEV_STORE_URL"):
-        open_store(Settings(store_url=url))
+        open_store(Settings(store={"url": url}))
 
 
 def test_an_unreachable_server_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(NodeUnreachable, match=f"no store answers at http://127.0.0.1:{port}"):
-        open_store(Settings(store_url=f"http://127.0.0.1:{port}"))
+        open_store(Settings(store={"url": f"http://127.0.0.1:{port}"}))
 
 
 def test_one_process_may_open_its_engine_more_than_once(local_store: Store):

@@ -16,8 +16,8 @@ def label(stage: Stage) -> StepOutcome:
         where = {"block_number": block.number, "block_hash": block.hash}
         stage.store.replace("mev_labels", where, mev_label_columns(stage.labels[block.number]))
     labels = stage.labels.values()
-    arbitrages = [found for one in labels for found in one.arbitrages]
-    sandwiches = [found for one in labels for found in one.sandwiches]
+    arbitrages = [found for one in labels for found in one.of("arbitrage")]
+    sandwiches = [found for one in labels for found in one.of("sandwich")]
     return StepOutcome(
         bool(arbitrages) and bool(sandwiches),
         {
@@ -25,13 +25,13 @@ def label(stage: Stage) -> StepOutcome:
             "swaps": sum(len(one.swaps) for one in labels),
             "arbitrages": len(arbitrages),
             "sandwiches": len(sandwiches),
-            "victims": len({swap.tx_hash for found in sandwiches for swap in found.victims}),
+            "victims": len({tx_hash for found in sandwiches for tx_hash in found.victim_hashes}),
             "net_wei": sum(found.net_wei or 0 for found in arbitrages)
             + sum(found.net_wei or 0 for found in sandwiches),
             "paid_to_builder_wei": sum(
                 landed.direct_payment_wei for one in labels for landed in one.block.txs
             ),
-            "takers": len({found.beneficiary for found in arbitrages} | {s.attacker for s in sandwiches}),
+            "takers": len({found.beneficiary for found in (*arbitrages, *sandwiches)}),
         },
     )
 

@@ -25,7 +25,7 @@ def search(stage: Stage) -> StepOutcome:
     for number in stage.capture.numbers:
         block_hash = stage.capture.block(number).hash
         inputs = log_inputs(reader.read(), number, block_hash, source=stage.capture, engine=stage.engine)
-        result = search_block(inputs, stage.engine, budget=stage.settings.search_budget)
+        result = search_block(inputs, stage.engine, budget=stage.settings.search.budget)
         stage.inputs[number], stage.searches[number] = inputs, result
         _store(stage, result)
     results = stage.searches.values()

@@ -313,7 +313,7 @@ def serve(
 ) -> None:
     """Own the engine and serve it until the process is told to stop; advertises itself when ready."""
     limits = limits or RequestLimits()
-    listener = bind(settings.host, settings.store_port)
+    listener = bind(settings.host, settings.store.port)
     lock = EngineLock(settings)
     if not lock.acquire():
         listener.close()

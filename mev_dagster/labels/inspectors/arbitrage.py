@@ -5,57 +5,79 @@ next, the difference was kept: that is the profit, in that token, wherever the c
 order of the logs does not matter, because a flash swap is logged after the swaps that pay it back.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
-from mev_dagster.labels.landed import LandedBlock, LandedTx
+from mev_dagster.labels.inspector import Inspector, Json, Key, Told, hexes
 from mev_dagster.labels.swaps import LandedSwap
+from mev_dagster.labels.value import Amounts, Confidence, Label
+from mev_dagster.labels.view import LandedView
 
 MAX_CYCLE = 8
 """Swaps in a cycle; longer ones have not been seen and cost exponential time."""
 
 
-Profit: TypeAlias = tuple[tuple[bytes, int], ...]
-
-
 @dataclass(frozen=True, slots=True)
-class Arbitrage:
-    """One transaction's cycles. `profit` is per token; `moved_by` is an earlier swap through one pool.
+class Cycles:
+    """The swaps of the cycles, in the order they feed each other."""
 
-    `moved_by` is the transaction in the same block behind which the arbitrage stands, None when its price
-    gap came from outside the block.
-    """
-
-    tx_index: int
-    tx_hash: bytes
     swaps: tuple[LandedSwap, ...]
-    profit: Profit
     beneficiary: bytes
     moved_by: bytes | None
-    net_wei: int | None
+
+    def to_json(self) -> Mapping[str, Any]:
+        """Return who kept it, which pools were crossed and which transaction had moved one of them."""
+        pools = [swap.pool for swap in self.swaps]
+        return {"beneficiary": self.beneficiary, "pools": pools, "moved_by": self.moved_by}
 
 
-def arbitrages_in(block: LandedBlock, swaps: Sequence[LandedSwap]) -> Iterator[Arbitrage]:
-    """Yield the arbitrages of a block, at most one per transaction."""
-    by_tx: dict[int, list[LandedSwap]] = {}
-    for swap in swaps:
-        by_tx.setdefault(swap.tx_index, []).append(swap)
-    for index, own in sorted(by_tx.items()):
-        cycles = list(cycles_among(own))
-        if cycles:
-            cycled = tuple(swap for cycle in cycles for swap in cycle)
-            profit = _summed(kept_of(cycle) for cycle in cycles)
-            landed = block.txs[index]
-            yield Arbitrage(
-                tx_index=index,
-                tx_hash=landed.tx.hash,
-                swaps=cycled,
-                profit=profit,
-                beneficiary=landed.tx.to or landed.tx.sender,
-                moved_by=_moved_by(cycled, swaps, block),
-                net_wei=_net_wei(profit, landed, block.wrapped_ether),
-            )
+class Arbitrages(Inspector):
+    """Finds the arbitrages of a block, at most one a transaction."""
+
+    kind = "arbitrage"
+    plural = "arbitrages"
+
+    def find(self, view: LandedView) -> Iterator[Label]:
+        """Yield the arbitrages in the order of the block."""
+        by_tx: dict[int, list[LandedSwap]] = {}
+        for swap in view.swaps:
+            by_tx.setdefault(swap.tx_index, []).append(swap)
+        for index, own in sorted(by_tx.items()):
+            cycles = list(cycles_among(own))
+            if cycles:
+                yield _label(view, index, cycles)
+
+    def key(self, label: Label) -> Key:
+        """Return its transaction."""
+        return hexes(*label.tx_hashes)
+
+    def told(self, entry: Json) -> Told:
+        """Read the arbitrage of another inspector."""
+        return Told((entry["transaction_hash"],), entry["swaps"])
+
+
+def _label(view: LandedView, index: int, cycles: Sequence[tuple[LandedSwap, ...]]) -> Label:
+    landed = view.block.txs[index]
+    cycled = tuple(swap for cycle in cycles for swap in cycle)
+    profit, costs = _summed(kept_of(cycle) for cycle in cycles), view.costs([index])
+    beneficiary = landed.tx.to or landed.tx.sender
+    moved_by = _moved_by(cycled, view)
+    net_wei = view.net_wei(profit, costs)
+    return Label(
+        kind=Arbitrages.kind,
+        accounts=tuple(dict.fromkeys((beneficiary, landed.tx.sender))),
+        tx_hashes=(landed.tx.hash,),
+        venues=tuple(swap.pool for swap in cycled),
+        profit=profit,
+        costs=costs,
+        net_wei=net_wei,
+        confidence=Confidence.MEDIUM if net_wei is None else Confidence.HIGH,
+        why=f"{len(cycled)} swaps in a circle take out more than they put in",
+        behind=moved_by,
+        opportunity="backrun" if moved_by else "arbitrage",
+        detail=Cycles(cycled, beneficiary, moved_by),
+    )
 
 
 def cycles_among(swaps: Sequence[LandedSwap]) -> Iterator[tuple[LandedSwap, ...]]:
@@ -108,7 +130,7 @@ def kept_of(cycle: Sequence[LandedSwap]) -> dict[bytes, int]:
     return kept
 
 
-def _summed(parts: Iterable[dict[bytes, int]]) -> Profit:
+def _summed(parts: Iterable[dict[bytes, int]]) -> Amounts:
     total: dict[bytes, int] = {}
     for part in parts:
         for token, amount in part.items():
@@ -116,14 +138,7 @@ def _summed(parts: Iterable[dict[bytes, int]]) -> Profit:
     return tuple(sorted(total.items()))
 
 
-def _moved_by(cycled: Sequence[LandedSwap], swaps: Sequence[LandedSwap], block: LandedBlock) -> bytes | None:
+def _moved_by(cycled: Sequence[LandedSwap], view: LandedView) -> bytes | None:
     pools, index = {swap.pool for swap in cycled}, cycled[0].tx_index
-    earlier = [swap for swap in swaps if swap.tx_index < index and swap.pool in pools]
-    return block.txs[earlier[-1].tx_index].tx.hash if earlier else None
-
-
-def _net_wei(profit: Profit, landed: LandedTx, wrapped_ether: bytes | None) -> int | None:
-    """Return the profit after gas and direct payments; None where some of it is no ether."""
-    if [token for token, _ in profit] != [wrapped_ether]:
-        return None
-    return profit[0][1] - landed.gas_cost_wei - landed.direct_payment_wei
+    earlier = [swap for swap in view.swaps if swap.tx_index < index and swap.pool in pools]
+    return earlier[-1].tx_hash if earlier else None
