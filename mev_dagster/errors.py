@@ -151,6 +151,12 @@ class RelayRefused(MevError):
     code = "relay_refused"
 
 
+class Unquotable(MevError):
+    """A pool cannot say what a trade gives: its contract refuses, or it is of a kind that is not traded."""
+
+    code = "unquotable"
+
+
 class PluginFailed(MevError):
     """A plug-in cannot be used, or failed in a block; `reason` is a stable short code for metrics."""
 

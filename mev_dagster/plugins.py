@@ -27,7 +27,10 @@ from mev_dagster.errors import PluginFailed
 from mev_dagster.telemetry.logging import logger
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
-    "venues": {},
+    "venues": {
+        "uniswap_v2": "mev_dagster.dex.venues.uniswap_v2.venue:UniswapV2",
+        "uniswap_v3": "mev_dagster.dex.venues.uniswap_v3.venue:UniswapV3",
+    },
     "strategies": {
         "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",
         "backrun": "mev_dagster.search.strategies.backrun:Backrun",
@@ -157,6 +160,21 @@ def _made(line: EntryPoint) -> Any:
 def given(kind: str, name: str, hook: Hook) -> Plugin[Hook]:
     """Return a hook that a caller hands over instead of installing it."""
     return Plugin(kind, name, GIVEN, hook)
+
+
+def tried(
+    plugin: Plugin[Hook],
+    call: Callable[[Hook], Answer],
+    otherwise: Answer,
+    *,
+    seconds: float = SECONDS_IN_A_BLOCK,
+) -> Answer:
+    """Return `call(hook)`, or `otherwise` when the hook fails; the failure is logged and counted."""
+    try:
+        return bounded(plugin, call, seconds=seconds)
+    except PluginFailed as failure:
+        note(failure)
+        return otherwise
 
 
 class _Stopped(BaseException):

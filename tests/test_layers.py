@@ -14,7 +14,7 @@ LAYERS = [
     {"ingest", "search", "labels", "backtest", "pbs"},
     {"windows", "captures", "features"},
     {"devp2p", "evm", "dex", "store", "node", "events"},
-    {"chain", "telemetry", "settings", "errors", "hexadecimal", "plugins", "units"},
+    {"chain", "telemetry", "serving", "settings", "errors", "hexadecimal", "plugins", "units"},
 ]
 RANK = {room: len(LAYERS) - index for index, rooms in enumerate(LAYERS) for room in rooms}
 TOP_LEVEL = {"assets", "sensors", "resources"}

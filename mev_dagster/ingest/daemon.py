@@ -35,7 +35,7 @@ from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.head_lags import HeadLags
 from mev_dagster.ingest.heard_runs import HeardRuns
-from mev_dagster.ingest.http import Head, Heads, HttpServer, Orders, application, bind
+from mev_dagster.ingest.http import GUARDED, Head, Heads, HttpServer, Orders, application
 from mev_dagster.ingest.lanes import IngestLane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
@@ -43,6 +43,10 @@ from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
+from mev_dagster.serving.doors import Door, Guarded, hosts_of
+from mev_dagster.serving.listen import bind
+from mev_dagster.serving.metrics import refusals
+from mev_dagster.serving.token import home_token
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
@@ -111,7 +115,7 @@ class IngestDaemon:
 
     async def run(self) -> None:
         """Start everything, wait for the end, stop everything in the order that loses nothing."""
-        listener = bind(self._settings.host, self._settings.ingest.port)
+        listener = bind("ingest", self._settings.host, self._settings.ingest.port, "MEV_INGEST_PORT")
         self.port = listener.getsockname()[1]
         try:
             self._open_log()
@@ -119,16 +123,16 @@ class IngestDaemon:
             listener.close()
             raise
         orders = Orders(self._take_alerts, self._seal_log, self._prune_log)
-        server = HttpServer(
-            application(
-                self.metrics.registry,
-                self._heads,
-                self.health,
-                self.not_ready,
-                orders,
-                self._settings.home / "reports",
-            )
+        app = application(
+            self.metrics.registry,
+            self._heads,
+            self.health,
+            self.not_ready,
+            orders,
+            self._settings.home / "reports",
         )
+        door = Door(hosts_of(self._settings.host), home_token(self._settings.home), GUARDED)
+        server = HttpServer(Guarded(app, door, refusals(self.metrics.registry)))
         serving = asyncio.create_task(server.serve([listener]))
         consuming = asyncio.create_task(self._consume())
         feeding = asyncio.create_task(self._feed())

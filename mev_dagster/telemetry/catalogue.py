@@ -18,7 +18,7 @@ STAGES = ("fetched", "logged", "stored", "windowed", "simulated", "searched", "b
 
 LABELS = {
     "client": "a known client's family, or other",
-    "code": "the relay's own answer codes",
+    "code": "answer codes of our own services",
     "direction": "in, out",
     "engine": "py_evm, revm, node",
     "eth": "versions of the eth protocol we speak",
@@ -49,6 +49,14 @@ class ProcessMetrics(RoomMetrics):
     clock_step = gauge(
         "mev_clock_step_seconds", "seconds", "By how much the wall clock was set since the start"
     )
+
+
+class DoorMetrics(RoomMetrics):
+    """The door of every service of ours that speaks HTTP."""
+
+    exported_by = "ingest, relay"
+
+    refused = counter("mev_http_refused_total", "requests", "Requests turned away at the door", "code")
 
 
 class BlockMetrics(RoomMetrics):
@@ -244,6 +252,7 @@ class RelayMetrics(RoomMetrics):
 
 ROOMS: tuple[type[RoomMetrics], ...] = (
     ProcessMetrics,
+    DoorMetrics,
     BlockMetrics,
     IngestMetrics,
     RunMetrics,

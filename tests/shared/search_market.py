@@ -1,6 +1,7 @@
 """The devnet's market brought about in memory: what the search sees on it is known to the last wei."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID, Fork
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH
@@ -51,7 +52,7 @@ class Devnet:
         built = get_engine().simulate(genesis, environment(1, NOW - 12, 10**9), setup, begin_block=False)
         assert all(result.status is TxStatus.SUCCESS for result in built.txs)
         self.state = genesis.apply(built.state_diff)
-        pairs = discover(self.state, self.state.accounts).pairs
+        pairs = discover(SimpleNamespace(state=self.state), self.state.accounts).pools
         self.book = Book(self.market, {pair.address: pair for pair in pairs})
 
     @property
