@@ -5,6 +5,9 @@ what was expected, what was found and where. Anything else that escapes is a fau
 `exit_status` is what the `mev` command ends with: 1 a check or job failed, 2 bad usage or bad input.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -169,3 +172,13 @@ class PluginFailed(MevError):
         self.package = package
         self.reason = reason
         self.detail = detail
+
+
+@contextmanager
+def plain_refusals() -> Iterator[None]:
+    """End the process with one line and the failure's status, where it is one that is expected."""
+    try:
+        yield
+    except MevError as error:
+        print(f"mev: {error.code}: {error}", file=sys.stderr, flush=True)
+        sys.exit(error.exit_status)
