@@ -25,7 +25,7 @@ def search(stage: Stage) -> StepOutcome:
         bool(verified),
         {
             "blocks": len(results),
-            "pools": len(results[0].discovery.pairs),
+            "pools": len(results[0].discovery.pools),
             "pending_executed": sum(len(result.runs) for result in results),
             "plans": sum(result.proposed for result in results),
             "below_gas": sum(result.pruned for result in results),
