@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from mev_dagster.errors import QueueFull
 from mev_dagster.ingest import alert_inbox
 from mev_dagster.ingest.alert_inbox import AlertInbox
-from mev_dagster.ingest.http import Heads, Orders, application
+from mev_dagster.ingest.http import DaemonCommands, Heads, application
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.metrics import process_registry
 
@@ -29,8 +29,11 @@ def client(tmp_path: Path) -> TestClient:
     async def prune(before: int, dry_run: bool) -> dict[str, object]:
         return {"segments": [str(before), str(dry_run)], "bytes": 0}
 
+    commands = DaemonCommands(take, seal, prune)
     return TestClient(
-        application(process_registry(), Heads(), dict, list, Orders(take, seal, prune), tmp_path / "reports")
+        application(
+            process_registry(), Heads(), dict, list, DaemonCommands(take, seal, prune), tmp_path / "reports"
+        )
     )
 
 
