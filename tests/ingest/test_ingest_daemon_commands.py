@@ -30,11 +30,7 @@ def client(tmp_path: Path) -> TestClient:
         return {"segments": [str(before), str(dry_run)], "bytes": 0}
 
     commands = DaemonCommands(take, seal, prune)
-    return TestClient(
-        application(
-            process_registry(), Heads(), dict, list, DaemonCommands(take, seal, prune), tmp_path / "reports"
-        )
-    )
+    return TestClient(application(process_registry(), Heads(), dict, list, commands, tmp_path / "reports"))
 
 
 def post(client: TestClient, *alerts: object):
