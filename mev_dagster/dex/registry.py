@@ -70,9 +70,7 @@ def _tables(found: tuple[Plugin[Venue], ...]) -> Venues:
     decoders: dict[bytes, tuple[Decoder, ...]] = {}
     intents: dict[bytes, tuple[IntentDecoder, ...]] = {}
     for plugin in ordered:
-        events, calls = plugins.tried(
-            plugin, lambda venue: (dict(venue.events), dict(venue.intents)), ({}, {})
-        )
+        events, calls = plugins.tried(plugin, _tables_of, NOTHING_KNOWN)
         for topic, decoder in events.items():
             decoders[topic] = (*decoders.get(topic, ()), _guarded_decoder(plugin, decoder))
         for selector, intent in calls.items():
