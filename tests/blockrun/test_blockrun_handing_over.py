@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from mev_dagster.blockrun.handing_over import hand_over
-from mev_dagster.errors import NodeUnreachable
+from mev_dagster.errors import RelayUnreachable
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.types import BidTrace, ConsensusFork, ExecutionPayload, SubmitBlockRequest
 from mev_dagster.telemetry.clock import VirtualClock
@@ -32,7 +32,7 @@ class Relay:
         return SimpleNamespace(answered=self.answered)
 
     async def receipts(self, block_hash):
-        raise NodeUnreachable("gone")
+        raise RelayUnreachable("gone")
 
 
 async def handed(relay: Relay, **options):
