@@ -4,20 +4,20 @@ from typing import Any
 
 import dagster as dg
 
+from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.reports.links import block_url, trace_url
 from mev_dagster.settings import settings
 from mev_dagster.units import NS_PER_SECOND
-from resources.block_search import BlockSearch
 
 
-def links(block: BlockSearch, *, traced: bool = True) -> dict[str, Any]:
+def links(block: BlockRun, trace_id: bytes | None = None) -> dict[str, Any]:
     """Return the metadata that leads on; the page leads back to the run and the partition.
 
     The hour's page is written when the hour is rolled up, every ten minutes while blocks arrive.
     """
     config, time_ns = settings(), block.block.header.timestamp * NS_PER_SECOND
     found: dict[str, Any] = {"report": dg.MetadataValue.url(block_url(config, time_ns, block.number))}
-    if traced:
-        found["trace_id"] = block.trace_id.hex()
-        found["trace"] = dg.MetadataValue.url(trace_url(config, time_ns, block.trace_id))
+    if trace_id is not None:
+        found["trace_id"] = trace_id.hex()
+        found["trace"] = dg.MetadataValue.url(trace_url(config, time_ns, trace_id))
     return found

@@ -15,7 +15,7 @@ from mev_dagster.errors import MevError
 from mev_dagster.events.manifest import read_manifest
 from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.ingest.alert_inbox import AlertInbox
-from mev_dagster.ingest.order_client import tell
+from mev_dagster.ingest.daemon_client import tell
 from mev_dagster.reports.links import reports_dir
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
@@ -116,7 +116,7 @@ def sweep_beside_the_store(dry_run: bool) -> Iterator[Swept]:
 def sweep_event_log(dry_run: bool) -> Iterator[Swept]:
     """Sealed segments that the store holds; the daemon, the log's only writer, removes them."""
     config = settings()
-    before = time.time_ns() - config.retention_days_events * NS_PER_DAY
+    before = time.time_ns() - config.retention.days_events * NS_PER_DAY
     try:
         answer = tell(config, "/log/prune", {"before_wall_ns": before, "dry_run": dry_run})
     except MevError as error:
@@ -129,7 +129,7 @@ def sweep_event_log(dry_run: bool) -> Iterator[Swept]:
 def sweep_home(dry_run: bool) -> Iterator[Swept]:
     """Captures, report pages, prestates and traces, and alerts that were done with long ago."""
     config, now_ns = settings(), time.time_ns()
-    before = now_ns - config.retention_days_recordings * NS_PER_DAY
+    before = now_ns - config.retention.days_recordings * NS_PER_DAY
     for place, folder in (("captures", config.home / "captures"), ("reports", reports_dir(config))):
         for removed in prune_folder(folder, before, dry_run=dry_run):
             yield Swept(place, removed.path.name, 1)
@@ -144,7 +144,7 @@ def sweep_home(dry_run: bool) -> Iterator[Swept]:
     for removed in prune_folder(traces, before, dry_run=dry_run):
         yield Swept("traces", removed.path.name, 1)
     forgotten = AlertInbox(config.home).forget(
-        now_ns - config.retention_days_alerts * NS_PER_DAY, dry_run=dry_run
+        now_ns - config.retention.days_alerts * NS_PER_DAY, dry_run=dry_run
     )
     yield Swept("alerts", "alerts done with", forgotten)
 
@@ -152,9 +152,9 @@ def sweep_home(dry_run: bool) -> Iterator[Swept]:
 def sweep_dagster(instance: dg.DagsterInstance, dry_run: bool) -> Iterator[Swept]:
     """Ended runs with their events, and block keys beyond the rolling window."""
     config = settings()
-    before = datetime.now(UTC) - timedelta(days=config.retention_days_runs)
+    before = datetime.now(UTC) - timedelta(days=config.retention.days_runs)
     runs = old_runs(instance, before)
-    keys = expired_keys(instance.get_dynamic_partitions(str(blocks.name)), config.blocks_kept)
+    keys = expired_keys(instance.get_dynamic_partitions(str(blocks.name)), config.dagster.blocks_kept)
     if not dry_run:
         delete_runs(instance, runs)
         delete_keys(instance, str(blocks.name), keys)

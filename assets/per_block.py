@@ -1,7 +1,7 @@
 """What all per-block assets share, so that each of them is a title and a call.
 
     @block_asset("search", table="opportunities", team="search", deps=[simulations])
-    def opportunities(block: BlockSearch) -> dg.MaterializeResult: ...
+    def opportunities(block: BlockRun) -> dg.MaterializeResult: ...
 
 The body works on one block. A run of one key calls it once; a run over a range of keys calls it block by
 block and reports each block's figures under its own partition. The resources a body names after `block` are
@@ -21,9 +21,13 @@ from assets import soundness
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
+from mev_dagster.blockrun import stage_lag
+from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.run_tags import ENDED_TAG, SUPERSEDED
 from mev_dagster.errors import Superseded
-from resources.block_search import BlockSearch, BlockSearchResource
+from mev_dagster.settings import settings
+from mev_dagster.telemetry.run_reports import report, run_registry
+from resources.block_search import BlockSearchResource
 
 Body = Callable[..., dg.MaterializeResult[Any]]
 
@@ -61,8 +65,13 @@ def block_asset(
             context: dg.AssetExecutionContext, search: BlockSearchResource, **others: Any
         ) -> dg.MaterializeResult[Any]:
             results = {}
-            for key in context.partition_keys:
-                results[key] = _one_block(context, search, key, table, lambda block: body(block, **others))
+            try:
+                for key in context.partition_keys:
+                    results[key] = _one_block(
+                        context, search, key, table, lambda block: body(block, **others)
+                    )
+            finally:
+                report(settings().home, run_registry())
             return _reported(context, results, lineage)
 
         _shaped_like(run, body)
@@ -88,7 +97,7 @@ def _one_block(
     search: BlockSearchResource,
     key: str,
     table: str,
-    work: Callable[[BlockSearch], dg.MaterializeResult[Any]],
+    work: Callable[[BlockRun], dg.MaterializeResult[Any]],
 ) -> dg.MaterializeResult[Any]:
     """Do one block's work; a block that lost its place ends the run with a sentence, not with a retry."""
     try:
@@ -99,6 +108,7 @@ def _one_block(
         # Behind the fence: another run of this block shows its rows twice while it replaces them.
         with block.fence.held():
             sound = soundness.judged(block.store, table, block.number)
+        stage_lag.observe(block, table, run_registry())
     except Superseded as error:
         context.instance.add_run_tags(context.run_id, {ENDED_TAG: SUPERSEDED})
         raise dg.Failure(

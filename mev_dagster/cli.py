@@ -4,6 +4,7 @@ A command module is imported only when its command runs, so `mev decode` never l
 Exit status: 0 holds, 1 the check or job failed, 2 bad usage or bad input.
 """
 
+import os
 import sys
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mev_dagster.errors import MevError
+from mev_dagster.errors import plain_refusals
 
 # command name -> (module under mev_dagster.commands, one-line help). The module's `app` is a Typer app.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -59,14 +60,37 @@ def print_help(console: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     for name, (_, help_line) in available().items():
         table.add_row(f"[bold cyan]{name}[/]", help_line)
-    console.print("Usage: [bold]mev[/] COMMAND [ARGS]...   (mev COMMAND --help for each)\n")
+    console.print("Usage: [bold]mev[/] [--profile FILE] COMMAND [ARGS]...   (mev COMMAND --help for each)\n")
     console.print("Ethereum mempool and MEV research, and dry-run block building.\n")
     console.print(table)
 
 
+def _is_told_something() -> bool:
+    """Whether there are settings to check; loading them takes longer than `mev decode` does."""
+    named = any(name.upper().startswith("MEV_") for name in os.environ)
+    return named or any(os.path.exists(file) for file in (".env", "mev.toml"))
+
+
+def _with_profile(arguments: list[str]) -> list[str]:
+    """Take `--profile FILE` off the arguments; this process and its children read that file."""
+    for position, argument in enumerate(arguments):
+        option, joined, value = argument.partition("=")
+        if option != "--profile":
+            continue
+        rest = arguments[position + 1 :]
+        if not joined:
+            if not rest:
+                print("mev: --profile needs a file", file=sys.stderr)
+                sys.exit(2)
+            value, rest = rest[0], rest[1:]
+        os.environ["MEV_PROFILE"] = os.path.abspath(value)
+        return [*arguments[:position], *rest]
+    return arguments
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run one command; turn every expected failure into one clear line and an exit status."""
-    arguments = sys.argv[1:] if argv is None else argv
+    arguments = _with_profile(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print_help(Console())
         sys.exit(0 if arguments else 2)
@@ -78,9 +102,11 @@ def main(argv: list[str] | None = None) -> None:
     if name not in commands:
         Console(stderr=True).print(f"mev: no command '{name}'; `mev --help` lists them", highlight=False)
         sys.exit(2)
+    if _is_told_something():
+        from mev_dagster.settings import settings
+
+        with plain_refusals():
+            settings()  # a name or value that cannot be used is refused, also where the command reads none
     module = import_module(f"mev_dagster.commands.{commands[name][0]}")
-    try:
+    with plain_refusals():
         typer.main.get_command(module.app)(args=rest, prog_name=f"mev {name}")
-    except MevError as error:
-        print(f"mev: {error.code}: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)

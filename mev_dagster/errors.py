@@ -5,6 +5,9 @@ what was expected, what was found and where. Anything else that escapes is a fau
 `exit_status` is what the `mev` command ends with: 1 a check or job failed, 2 bad usage or bad input.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -102,10 +105,34 @@ class MissingState(MevError):
         self.key = key
 
 
-class NodeUnreachable(MevError):
-    """A node, store, relay or other service did not answer."""
+class Unreachable(MevError):
+    """A service did not answer; which one is said by the kinds below."""
 
     code = "unreachable"
+
+
+class NodeUnreachable(Unreachable):
+    """An execution node did not answer, or was lost."""
+
+
+class StoreUnreachable(Unreachable):
+    """No store answers."""
+
+
+class RelayUnreachable(Unreachable):
+    """A relay did not answer in time."""
+
+
+class DnsUnreachable(Unreachable):
+    """No name server answered, or none knows the name."""
+
+
+class DaemonUnreachable(Unreachable):
+    """The ingest daemon did not answer."""
+
+
+class PlatformUnreachable(Unreachable):
+    """A process that `mev` started, or the web server, did not come up or does not answer."""
 
 
 class NodeAnswerError(MevError):
@@ -139,6 +166,12 @@ class Superseded(MevError):
     code = "superseded"
 
 
+class StepMissing(MevError):
+    """A step of a block's run starts from rows that no earlier step has stored; the message says which."""
+
+    code = "step_missing"
+
+
 class StoreError(MevError):
     """The store refused a statement; the message carries ClickHouse's own code and text."""
 
@@ -149,6 +182,12 @@ class RelayRefused(MevError):
     """A transport or signing guard refused to talk to, or sign for, something that is not the sandbox."""
 
     code = "relay_refused"
+
+
+class Unquotable(MevError):
+    """A pool cannot say what a trade gives: its contract refuses, or it is of a kind that is not traded."""
+
+    code = "unquotable"
 
 
 class PluginFailed(MevError):
@@ -163,3 +202,13 @@ class PluginFailed(MevError):
         self.package = package
         self.reason = reason
         self.detail = detail
+
+
+@contextmanager
+def plain_refusals() -> Iterator[None]:
+    """End the process with one line and the failure's status, where it is one that is expected."""
+    try:
+        yield
+    except MevError as error:
+        print(f"mev: {error.code}: {error}", file=sys.stderr, flush=True)
+        sys.exit(error.exit_status)

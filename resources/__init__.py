@@ -16,7 +16,7 @@ from resources.store import StoreResource
 def defaults() -> dict[str, object]:
     """Return the resources of the code location, by the parameter name that assets ask for."""
     store, event_log, chain = StoreResource(in_process=False), EventLogResource(), ChainResource()
-    engine = EngineResource(name=settings().engine)
+    engine = EngineResource(name=settings().evm.engine)
     search = BlockSearchResource(store=store, event_log=event_log, chain=chain, engine=engine)
     return {
         "store": store,

@@ -40,8 +40,8 @@ NOTHING = "no stored block is affected"
 def fetch(config: Settings) -> tuple[list[Alert], list[str]]:
     """Ask the services that the settings name; return the firing alerts and who did not answer."""
     asked: list[tuple[str | None, str, Callable[[bytes], list[Alert]]]] = [
-        (config.alertmanager_url, "/api/v2/alerts?active=true", parse_alertmanager),
-        (config.prometheus_url, "/api/v1/alerts", parse_prometheus),
+        (config.alerts.alertmanager_url, "/api/v2/alerts?active=true", parse_alertmanager),
+        (config.alerts.prometheus_url, "/api/v1/alerts", parse_prometheus),
     ]
     found, silent = [], []
     for base, path, parse in asked:

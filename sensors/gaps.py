@@ -75,7 +75,7 @@ def gaps(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason
 def unsearched(store: Store, limit: int) -> list[NewWindow]:
     """Return windows whose block has no result after the grace time."""
     found = store.rows(
-        UNSEARCHED_SQL, {"seconds": GRACE_SECONDS, "limit": limit, "kept": settings().blocks_kept}
+        UNSEARCHED_SQL, {"seconds": GRACE_SECONDS, "limit": limit, "kept": settings().dagster.blocks_kept}
     )
     return [NewWindow(str(log_id), int(seq), int(number), hash_) for log_id, seq, number, hash_ in found]
 
@@ -84,7 +84,7 @@ def missing(store: Store) -> tuple[list[NewWindow], list[int]]:
     """Return the numbers without a window: those the log can restore, and those it never saw."""
     numbers: list[int] = []
     for first, last in store.rows(
-        MISSING_SQL, {"limit": LOOKED_FOR_PER_TICK, "kept": settings().blocks_kept}
+        MISSING_SQL, {"limit": LOOKED_FOR_PER_TICK, "kept": settings().dagster.blocks_kept}
     ):
         numbers += range(int(first), min(int(last), int(first) + LOOKED_FOR_PER_TICK) + 1)
     restorable, lost = [], []

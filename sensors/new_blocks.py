@@ -151,7 +151,7 @@ def new_blocks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
         return dg.SkipReason(f"no new block within {WAIT_SECONDS:.0f} s")
     known = context.instance.get_dynamic_partitions("blocks")
     added = [key for key in dict.fromkeys(window.partition for window in found) if key not in set(known)]
-    expired = expired_keys([*known, *added], settings().blocks_kept)
+    expired = expired_keys([*known, *added], settings().dagster.blocks_kept)
     return dg.SensorResult(
         run_requests=[window.run_request() for window in found],
         dynamic_partitions_requests=[

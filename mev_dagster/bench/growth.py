@@ -122,7 +122,7 @@ def _stores(folder: Path, scales: tuple[int, ...], stack: ExitStack) -> dict[int
     stack.enter_context(open_store(base))
     stores = {}
     for days in scales:
-        own = base.model_copy(update={"store_database": f"days_{days}"})
+        own = base.changed(store={"database": f"days_{days}"})
         stores[days] = stack.enter_context(Store(connect_in_process(own), own))
         stores[days].migrate()
     return stores

@@ -19,7 +19,7 @@ from typing import Any, Self
 import msgspec
 import psutil
 
-from mev_dagster.errors import MevError, NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import MevError, NodeAnswerError, PlatformUnreachable
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import open_store
 from mev_dagster.store.tables import TABLES
@@ -72,9 +72,7 @@ class Platform:
             "MEV_HOME": str(home),
             **told,
         }
-        self.settings = Settings.model_validate(
-            {"home": home, **{f"{name}_port": port for name, port in ports.items()}}
-        )
+        self.settings = Settings(home=home, dagster={"webserver_port": ports["webserver"]})
         self.processes: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -83,7 +81,7 @@ class Platform:
         self.processes = {one["name"]: one["pid"] for one in listed["processes"]}
         if not listed.get("healthy"):
             self.__exit__()
-            raise NodeUnreachable(f"the platform did not come up within {UP_SECONDS} s: {listed}")
+            raise PlatformUnreachable(f"the platform did not come up within {UP_SECONDS} s: {listed}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,13 +110,13 @@ class Platform:
     def ask(self, query: str, **variables: Any) -> Any:
         """Ask Dagster's web server one question and return its only field."""
         body = msgspec.json.encode({"query": query, "variables": variables})
-        url = f"http://127.0.0.1:{self.settings.webserver_port}/graphql"
+        url = f"http://127.0.0.1:{self.settings.dagster.webserver_port}/graphql"
         request = urllib.request.Request(url, body, {"content-type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=ASK_SECONDS) as answer:  # noqa: S310
                 found = msgspec.json.decode(answer.read())
         except OSError as error:
-            raise NodeUnreachable(f"{url}: {error}") from error
+            raise PlatformUnreachable(f"{url}: {error}") from error
         if found.get("errors"):
             raise NodeAnswerError(f"{url}: {found['errors'][0].get('message')}")
         (value,) = found["data"].values()

@@ -79,7 +79,7 @@ def record(
     from mev_dagster.ingest.recording import record_node
     from mev_dagster.settings import settings
 
-    url = rpc or settings().rpc_url
+    url = rpc or settings().node_url
     if not url:
         raise InputError("no node: give --rpc ws://host:port or MEV_RPC_URL")
     if out.exists():

@@ -89,7 +89,7 @@ def node() -> Finding:
     from mev_dagster.node.http import JsonRpc
     from mev_dagster.settings import settings
 
-    url = settings().rpc_url
+    url = settings().node_url
     if url is None:
         return Finding("execution node", True, False, "none configured", "")
     try:

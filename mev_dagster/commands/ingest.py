@@ -33,9 +33,9 @@ def ingest(
 
     chosen = settings()
     if port is not None:
-        chosen = chosen.model_copy(update={"ingest_port": port})
+        chosen = chosen.changed(ingest={"port": port})
     if rpc is not None:
-        chosen = chosen.model_copy(update={"rpc_url": rpc})
+        chosen = chosen.changed(rpc={"url": rpc})
     factories = _factories(lanes, chosen, capture, speed, peer or [])
 
     import asyncio
@@ -60,7 +60,7 @@ def _factories(
 ) -> "list[LaneFactory]":
     from mev_dagster.errors import InputError
 
-    rpc_url, chain_id = chosen.rpc_url, chosen.chain_id
+    rpc_url, chain_id = chosen.node_url, chosen.chain_id
     names = [name.strip() for name in lanes.split(",") if name.strip()]
     names = names or [
         name for name, given in (("p2p", peers), ("rpc", rpc_url), ("capture", capture)) if given

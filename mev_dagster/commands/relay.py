@@ -13,7 +13,8 @@ from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.hexadecimal import from_hex, to_hex
 
 if TYPE_CHECKING:
-    from mev_dagster.pbs.client.relay import RelayEndpoint, SubmissionReport
+    from mev_dagster.pbs.client.report import SubmissionReport
+    from mev_dagster.pbs.client.transport import RelayEndpoint
     from mev_dagster.pbs.types import SubmitBlockRequest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -83,7 +84,7 @@ def sandbox(
 
     config = settings()
     source = capture or (None if rpc else config.capture)
-    bound = bind(host or config.host, config.relay_port if port is None else port)
+    bound = bind(host or config.host, config.relay.port if port is None else port)
     opened = open_relay(
         SandboxOptions(
             capture=source,
@@ -116,27 +117,31 @@ def submit(
     cancellations: Annotated[
         bool, typer.Option("--cancellations", help="a later bid replaces an earlier one")
     ] = False,
+    deadline_ms: Annotated[
+        int | None, typer.Option(min=1, max=60_000, help="give up after this; default from settings")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Submit dry: hand a block to the sandbox relay and show what it checked."""
     import asyncio
 
-    from mev_dagster.pbs.client.relay import RelayEndpoint
+    from mev_dagster.pbs.client.transport import RelayEndpoint
     from mev_dagster.settings import settings
 
     if encoding not in {"ssz", "json"}:
         raise InputError(f"--encoding: expected ssz or json, found {encoding}")
     config = settings()
     endpoint = RelayEndpoint(
-        url or config.relay_url or f"http://{config.host}:{config.relay_port}",
+        url or config.submission_relays[0].url,
         json=encoding == "json",
         gzip=gzip,
         cancellations=cancellations,
     )
+    bound_ms = config.relay.deadline_ms if deadline_ms is None else deadline_ms
     if file is not None and capture is None and block is None:
-        outcome = asyncio.run(_submit_file(file, endpoint))
+        outcome = asyncio.run(_submit_file(file, endpoint, bound_ms))
     elif file is None and capture is not None and block is not None:
-        outcome = asyncio.run(_submit_block(capture, block, endpoint))
+        outcome = asyncio.run(_submit_block(capture, block, endpoint, bound_ms))
     else:
         raise InputError("give either a submission file, or --capture with --block")
     if as_json:
@@ -146,24 +151,33 @@ def submit(
     raise typer.Exit(0 if outcome["accepted"] else 1)
 
 
-async def _submit_file(file: Path, endpoint: "RelayEndpoint") -> dict[str, Any]:
+async def _submit_file(file: Path, endpoint: "RelayEndpoint", bound_ms: int) -> dict[str, Any]:
+    from mev_dagster.pbs.client.deadline import submission_deadline_ns
     from mev_dagster.pbs.client.relay import RelayClient
 
     submission = _submission(file)
     async with RelayClient(endpoint) as client:
-        report = await client.submit(submission)
+        report = await client.submit(
+            submission,
+            deadline_ns=submission_deadline_ns(client.clock, bound_ms=bound_ms),
+            superseded=lambda: False,
+        )
         receipts = await client.receipts(submission.message.block_hash) if report.answered else []
     return _outcome(report, receipts)
 
 
-async def _submit_block(capture: Path, number: int, endpoint: "RelayEndpoint") -> dict[str, Any]:
+async def _submit_block(
+    capture: Path, number: int, endpoint: "RelayEndpoint", bound_ms: int
+) -> dict[str, Any]:
+    from mev_dagster.blockrun.decide import decide
+    from mev_dagster.blockrun.dry_run import dry_run
+    from mev_dagster.blockrun.judge import judge_of
     from mev_dagster.captures.format import open_capture
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.pbs.client.relay import RelayClient
-    from mev_dagster.pbs.dry_run import dry_run
     from mev_dagster.pbs.keys import Keyring
     from mev_dagster.search.inputs import capture_inputs
-    from mev_dagster.search.run import search_block
+    from mev_dagster.settings import settings
     from mev_dagster.telemetry.tracing import Tracing
 
     engine, tracing = get_engine(), Tracing("builder")
@@ -174,15 +188,18 @@ async def _submit_block(capture: Path, number: int, endpoint: "RelayEndpoint") -
     async with relay_client as client:
         run = await dry_run(
             inputs,
-            search_block(inputs, engine),
+            decide(inputs, engine, judge_of(settings())),
             landed,
             client=client,
             engine=engine,
             keys=Keyring.ephemeral(),
             tracing=tracing,
+            deadline_ms=bound_ms,
+            superseded=lambda: False,
         )
-    template = run.template
-    return _outcome(run.report, run.receipts) | {
+    template, handed_over = run.template, run.handed_over
+    submitted = (handed_over.report, handed_over.receipts) if handed_over else (None, ())
+    return _outcome(*submitted) | {
         "block_hash": to_hex(template.sealed.block.hash),
         "transactions": len(template.sealed.block.transactions),
         "opportunity_ids": list(template.opportunity_ids),
@@ -196,7 +213,7 @@ def _outcome(report: "SubmissionReport | None", receipts: Sequence[dict[str, Any
         return {"accepted": False, "ended": "nothing_to_bid", "attempts": [], "checks": []}
     return {
         "accepted": report.accepted,
-        "ended": report.ended,
+        "ended": report.ended.value,
         "attempts": [
             {"status": attempt.status, "outcome": attempt.outcome.value, "message": attempt.message}
             for attempt in report.attempts

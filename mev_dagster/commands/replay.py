@@ -29,6 +29,7 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Rebuild every row of a log from its events, digest it window by window, compare it with a store."""
+    from mev_dagster.blockrun.judge import judge_of
     from mev_dagster.commands import output
     from mev_dagster.events.reader import EventLogReader
     from mev_dagster.evm.engines import get_engine
@@ -47,7 +48,8 @@ def replay(
             deciding = Deciding(
                 source,
                 get_engine(engine),
-                budget=settings().search_budget,
+                judge_of(settings()),
+                budget=settings().search.budget,
                 on_block=lambda number: bar.update(task, detail=f"block {number}"),
             )
         reader = EventLogReader(log)
@@ -112,7 +114,7 @@ def _store_settings(against: str) -> "Settings":
     from mev_dagster.settings import settings
 
     if against.startswith(("http://", "https://")):
-        return settings().model_copy(update={"store_url": against})
+        return settings().changed(store={"url": against})
     if not Path(against).is_dir():
         raise InputError(f"--against: expected http://host:port or a home folder, found {against}")
-    return settings().model_copy(update={"home": Path(against), "store_url": None})
+    return settings().changed(home=Path(against), store={"url": None})

@@ -17,7 +17,7 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 
 
 def _with_port(port: int | None) -> Settings:
-    return settings() if port is None else settings().model_copy(update={"store_port": port})
+    return settings() if port is None else settings().changed(store={"port": port})
 
 
 @app.command()

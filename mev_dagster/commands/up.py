@@ -30,12 +30,12 @@ def up(
     from mev_dagster.demo import SHIPPED_CAPTURE
     from mev_dagster.platform import processes
     from mev_dagster.platform.dagster_home import dagster_environment, prepare
-    from mev_dagster.settings import settings
+    from mev_dagster.settings import process_profile, settings
 
     base = settings()
-    url = rpc or (base.rpc_url if capture is None else None)
+    url = rpc or (base.node_url if capture is None else None)
     source = (capture or SHIPPED_CAPTURE).resolve()
-    config = base.model_copy(update={"rpc_url": url, "capture": None if url else source})
+    config = base.changed(rpc={"url": url}, capture=None if url else source)
     try:
         with processes.supervisor(config):
             raise MevError(
@@ -52,6 +52,9 @@ def up(
         dagster_home = prepare(config)
     environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)} | dagster_environment()
     environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
+    profile = process_profile()
+    if profile is not None:
+        environment["MEV_PROFILE"] = str(profile)
     processes.start(config, listed, environment)
     states = _await_health(config, wait)
     unhealthy = [state for state in states if not state.healthy]
@@ -66,9 +69,8 @@ def up(
             )
         raise typer.Exit(1)
     if not json:
-        out.print(
-            f"\nOpen [bold]http://{config.host}:{config.webserver_port}[/]; stop with [bold]mev down[/]."
-        )
+        page = f"http://{config.host}:{config.dagster.webserver_port}"
+        out.print(f"\nOpen [bold]{page}[/]; stop with [bold]mev down[/].")
 
 
 def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":

@@ -144,7 +144,9 @@ async def hybrid_stage(home: Path, *, per_second: float, seed: int) -> AsyncIter
         stack.push_async_callback(asyncio.to_thread, store.stop)
         daemon = await asyncio.to_thread(_daemon, home, node, peers)
         stack.push_async_callback(asyncio.to_thread, daemon.stop)  # before the store: it drains into it
-        settings = Settings(home=home, chain_id=DEVNET_CHAIN_ID, rpc_url=node.ws_url, store_url=None)
+        settings = Settings(
+            home=home, chain_id=DEVNET_CHAIN_ID, rpc={"url": node.ws_url}, store={"url": None}
+        )
         stage = HybridStage(settings, node, peers[:HONEST], peers[HONEST], store, daemon, rng)
         await asyncio.to_thread(stage.wait_for_lanes)
         yield stage

@@ -38,7 +38,7 @@ def get_engine(
 
         if limits != NO_LIMITS:
             raise InputError("the node engine keeps the node's own limits: steps and seconds cannot be set")
-        url = rpc_url or settings().rpc_url
+        url = rpc_url or settings().node_url
         if url is None:
             raise InputError("the node engine needs a node: set MEV_RPC_URL to its http:// endpoint")
         return NodeEngine(JsonRpc(url), want=want)

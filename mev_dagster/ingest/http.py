@@ -1,13 +1,13 @@
 """What the daemon tells over HTTP: /metrics, /healthz, /readyz, report pages, and /heads to wait for blocks.
 
 And what it is told, as JSON: POST /alerts takes Alertmanager's webhook; POST /log/seal and /log/prune ask the
-log's only writer to seal the open segment and to let old ones go.
+log's only writer to seal the open segment and to let old ones go. The daemon stands behind a door
+(`mev_dagster.serving`) that asks the home's token of the last two.
 """
 
 import asyncio
 import contextlib
 import re
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from mev_dagster.errors import DecodeError, MevError, PortInUse
+from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.serving.doors import App
+from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
 from mev_dagster.telemetry.metrics import exposition
 
@@ -40,7 +42,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class DaemonCommands:
     """What the daemon does when it is told to; each returns what it did."""
 
     take_alerts: Callable[[list[Alert]], int]
@@ -70,33 +72,19 @@ class Heads:
         return self.newest if self.newest is not None and self.newest.seq > seq else None
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket, or raise `PortInUse` that names the address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}; set MEV_INGEST_PORT") from error
-    return listener
-
-
 def application(
     registry: CollectorRegistry,
     heads: Heads,
     health: Callable[[], dict[str, Any]],
     not_ready: Callable[[], list[str]],
-    orders: Orders | None = None,
+    commands: DaemonCommands | None = None,
     reports: Path | None = None,
 ) -> Starlette:
     """Build the app. `health` describes the daemon; `not_ready` names what keeps it from being ready.
 
     `reports` is the folder whose pages are handed out; absent, none are.
     """
-    told = [] if orders is None else _told(orders)
+    told = [] if commands is None else _told(commands)
 
     async def metrics(_: Request) -> Response:
         body, content_type = exposition(registry)
@@ -147,23 +135,23 @@ def _pages(folder: Path) -> Route:
     return Route("/reports/{name}.html", page)
 
 
-def _told(orders: Orders) -> list[Route]:
+def _told(commands: DaemonCommands) -> list[Route]:
     """Return the routes that make the daemon do something; each wants JSON, which no web page may send."""
 
     async def alerts(request: Request) -> Response:
         taken = parse_webhook(await _json_body(request))
-        return JSONResponse({"alerts": len(taken), "new": orders.take_alerts(taken)})
+        return JSONResponse({"alerts": len(taken), "new": commands.take_alerts(taken)})
 
     async def seal(request: Request) -> Response:
         await _json_body(request)
-        return JSONResponse(await orders.seal_log())
+        return JSONResponse(await commands.seal_log())
 
     async def prune(request: Request) -> Response:
         try:
             asked = msgspec.json.decode(await _json_body(request), type=_Prune)
         except msgspec.DecodeError as error:
             raise DecodeError("bad_json", str(error)) from error
-        return JSONResponse(await orders.prune_log(asked.before_wall_ns, asked.dry_run))
+        return JSONResponse(await commands.prune_log(asked.before_wall_ns, asked.dry_run))
 
     return [
         Route(path, _answering(work), methods=["POST"])
@@ -203,17 +191,21 @@ async def _json_body(request: Request) -> bytes:
     return bytes(body)
 
 
+GUARDED = ("/log/",)
+"""Paths that change what is kept: only who can read the home's files may ask."""
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn inside the daemon's event loop; signals belong to the daemon."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: App) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
-                http="h11",
+                http=DeadlineProtocol,
                 timeout_graceful_shutdown=1,  # whoever waits for a head may not hold up the end
             )
         )

@@ -8,6 +8,7 @@ from mev_dagster.captures.importers import read_json
 from mev_dagster.errors import InputError
 from mev_dagster.hexadecimal import from_hex
 from mev_dagster.labels.label import BlockLabels
+from mev_dagster.labels.value import Label
 
 GOLD_FILE = "mev_inspect_gold.json"
 Fact: TypeAlias = Mapping[str, Any]
@@ -42,17 +43,20 @@ def holds(fact: Fact, labels: BlockLabels) -> bool:
     """Say whether our labels bear out one fact; a kind of fact we do not know does not hold."""
     kind = fact.get("kind")
     if kind == "counts":
-        return (fact["swaps"], fact["arbitrages"]) == (len(labels.swaps), len(labels.arbitrages))
+        counts = {"swaps": len(labels.swaps), **labels.counts()}
+        return all(counts.get(what) == count for what, count in fact.items() if what != "kind")
     tx_hash = from_hex(str(fact["transaction_hash"]))
     if kind == "swap":
         wanted = (fact["token_in_amount"], fact["token_out_amount"])
         return any(s.tx_hash == tx_hash and (s.amount_in, s.amount_out) == wanted for s in labels.swaps)
-    if kind == "arbitrage" and "profit_amount" in fact:
-        kept = (from_hex(fact["profit_token_address"]), fact["profit_amount"])
-        return any(a.tx_hash == tx_hash and kept in a.profit for a in labels.arbitrages)
-    if kind == "arbitrage":
-        return any(a.tx_hash == tx_hash for a in labels.arbitrages)
-    if kind == "liquidation":
-        user = from_hex(fact["liquidated_user"])
-        return any(one.tx_hash == tx_hash and one.borrower == user for one in labels.liquidations)
-    return False
+    return any(
+        label.kind == kind and tx_hash in label.tx_hashes and _agrees(fact, label) for label in labels.labels
+    )
+
+
+def _agrees(fact: Fact, label: Label) -> bool:
+    if "profit_amount" in fact:
+        return (from_hex(fact["profit_token_address"]), fact["profit_amount"]) in label.profit
+    if "liquidated_user" in fact:
+        return from_hex(fact["liquidated_user"]) in {victim.account for victim in label.victims}
+    return True

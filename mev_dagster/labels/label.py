@@ -1,97 +1,71 @@
-"""All labels of a block, with one kind per transaction where kinds overlap."""
+"""All labels of a block: every inspector sees it, then precedence decides where kinds overlap."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from mev_dagster.labels.arbitrage import Arbitrage, arbitrages_in
-from mev_dagster.labels.jit import JitLiquidity, jit_in
+from mev_dagster.errors import PluginFailed
+from mev_dagster.labels.inspector import Inspector
+from mev_dagster.labels.inspectors import accepted, installed
 from mev_dagster.labels.landed import LandedBlock
-from mev_dagster.labels.liquidation import Liquidation, liquidations_in
-from mev_dagster.labels.sandwich import Sandwich, sandwiches_in
-from mev_dagster.labels.swaps import LandedSwap, swaps_in
-
-
-class LabelKind(StrEnum):
-    """What a label says of its transactions."""
-
-    SANDWICH = "sandwich"
-    JIT = "jit"
-    LIQUIDATION = "liquidation"
-    ARBITRAGE = "arbitrage"
-
-
-PRECEDENCE: tuple[LabelKind, ...] = (
-    LabelKind.SANDWICH,
-    LabelKind.JIT,
-    LabelKind.LIQUIDATION,
-    LabelKind.ARBITRAGE,
-)
-"""A transaction that takes part in an earlier kind is not labelled as a later one.
-
-A sandwich's back-run often closes a cycle, and a liquidator sells what it seized: neither is an arbitrage.
-"""
+from mev_dagster.labels.precedence import kept
+from mev_dagster.labels.swaps import LandedSwap
+from mev_dagster.labels.value import Label
+from mev_dagster.labels.view import LandedView, view_of
+from mev_dagster.plugins import OURS, Plugin, bounded, note
 
 
 @dataclass(frozen=True, slots=True)
 class BlockLabels:
-    """What landed in one block."""
+    """What landed in one block, and who looked. Labels stand by kind, each kind in the block's order.
+
+    `left_out` says which inspectors of other packages had no answer for this block, and why.
+    """
 
     block: LandedBlock
     swaps: tuple[LandedSwap, ...]
-    arbitrages: tuple[Arbitrage, ...]
-    sandwiches: tuple[Sandwich, ...]
-    liquidations: tuple[Liquidation, ...]
-    jit: tuple[JitLiquidity, ...]
+    inspectors: tuple[Inspector, ...]
+    labels: tuple[Label, ...]
+    left_out: tuple[PluginFailed, ...] = ()
 
-    def kinds_of(self, tx_hash: bytes) -> tuple[LabelKind, ...]:
+    def of(self, kind: str) -> tuple[Label, ...]:
+        """Return the labels of one kind."""
+        return tuple(label for label in self.labels if label.kind == kind)
+
+    def kinds_of(self, tx_hash: bytes) -> tuple[str, ...]:
         """Return the kinds of the labels whose own transactions include this one."""
-        return tuple(kind for kind in PRECEDENCE if tx_hash in self.own_txs(kind))
+        return tuple(dict.fromkeys(label.kind for label in self.labels if tx_hash in label.tx_hashes))
 
-    def own_txs(self, kind: LabelKind) -> frozenset[bytes]:
-        """Return the transactions of whoever earned the labels of a kind; victims are not among them."""
-        return frozenset(self._own_txs()[kind])
-
-    def _own_txs(self) -> Mapping[LabelKind, list[bytes]]:
-        return {
-            LabelKind.SANDWICH: [
-                swap.tx_hash for found in self.sandwiches for swap in (found.frontrun, found.backrun)
-            ],
-            LabelKind.JIT: [
-                tx_hash for found in self.jit for tx_hash in (found.mint_tx_hash, found.burn_tx_hash)
-            ],
-            LabelKind.LIQUIDATION: [found.tx_hash for found in self.liquidations],
-            LabelKind.ARBITRAGE: [found.tx_hash for found in self.arbitrages],
-        }
+    def counts(self) -> dict[str, int]:
+        """Return how many labels of each kind there are, by the kinds' plurals."""
+        return {inspector.plural: len(self.of(inspector.kind)) for inspector in self.inspectors}
 
 
-def label_block(block: LandedBlock) -> BlockLabels:
-    """Label one block."""
-    swaps = swaps_in(block)
-    every = BlockLabels(
-        block=block,
-        swaps=swaps,
-        arbitrages=tuple(arbitrages_in(block, swaps)),
-        sandwiches=tuple(sandwiches_in(block, swaps)),
-        liquidations=tuple(liquidations_in(block)),
-        jit=tuple(jit_in(block, swaps)),
-    )
-    return _with_precedence(every)
+def label_block(block: LandedBlock, using: Sequence[Plugin[Inspector]] | None = None) -> BlockLabels:
+    """Label one block with the inspectors given, else with all that are installed."""
+    looking = installed() if using is None else accepted(tuple(using))
+    view = view_of(block)
+    found: list[Label] = []
+    left_out: list[PluginFailed] = []
+    for plugin in looking.plugins:
+        try:
+            found += _asked(plugin, view)
+        except PluginFailed as failure:
+            note(failure)
+            left_out.append(failure)
+    hooks = tuple(plugin.hook for plugin in looking.plugins)
+    return BlockLabels(block, view.swaps, hooks, kept(found, looking.over), tuple(left_out))
 
 
-def _with_precedence(every: BlockLabels) -> BlockLabels:
-    taken: dict[LabelKind, frozenset[bytes]] = {}
-    before: frozenset[bytes] = frozenset()
-    for kind in PRECEDENCE:
-        taken[kind] = before
-        before |= every.own_txs(kind)
-    return BlockLabels(
-        block=every.block,
-        swaps=every.swaps,
-        arbitrages=tuple(a for a in every.arbitrages if a.tx_hash not in taken[LabelKind.ARBITRAGE]),
-        sandwiches=every.sandwiches,
-        liquidations=tuple(
-            one for one in every.liquidations if one.tx_hash not in taken[LabelKind.LIQUIDATION]
-        ),
-        jit=tuple(one for one in every.jit if one.mint_tx_hash not in taken[LabelKind.JIT]),
-    )
+def _asked(plugin: Plugin[Inspector], view: LandedView) -> list[Label]:
+    """Ask one inspector. A fault of ours is shown whole; one of another package costs only its own labels."""
+    if plugin.package == OURS:
+        return list(plugin.hook.find(view))
+    return bounded(plugin, lambda hook: [_checked(label, hook, view) for label in hook.find(view)])
+
+
+def _checked(label: Label, inspector: Inspector, view: LandedView) -> Label:
+    if not isinstance(label, Label) or label.kind != inspector.kind:
+        raise TypeError(f"expected labels of kind {inspector.kind}, found {label!r:.100}")
+    if not (label.accounts and label.tx_hashes and view.hashes.issuperset(label.tx_hashes)):
+        raise ValueError(f"a label of kind {label.kind} names no account, or a transaction of another block")
+    return label

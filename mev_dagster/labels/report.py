@@ -10,79 +10,46 @@ from mev_dagster.dex.erc20 import transfers_of
 from mev_dagster.labels.gold import Gold
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.score import Score
-from mev_dagster.labels.swaps import LandedSwap
+from mev_dagster.labels.swaps import swap_to_json
+from mev_dagster.labels.value import Amounts, Label
 
 Json = dict[str, Any]
-Profit = Sequence[tuple[bytes, int]]
 
 
 def labels_to_json(labels: BlockLabels) -> Json:
-    """Return the labels of one block."""
+    """Return the labels of one block, each kind under its plural."""
     return {
         "number": labels.block.number,
         "swaps": [swap_to_json(swap) for swap in labels.swaps],
-        "arbitrages": [
-            {
-                "tx_hashes": [found.tx_hash],
-                "profit": _profit(found.profit),
-                "net_wei": found.net_wei,
-                "beneficiary": found.beneficiary,
-                "pools": [swap.pool for swap in found.swaps],
-                "moved_by": found.moved_by,
-            }
-            for found in labels.arbitrages
-        ],
-        "sandwiches": [
-            {
-                "frontrun": swap_to_json(found.frontrun),
-                "victims": [swap_to_json(swap) for swap in found.victims],
-                "backrun": swap_to_json(found.backrun),
-                "attacker": found.attacker,
-                "pool": found.frontrun.pool,
-                "profit": _profit(found.profit),
-                "net_wei": found.net_wei,
-            }
-            for found in labels.sandwiches
-        ],
-        "liquidations": [
-            {
-                "tx_hash": found.tx_hash,
-                "protocol": found.protocol,
-                "liquidator": found.liquidator,
-                "borrower": found.borrower,
-                "debt": {"token": found.debt_token, "amount": found.debt_repaid},
-                "collateral": {"token": found.collateral_token, "amount": found.collateral_seized},
-            }
-            for found in labels.liquidations
-        ],
-        "jit": [
-            {
-                "mint": found.mint_tx_hash,
-                "burn": found.burn_tx_hash,
-                "victims": [swap_to_json(swap) for swap in found.victims],
-                "pool": found.pool,
-                "owner": found.owner,
-            }
-            for found in labels.jit
-        ],
+        **{
+            inspector.plural: [label_to_json(label) for label in labels.of(inspector.kind)]
+            for inspector in labels.inspectors
+        },
     }
 
 
-def swap_to_json(swap: LandedSwap) -> Json:
-    """Return one swap."""
+def label_to_json(label: Label) -> Json:
+    """Return one label: what every kind says, and what its own kind adds."""
     return {
-        "tx_hash": swap.tx_hash,
-        "protocol": str(swap.protocol),
-        "pool": swap.pool,
-        "token_in": swap.token_in,
-        "amount_in": swap.amount_in,
-        "token_out": swap.token_out,
-        "amount_out": swap.amount_out,
+        "tx_hashes": list(label.tx_hashes),
+        "accounts": list(label.accounts),
+        "beneficiary": label.beneficiary,
+        "venues": list(label.venues),
+        "victim_losses": [
+            {"tx_hash": victim.tx_hash, "account": victim.account, "loss": _amounts(victim.loss)}
+            for victim in label.victims
+        ],
+        "profit": _amounts(label.profit),
+        "costs": {"gas_wei": label.costs.gas_wei, "coinbase_wei": label.costs.coinbase_wei},
+        "net_wei": label.net_wei,
+        "confidence": str(label.confidence),
+        "why": label.why,
+        **label.detail.to_json(),
     }
 
 
-def _profit(profit: Profit) -> list[Json]:
-    return [{"token": token, "amount": amount} for token, amount in profit]
+def _amounts(amounts: Amounts) -> list[Json]:
+    return [{"token": token, "amount": amount} for token, amount in amounts]
 
 
 def score_to_json(score: Score, gold: Gold) -> Json:
@@ -119,7 +86,7 @@ def explain(labels: BlockLabels, tx_hash: bytes) -> Json | None:
         "tx_hash": tx_hash,
         "block": labels.block.number,
         "index": landed.index,
-        "labels": [str(kind) for kind in labels.kinds_of(tx_hash)],
+        "labels": list(labels.kinds_of(tx_hash)),
         "swaps": [swap_to_json(swap) for swap in labels.swaps if swap.tx_hash == tx_hash],
         "flows": [
             {"holder": holder, "token": token, "amount": amount}
@@ -133,14 +100,12 @@ def explain(labels: BlockLabels, tx_hash: bytes) -> Json | None:
 def print_labels(console: Console, labelled: Sequence[BlockLabels]) -> None:
     """Print one line per block with anything to say."""
     table = Table(box=None, padding=(0, 2))
-    for title in ("block", "txs", "swaps", "arbitrages", "sandwiches", "liquidations", "JIT"):
+    for title in ("block", "txs", "swaps", *labelled[0].counts()):
         table.add_column(title, justify="right")
     for labels in labelled:
-        if labels.swaps or labels.liquidations:
-            counts = (labels.swaps, labels.arbitrages, labels.sandwiches, labels.liquidations, labels.jit)
-            table.add_row(
-                str(labels.block.number), str(len(labels.block.txs)), *(str(len(found)) for found in counts)
-            )
+        if labels.swaps or labels.labels:
+            counts = (len(labels.block.txs), len(labels.swaps), *labels.counts().values())
+            table.add_row(str(labels.block.number), *map(str, counts))
     console.print(table)
 
 

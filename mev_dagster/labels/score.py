@@ -5,23 +5,18 @@ is compared: V2 and V3 swaps, arbitrages and sandwiches made of nothing else, li
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from mev_dagster.captures.importers import read_json
-from mev_dagster.dex.swaps import Protocol
 from mev_dagster.errors import InputError
-from mev_dagster.hexadecimal import to_hex
+from mev_dagster.labels.inspector import Json, Key, Told, hexes
 from mev_dagster.labels.label import BlockLabels
 
 SILVER_FILE = "blocks_prestate_labels.json.zst"
-KINDS = ("swaps", "arbitrages", "sandwiches", "liquidations")
-_COMPARED = frozenset(str(protocol) for protocol in Protocol)
-
-Key: TypeAlias = tuple[str, ...]
-Json: TypeAlias = Mapping[str, Any]
+SWAPS = "swaps"
+_COMPARED = frozenset({"uniswap_v2", "uniswap_v3"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ class Score:
     """The comparison over all scored blocks."""
 
     blocks: int = 0
-    silver: dict[str, Agreement] = field(default_factory=lambda: dict.fromkeys(KINDS, Agreement()))
+    silver: dict[str, Agreement] = field(default_factory=dict)
     disagreements: list[Disagreement] = field(default_factory=list)
 
 
@@ -85,17 +80,23 @@ def score(labelled: Iterable[BlockLabels], silver: Mapping[int, Json]) -> Score:
         if theirs is None:
             continue
         result.blocks += 1
-        for kind in KINDS:
-            _compare(result, labels, kind, _theirs(theirs, kind))
+        own_swaps = [hexes(s.tx_hash, s.pool, s.token_in, s.token_out) for s in labels.swaps]
+        _compare(result, labels, SWAPS, own_swaps, _swaps_of(theirs))
+        for inspector in labels.inspectors:
+            told = [one for entry in theirs.get(inspector.plural, ()) if (one := inspector.told(entry))]
+            own = [key for label in labels.of(inspector.kind) if (key := inspector.key(label))]
+            if own or told:
+                _compare(result, labels, inspector.plural, own, _silver(told))
     return result
 
 
-def _compare(result: Score, labels: BlockLabels, kind: str, theirs: "_Silver") -> None:
-    own, other = Counter(_ours(labels, kind)), Counter(theirs.comparable)
-    reverted = {_in_hex(landed.tx.hash)[0] for landed in labels.block.txs if not landed.succeeded}
+def _compare(result: Score, labels: BlockLabels, kind: str, ours: list[Key], theirs: "_Silver") -> None:
+    own, other = Counter(ours), Counter(theirs.comparable)
+    reverted = {hexes(landed.tx.hash)[0] for landed in labels.block.txs if not landed.succeeded}
     beyond = Counter({key: count for key, count in (own - other).items() if key not in theirs.beyond_us})
     both, missed = own & other, other - own
-    result.silver[kind] += Agreement(both.total(), beyond.total(), missed.total())
+    counts = Agreement(both.total(), beyond.total(), missed.total())
+    result.silver[kind] = result.silver.get(kind, Agreement()) + counts
     for side, keys in (("ours", beyond), ("silver", missed)):
         result.disagreements.extend(
             Disagreement(
@@ -109,16 +110,6 @@ def _compare(result: Score, labels: BlockLabels, kind: str, theirs: "_Silver") -
         )
 
 
-def _ours(labels: BlockLabels, kind: str) -> list[Key]:
-    if kind == "swaps":
-        return [_in_hex(s.tx_hash, s.pool, s.token_in, s.token_out) for s in labels.swaps]
-    if kind == "arbitrages":
-        return [_in_hex(a.tx_hash) for a in labels.arbitrages]
-    if kind == "sandwiches":
-        return [_in_hex(s.frontrun.tx_hash, s.backrun.tx_hash, s.frontrun.pool) for s in labels.sandwiches]
-    return [_in_hex(one.tx_hash, one.borrower) for one in labels.liquidations]
-
-
 @dataclass(frozen=True, slots=True)
 class _Silver:
     """Labels to be found, and those made partly on venues we do not read: to find these is no error."""
@@ -127,22 +118,13 @@ class _Silver:
     beyond_us: frozenset[Key]
 
 
-def _theirs(labels: Json, kind: str) -> _Silver:
-    if kind == "swaps":
-        return _Silver([_swap_key(s) for s in labels["swaps"] if s["protocol"] in _COMPARED], frozenset())
-    if kind == "arbitrages":
-        keys = {_key(a["transaction_hash"]): _all_compared(a["swaps"]) for a in labels["arbitrages"]}
-    elif kind == "sandwiches":
-        keys = {
-            _key(
-                s["frontrun_swap"]["transaction_hash"],
-                s["backrun_swap"]["transaction_hash"],
-                s["frontrun_swap"]["contract_address"],
-            ): _all_compared([s["frontrun_swap"], s["backrun_swap"]])
-            for s in labels["sandwiches"]
-        }
-    else:
-        keys = {_key(one["transaction_hash"], one["liquidated_user"]): True for one in labels["liquidations"]}
+def _swaps_of(theirs: Json) -> _Silver:
+    return _Silver([_swap_key(s) for s in theirs["swaps"] if s["protocol"] in _COMPARED], frozenset())
+
+
+def _silver(told: Sequence[Told]) -> _Silver:
+    """Split labels into comparable ones and others; the same label told twice is one."""
+    keys = {one.key: all(swap["protocol"] in _COMPARED for swap in one.swaps) for one in told}
     return _Silver(
         [key for key, compared in keys.items() if compared],
         frozenset(key for key, compared in keys.items() if not compared),
@@ -150,21 +132,9 @@ def _theirs(labels: Json, kind: str) -> _Silver:
 
 
 def _swap_key(swap: Json) -> Key:
-    return _key(
+    return (
         swap["transaction_hash"],
         swap["contract_address"],
         swap["token_in_address"],
         swap["token_out_address"],
     )
-
-
-def _key(*parts: str) -> Key:
-    return parts
-
-
-def _all_compared(swaps: Iterable[Json]) -> bool:
-    return all(swap["protocol"] in _COMPARED for swap in swaps)
-
-
-def _in_hex(*values: bytes) -> Key:
-    return tuple(to_hex(value) for value in values)

@@ -6,10 +6,11 @@ transaction; token0 is the lower address, which says which amount belongs to whi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mev_dagster.dex.erc20 import Transfer, transfers_of
 from mev_dagster.dex.events import swaps_of
-from mev_dagster.dex.swaps import Protocol, SwapEvent
+from mev_dagster.dex.venue_events import SwapEvent
 from mev_dagster.labels.landed import LandedBlock, LandedTx
 
 
@@ -20,7 +21,7 @@ class LandedSwap:
     tx_index: int
     tx_hash: bytes
     log_position: int
-    protocol: Protocol
+    protocol: str
     pool: bytes
     sender: bytes
     recipient: bytes
@@ -30,8 +31,21 @@ class LandedSwap:
     amount_out: int
 
 
+def swap_to_json(swap: LandedSwap) -> dict[str, Any]:
+    """Return one swap."""
+    return {
+        "tx_hash": swap.tx_hash,
+        "protocol": str(swap.protocol),
+        "pool": swap.pool,
+        "token_in": swap.token_in,
+        "amount_in": swap.amount_in,
+        "token_out": swap.token_out,
+        "amount_out": swap.amount_out,
+    }
+
+
 def swaps_in(block: LandedBlock) -> tuple[LandedSwap, ...]:
-    """Return every V2 and V3 swap of a block whose tokens can be told."""
+    """Return every swap of a block, on any venue, whose tokens can be told."""
     return tuple(swap for landed in block.txs for swap in tx_swaps(landed))
 
 
@@ -42,7 +56,7 @@ def tx_swaps(landed: LandedTx) -> Iterator[LandedSwap]:
         return
     transfers = transfers_of(landed.logs)
     for position, event in events:
-        tokens = _tokens_of(event, transfers)
+        tokens = event.tokens or _tokens_of(event, transfers)
         if tokens is None or event.amount_in <= 0 or event.amount_out <= 0:
             continue
         token_in, token_out = tokens if event.zero_for_one else tokens[::-1]

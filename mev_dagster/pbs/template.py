@@ -1,7 +1,7 @@
 """From ranked candidates and pending transactions to a sealed block that pays its proposer, and a bid."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, MissingState
@@ -9,6 +9,7 @@ from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource, TxStatus
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue
+from mev_dagster.pbs.bls import PUBKEY_BYTES, SIGNATURE_BYTES
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import Keyring, PayoutKey
 from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Filling, Included
@@ -154,17 +155,15 @@ def knowing_own_account(state: StateSource, key: PayoutKey) -> StateSource:
     return state
 
 
-def submission_of(
-    template: BlockTemplate, keys: Keyring, *, genesis_fork_version: bytes = SANDBOX_GENESIS_FORK_VERSION
-) -> SubmitBlockRequest:
-    """Sign the template's bid under the sandbox's domain and return what goes to the relay."""
+def unsigned_submission(template: BlockTemplate) -> SubmitBlockRequest:
+    """Return what goes to the relay but for who offers it: no builder's key, no signature."""
     fork = template.context.consensus_fork
     payload = payload_of(template.sealed.block)
     message = BidTrace(
         slot=template.context.slot,
         parent_hash=payload.parent_hash,
         block_hash=payload.block_hash,
-        builder_pubkey=keys.bls.pubkey,
+        builder_pubkey=bytes(PUBKEY_BYTES),
         proposer_pubkey=template.proposer.pubkey,
         proposer_fee_recipient=template.proposer.fee_recipient,
         gas_limit=payload.gas_limit,
@@ -175,7 +174,27 @@ def submission_of(
         fork=fork,
         message=message,
         execution_payload=payload,
-        signature=keys.bls.sign(BID_TRACE, message, genesis_fork_version),
+        signature=bytes(SIGNATURE_BYTES),
         blobs_bundle=BlobsBundle() if fork >= ConsensusFork.DENEB else None,
         execution_requests=template.sealed.requests,
     )
+
+
+def signed(
+    submission: SubmitBlockRequest,
+    keys: Keyring,
+    *,
+    genesis_fork_version: bytes = SANDBOX_GENESIS_FORK_VERSION,
+) -> SubmitBlockRequest:
+    """Offer a sealed block as this builder, under the sandbox's domain. The block and its hash stay."""
+    message = replace(submission.message, builder_pubkey=keys.bls.pubkey)
+    return replace(
+        submission, message=message, signature=keys.bls.sign(BID_TRACE, message, genesis_fork_version)
+    )
+
+
+def submission_of(
+    template: BlockTemplate, keys: Keyring, *, genesis_fork_version: bytes = SANDBOX_GENESIS_FORK_VERSION
+) -> SubmitBlockRequest:
+    """Sign the template's bid under the sandbox's domain and return what goes to the relay."""
+    return signed(unsigned_submission(template), keys, genesis_fork_version=genesis_fork_version)

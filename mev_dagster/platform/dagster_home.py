@@ -78,7 +78,9 @@ def prepare(config: Settings) -> Path:
     file.write_text(
         INSTANCE.format(storage=storage_yaml(config, home), home=home, worker=worker_socket(config))
     )
-    (home / "workspace.yaml").write_text(WORKSPACE.format(host=config.host, port=config.code_server_port))
+    (home / "workspace.yaml").write_text(
+        WORKSPACE.format(host=config.host, port=config.dagster.code_server_port)
+    )
     subprocess.run(
         [sys.executable, "-c", "import dagster; dagster.DagsterInstance.get()"],
         env={**os.environ, "DAGSTER_HOME": str(home)},

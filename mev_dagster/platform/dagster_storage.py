@@ -34,10 +34,10 @@ PACKAGES = {"dagster_postgres": "dagster-postgres", "psycopg2": "psycopg2-binary
 
 def storage_yaml(config: Settings, home: Path) -> str:
     """Return the part of `dagster.yaml` that says where the records go."""
-    if config.dagster_postgres_url is None:
+    if config.dagster.postgres_url is None:
         return SQLITE.format(home=home)
     return (
-        f"storage: {json.dumps({'postgres': {'postgres_db': _postgres_db(config.dagster_postgres_url)}})}\n"
+        f"storage: {json.dumps({'postgres': {'postgres_db': _postgres_db(config.dagster.postgres_url)}})}\n"
     )
 
 

@@ -23,6 +23,9 @@ from mev_dagster.platform.dagster_home import short_socket, worker_socket
 from mev_dagster.platform.health import daemon_health, http_ok, listens
 from mev_dagster.settings import Settings
 
+CODE_LOCATION = "mev_dagster.definitions"
+"""The module that Dagster's code server and the run worker load."""
+
 STOP_SECONDS = 180
 """Every process may take its 20 s to end, one after the other."""
 
@@ -67,43 +70,55 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
     def at(port: int) -> str:
         return f"http://{host}:{port}"
 
-    relay, daemon, webserver = at(config.relay_port), at(config.ingest_port), at(config.webserver_port)
+    relay, daemon, webserver = (
+        at(config.relay.port),
+        at(config.ingest.port),
+        at(config.dagster.webserver_port),
+    )
     code_server: tuple[str, ...] = (
         str(binaries / "dagster"),
         "api",
         "grpc",
         "-m",
-        "mev_dagster.definitions",
+        CODE_LOCATION,
         "-h",
         host,
     )
-    code_server += ("-p", str(config.code_server_port), "--location-name", "mev_dagster")
-    web = (str(binaries / "dagster-webserver"), "-h", host, "-p", str(config.webserver_port), "-w", workspace)
+    code_server += ("-p", str(config.dagster.code_server_port), "--location-name", "mev_dagster")
+    web = (
+        str(binaries / "dagster-webserver"),
+        "-h",
+        host,
+        "-p",
+        str(config.dagster.webserver_port),
+        "-w",
+        workspace,
+    )
     worker = str(worker_socket(config))
     processes = [
-        Process("relay", mev("relay", "sandbox"), relay, f"{relay}/livez", config.relay_port),
+        Process("relay", mev("relay", "sandbox"), relay, f"{relay}/livez", config.relay.port),
         Process(
             "ingest",
             mev("ingest", *ingest_arguments),
             f"{daemon}/metrics",
             f"{daemon}/healthz",
-            config.ingest_port,
+            config.ingest.port,
         ),
         Process(
             "code-server",
             code_server,
             None,
-            f"tcp://{host}:{config.code_server_port}",
-            config.code_server_port,
+            f"tcp://{host}:{config.dagster.code_server_port}",
+            config.dagster.code_server_port,
         ),
         Process(
             "run-worker",
-            (python, "-m", "resources.runtime.warm_worker", worker),
+            (python, "-m", "resources.runtime.warm_worker", worker, CODE_LOCATION),
             None,
             f"unix://{worker}",
             None,
         ),
-        Process("webserver", web, webserver, f"{webserver}/server_info", config.webserver_port),
+        Process("webserver", web, webserver, f"{webserver}/server_info", config.dagster.webserver_port),
         Process(
             "daemon",
             (str(binaries / "dagster-daemon"), "run", "-w", workspace),
@@ -112,10 +127,10 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
             None,
         ),
     ]
-    if config.store_url is None:
-        store = at(config.store_port)
+    if config.store.url is None:
+        store = at(config.store.port)
         processes.insert(
-            0, Process("store", mev("store", "serve"), store, f"{store}/ping", config.store_port)
+            0, Process("store", mev("store", "serve"), store, f"{store}/ping", config.store.port)
         )
     return processes
 

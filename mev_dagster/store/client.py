@@ -15,16 +15,15 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from mev_dagster.errors import NodeUnreachable, StoreError
+from mev_dagster.errors import StoreError, StoreUnreachable
 from mev_dagster.settings import Settings
+from mev_dagster.store.migrate import MigrationReport, migrate
 from mev_dagster.store.sql import Not, conditions, digest_expression, quoted, time_literal
 from mev_dagster.store.tables import TABLES, VERSION_COLUMN, Table
 from mev_dagster.store.types import nanoseconds
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mev_dagster.store.migrate import MigrationReport
 
 
 # A capture import spans years of days; the guard of 100 partitions a block is meant for typos in keys.
@@ -53,7 +52,7 @@ def _typed_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise NodeUnreachable(f"the store did not answer: {_message(error)}") from error
+        raise StoreUnreachable(f"the store did not answer: {_message(error)}") from error
     except ClickHouseError as error:
         raise StoreError(_message(error)) from error
 
@@ -71,7 +70,7 @@ class Store:
 
     def __init__(self, client: Client, settings: Settings, *, on_close: Callable[[], None] | None = None):
         self.settings = settings
-        self.database = settings.store_database
+        self.database = settings.store.database
         self._client = client
         self._on_close = on_close
         self._last_version = 0
@@ -299,10 +298,8 @@ class Store:
         with _typed_errors():
             return self._client.command(sql, parameters=dict(params or {}))
 
-    def migrate(self) -> "MigrationReport":
+    def migrate(self) -> MigrationReport:
         """Bring the database to the schema of this version; changes nothing when it is there already."""
-        from mev_dagster.store.migrate import migrate
-
         report = migrate(self)
         self.use_database()
         return report

@@ -20,8 +20,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3 import PoolManager
 
-from mev_dagster.errors import InputError, NodeUnreachable, StoreError
+from mev_dagster.errors import InputError, StoreError, StoreUnreachable
 from mev_dagster.settings import Settings
+from mev_dagster.store.embedded import library
 
 REVIVAL_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -118,7 +119,7 @@ def connect(
     settings: Settings, *, in_process: bool, clock: Callable[[], float] = time.monotonic
 ) -> tuple[Client, Callable[[], None] | None]:
     """Return a clickhouse-connect client for these settings, and what to call after closing it."""
-    if settings.store_url is not None:
+    if settings.store.url is not None:
         return connect_server(settings), None
     deadline = clock() + REVIVAL_SECONDS
     lock = EngineLock(settings)
@@ -142,7 +143,7 @@ def connect(
                 raise
         if late:
             if not in_process:
-                raise NodeUnreachable(
+                raise StoreUnreachable(
                     f"no embedded store server answers in {settings.home}; start one: mev store serve"
                 )
             raise StoreError(f"{settings.store_dir} is in use by {lock.owner()}; share it: mev store serve")
@@ -151,15 +152,15 @@ def connect(
 
 def connect_server(settings: Settings) -> Client:
     """Connect to the ClickHouse server of `store_url`."""
-    parts = urlsplit(settings.store_url or "")
+    parts = urlsplit(settings.store.url or "")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"MEV_STORE_URL: expected http(s)://host[:port], found {settings.store_url!r}")
+        raise InputError(f"MEV_STORE_URL: expected http(s)://host[:port], found {settings.store.url!r}")
     return _http_client(
         parts.scheme,
         parts.hostname,
         parts.port or (8443 if parts.scheme == "https" else 8123),
-        parts.username or settings.store_user,
-        parts.password or settings.store_password,
+        parts.username or settings.store.user,
+        parts.password or settings.store.password.get_secret_value(),
     )
 
 
@@ -173,7 +174,7 @@ def _connect_advertised(advertised: Advertisement) -> Client | None:
     try:
         host, port = parts.hostname or "", parts.port or 0
         return _http_client("http", host, port, "default", advertised.token, pool=pool)
-    except NodeUnreachable:
+    except StoreUnreachable:
         return None
     except StoreError:
         if _alive(advertised.pid):
@@ -206,7 +207,7 @@ def _http_client(
             pool_mgr=pool,
         )
     except OperationalError as error:
-        raise NodeUnreachable(f"no store answers at {scheme}://{host}:{port}") from error
+        raise StoreUnreachable(f"no store answers at {scheme}://{host}:{port}") from error
     except ClickHouseError as error:
         raise StoreError(" ".join(str(error).split())) from error
 
@@ -214,6 +215,7 @@ def _http_client(
 def connect_in_process(settings: Settings) -> Client:
     """Open chDB inside this process; it must own the engine lock."""
     settings.store_dir.mkdir(parents=True, exist_ok=True)
+    library.load()
     try:
         return clickhouse_connect.get_client(
             interface="chdb", path=str(settings.store_dir.resolve()), settings=_CLIENT_SETTINGS

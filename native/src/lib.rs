@@ -6,6 +6,7 @@
 mod access_list;
 mod diff;
 mod execute;
+mod halts;
 mod limits;
 mod receipts;
 mod rlp;

@@ -50,7 +50,13 @@ def whole(rerun, store: Store, number: int) -> dict[str, TableDigest]:
     return digests(store, number)
 
 
-@pytest.mark.parametrize("asset", ["mev_labels", "simulations", "block_templates", "relay_submissions"])
+ASSETS = (
+    "ingest_windows", "decoded_txs", "source_coverage", "tx_features", "simulations", "opportunities",
+    "block_templates", "relay_submissions", "mev_labels", "backtests",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("asset", ASSETS)
 def test_one_asset_of_one_block_runs_alone_and_leaves_equal_tables(rerun, store, number, whole, asset):
     result, _ = rerun(number, asset)
     assert result.success

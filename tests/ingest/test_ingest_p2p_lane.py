@@ -153,11 +153,11 @@ async def test_bodies_that_a_full_queue_refused_come_when_there_is_room_again():
 def test_settings_name_the_peers_and_an_unknown_chain_has_no_public_list(tmp_path, capsys):
     key = NodeKey(b"\x01" * 32)
     url = f"enode://{key.id.hex()}@127.0.0.1:30303"
-    config = node_config(Settings(home=tmp_path, p2p_peers=f"{url}, {url}", p2p_port=0))
+    config = node_config(Settings(home=tmp_path, p2p={"peers": f"{url}, {url}", "port": 0}))
     assert [str(enode) for enode in config.static] == [url, url]
     assert config.discovery
     with pytest.raises(InputError, match="no public list"):
-        node_config(Settings(home=tmp_path, chain_id=1337, p2p_dns_list="public"))
+        node_config(Settings(home=tmp_path, chain_id=1337, p2p={"dns_list": "public"}))
     with pytest.raises(SystemExit) as ended:
         main(["ingest", "--lanes", "p2p", "--peer", "enode://nonsense"])
     assert ended.value.code == 2

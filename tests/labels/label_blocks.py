@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.dex.erc20 import TRANSFER_TOPIC
-from mev_dagster.dex.venues import uniswap_v2, uniswap_v3
+from mev_dagster.dex.venues.uniswap_v2 import events as uniswap_v2
+from mev_dagster.dex.venues.uniswap_v3 import events as uniswap_v3
+from mev_dagster.labels.inspectors.jit import MINT_TOPIC
 from mev_dagster.labels.landed import LandedBlock, LandedTx
 
 WETH, USD, DAI = (bytes([number]) * 20 for number in (0xA0, 0xB0, 0xC0))
@@ -37,6 +39,13 @@ def swap(pool, token_in, amount_in, token_out, amount_out, *, payer=ROUTER, reci
         transfer(token_out, pool, recipient, amount_out),
         Log(pool, (topic, word(payer), word(recipient)), data),
     ]
+
+
+def position(topic, liquidity, *, upper_tick=60):
+    """The log of a V3 position that is minted or burned."""
+    amounts = (BOT, liquidity, 1, 1) if topic == MINT_TOPIC else (liquidity, 1, 1)
+    topics = (topic, word(BOT), word(-60), word(upper_tick))
+    return [Log(POOL, topics, b"".join(word(value) for value in amounts))]
 
 
 def tx(logs: Sequence[Log], *, key: bytes = ALICE, to: bytes = ROUTER, paid: int = 0) -> tuple:

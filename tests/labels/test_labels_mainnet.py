@@ -33,8 +33,8 @@ def test_two_arbitrages_the_other_inspector_lacks_take_out_more_than_they_put_in
     files = [fixtures / "blocks_prestate" / f"{number}.json.zst" for number in sorted(more.values())]
     profits = {}
     for labels in (label_block(block) for block in landed_blocks(files)):
-        for found in labels.arbitrages:
-            profits["0x" + found.tx_hash.hex()] = found.net_wei
+        for found in labels.of("arbitrage"):
+            profits["0x" + found.tx_hashes[0].hex()] = found.net_wei
     assert [profits[tx_hash] for tx_hash in more] == [10123008285247068, 676061677117320]
 
 

@@ -51,8 +51,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     config = settings()
     started = [subprocess.Popen(mev(*command)) for command in (("store", "serve"), ("relay", "sandbox"))]
     try:
-        wait_until_healthy(f"http://127.0.0.1:{config.store_port}/ping", started[0])
-        wait_until_healthy(f"http://127.0.0.1:{config.relay_port}/livez", started[1])
+        wait_until_healthy(f"http://127.0.0.1:{config.store.port}/ping", started[0])
+        wait_until_healthy(f"http://127.0.0.1:{config.relay.port}/livez", started[1])
         subprocess.run(
             mev("ingest", "--lanes", "capture", "--capture", str(SHIPPED_CAPTURE), "--speed", "max", "--once",
                 "--port", "0"),

@@ -48,12 +48,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Store]:
         settings = request.getfixturevalue("server").settings
     else:
         settings = Settings(
-            store_url=CLICKHOUSE_URL, store_database=f"mev_test_{os.getpid()}_{time.time_ns()}"
+            store={"url": CLICKHOUSE_URL, "database": f"mev_test_{os.getpid()}_{time.time_ns()}"}
         )
     with open_store(settings) as opened:
         yield opened
-        if settings.store_url:
-            opened.command(f"DROP DATABASE {settings.store_database}")
+        if settings.store.url:
+            opened.command(f"DROP DATABASE {settings.store.database}")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from mev_dagster.store.tables import TABLES
 
 @pytest.fixture
 def fresh(local_store: Store) -> Iterator[Store]:
-    settings = local_store.settings.model_copy(update={"store_database": "older"})
+    settings = local_store.settings.changed(store={"database": "older"})
     with open_store(settings, migrate=False) as store:
         store.migrate()
         yield store
@@ -53,7 +53,7 @@ def test_a_column_that_became_nullable_is_widened(fresh: Store):
 
 
 def test_a_retention_time_follows_the_settings(fresh: Store):
-    settings = fresh.settings.model_copy(update={"retention_days_sightings": 3})
+    settings = fresh.settings.changed(retention={"days_sightings": 3})
     with open_store(settings, migrate=False) as store:
         assert store.migrate().ttl_changed == ["tx_rejects", "tx_sightings"]
         assert store.migrate() == MigrationReport()

@@ -42,7 +42,9 @@ def test_every_table_that_grows_has_days_and_a_tier_and_finds_its_newest_version
 
 
 def test_retention_times_come_from_the_settings():
-    ddl = render(TABLES["tx_sightings"], Settings(retention_days_sightings=3, store_database="other"))
+    ddl = render(
+        TABLES["tx_sightings"], Settings(retention={"days_sightings": 3}, store={"database": "other"})
+    )
     assert "INTERVAL 3 DAY" in ddl
     assert "`other`.`tx_sightings`" in ddl
 

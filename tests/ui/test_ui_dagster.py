@@ -57,7 +57,7 @@ def config(chromium: str, tmp_path_factory: pytest.TempPathFactory):
     """Yield the settings of a platform that replays the shipped capture."""
     given = os.environ.get("MEV_UI_TEST_URL_PORT")  # a platform that is up already
     if given:
-        yield Settings(webserver_port=int(given))
+        yield Settings(dagster={"webserver_port": int(given)})
         return
     home = tmp_path_factory.mktemp("ui")
     ports = {
@@ -71,7 +71,7 @@ def config(chromium: str, tmp_path_factory: pytest.TempPathFactory):
             [*mev, "up", "--speed", "8", "--wait", "400"], env=environment, check=True, timeout=500
         )
         yield Settings(
-            webserver_port=int(ports["MEV_WEBSERVER_PORT"]), ingest_port=int(ports["MEV_INGEST_PORT"])
+            dagster={"webserver_port": ports["MEV_WEBSERVER_PORT"]}, ingest={"port": ports["MEV_INGEST_PORT"]}
         )
     finally:
         subprocess.run([*mev, "down"], env=environment, timeout=120, check=False)
@@ -267,7 +267,7 @@ def test_an_alert_posted_to_the_daemon_becomes_a_run_with_its_labels(site, brows
     alert = {"status": "firing", "startsAt": started}
     alert["labels"] = {"alertname": "BlockLagHigh", "block": block, "severity": "page", "started": started}
     body = json.dumps({"version": "4", "alerts": [alert]}).encode()
-    url = f"http://{config.host}:{config.ingest_port}/alerts"
+    url = f"http://{config.host}:{config.ingest.port}/alerts"
     request = urllib.request.Request(url, body, {"content-type": "application/json"})
     urllib.request.urlopen(request, timeout=30).close()
     (of_alert,) = until(

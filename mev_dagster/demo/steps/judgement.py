@@ -1,23 +1,20 @@
 """What really landed, and how our search stands against it."""
 
 from mev_dagster.backtest.rows import backtest_columns
-from mev_dagster.backtest.score import Backtest, score_block
+from mev_dagster.backtest.score import Backtest
+from mev_dagster.blockrun import steps
+from mev_dagster.blockrun.judging import score
 from mev_dagster.demo.stage import Stage, StepOutcome
-from mev_dagster.labels.label import label_block
-from mev_dagster.labels.rows import mev_label_columns
-from mev_dagster.labels.sources import blocks_of_capture
 from mev_dagster.units import NS_PER_SECOND
 
 
 def label(stage: Stage) -> StepOutcome:
     """Label the MEV that landed in every block, from receipts alone."""
-    for block in blocks_of_capture(stage.capture, stage.engine):
-        stage.labels[block.number] = label_block(block)
-        where = {"block_number": block.number, "block_hash": block.hash}
-        stage.store.replace("mev_labels", where, mev_label_columns(stage.labels[block.number]))
+    for number in stage.capture.numbers:
+        stage.labels[number] = steps.store_labels(stage.run_of(number), payments_by=stage.engine)
     labels = stage.labels.values()
-    arbitrages = [found for one in labels for found in one.arbitrages]
-    sandwiches = [found for one in labels for found in one.sandwiches]
+    arbitrages = [found for one in labels for found in one.of("arbitrage")]
+    sandwiches = [found for one in labels for found in one.of("sandwich")]
     return StepOutcome(
         bool(arbitrages) and bool(sandwiches),
         {
@@ -25,20 +22,20 @@ def label(stage: Stage) -> StepOutcome:
             "swaps": sum(len(one.swaps) for one in labels),
             "arbitrages": len(arbitrages),
             "sandwiches": len(sandwiches),
-            "victims": len({swap.tx_hash for found in sandwiches for swap in found.victims}),
+            "victims": len({tx_hash for found in sandwiches for tx_hash in found.victim_hashes}),
             "net_wei": sum(found.net_wei or 0 for found in arbitrages)
             + sum(found.net_wei or 0 for found in sandwiches),
             "paid_to_builder_wei": sum(
                 landed.direct_payment_wei for one in labels for landed in one.block.txs
             ),
-            "takers": len({found.beneficiary for found in arbitrages} | {s.attacker for s in sandwiches}),
+            "takers": len({found.beneficiary for found in (*arbitrages, *sandwiches)}),
         },
     )
 
 
 def backtest(stage: Stage) -> StepOutcome:
     """Score what the search found before the blocks against what landed in them."""
-    scores = tuple(score_block(stage.searches[number], stage.labels[number]) for number in stage.searches)
+    scores = tuple(score(run.decision, stage.labels[number]) for number, run in stage.blocks.items())
     result = Backtest(scores, stage.capture.synthetic)
     first = stage.capture.block(stage.capture.numbers[0])
     columns = backtest_columns(

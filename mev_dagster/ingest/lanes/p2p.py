@@ -32,7 +32,7 @@ BODIES_ONLY_ABOVE = 0.75  # announcements come again from other peers, bodies do
 
 def node_config(settings: Settings, *, static: tuple[Enode, ...] = ()) -> NodeConfig:
     """Return what the settings say about the node. With a port it listens, and takes part in discovery."""
-    dns_list = settings.p2p_dns_list or None
+    dns_list = settings.p2p.dns_list
     if dns_list == "public":
         known = public_network(settings.chain_id or 0)
         if known is None:
@@ -40,19 +40,15 @@ def node_config(settings: Settings, *, static: tuple[Enode, ...] = ()) -> NodeCo
         dns_list = known.dns_list
     return NodeConfig(
         folder=settings.home / "p2p",
-        network=NetworkConfig(host=settings.host, listen_port=settings.p2p_port),
-        pool=PoolLimits(outbound=settings.p2p_outbound),
-        static=(*static, *enodes(_listed(settings.p2p_peers))),
-        trusted=enodes(_listed(settings.p2p_trusted)),
-        bootnodes=enodes(_listed(settings.p2p_bootnodes)),
-        discovery=settings.p2p_port is not None,
+        network=NetworkConfig(host=settings.host, listen_port=settings.p2p.port),
+        pool=PoolLimits(outbound=settings.p2p.outbound),
+        static=(*static, *enodes(settings.p2p.peers)),
+        trusted=enodes(settings.p2p.trusted),
+        bootnodes=enodes(settings.p2p.bootnodes),
+        discovery=settings.p2p.port is not None,
         dns_list=dns_list,
-        redial_seconds=settings.p2p_redial_seconds,
+        redial_seconds=settings.p2p.redial_seconds,
     )
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 class P2PLane:

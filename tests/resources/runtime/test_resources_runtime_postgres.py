@@ -138,5 +138,5 @@ def test_the_password_is_nobody_elses_to_read(home):
 @pytest.mark.parametrize("url", ["mysql://a:secret@b/c", "postgresql://host/db", "postgresql://a:secret@b"])
 def test_a_url_that_is_none_is_refused_without_its_password(tmp_path, url):
     with pytest.raises(InputError, match="MEV_DAGSTER_POSTGRES_URL: expected") as refused:
-        prepare(Settings(home=tmp_path, dagster_postgres_url=url))
+        prepare(Settings(home=tmp_path, dagster={"postgres_url": url}))
     assert "secret" not in str(refused.value)

@@ -1,0 +1,124 @@
+"""What the block-building assets show."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from assets.plots import bars
+from assets.shown.search import agreement
+from assets.tables import ether, preview
+from mev_dagster.blockrun.handing_over import HandedOver
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.receipts import Receipt
+from mev_dagster.hexadecimal import to_hex
+from mev_dagster.pbs.orders import OrderKind
+from mev_dagster.pbs.reward import reward_of, tips_of
+from mev_dagster.pbs.template import BlockTemplate
+from mev_dagster.search.recheck import RecheckedSearch
+from mev_dagster.units import NS_PER_MS
+
+WINNERS_AGREE = "winners_agree_with_reference"
+BID_IS_PAID = "bid_is_paid_and_earned"
+RELAY_ACCEPTED = "relay_accepted"
+
+
+def template(made: BlockTemplate, landed: Block, receipts: Sequence[Receipt]) -> dict[str, Any]:
+    """Return what a sealed block holds and earns, beside the block that landed."""
+    header, reward = made.sealed.block.header, reward_of(made)
+    return {
+        "dagster/row_count": 1,
+        "bid_eth": ether(made.bid_wei),
+        "reward_eth": ether(reward.reward_wei),
+        "tips_eth": ether(reward.tips_wei),
+        "landed_tips_eth": ether(sum(tips_of(landed, receipts))),
+        "builder_profit_eth": ether(made.profit_wei),
+        "transactions": len(made.sealed.block.transactions),
+        "candidates_included": len(made.opportunity_ids),
+        "orders_dropped": len(made.dropped),
+        "gas_used": header.gas_used,
+        "gas_full": header.gas_used / header.gas_limit,
+        "block_hash": to_hex(made.sealed.block.hash),
+        "state_root_known": made.sealed.state_root_known,
+        "gas_by_order": bars(
+            "gas by order in the block; candidates in orange",
+            [sum(tx.gas_used for tx in item.results) for item in made.included],
+            marked=[item.order.kind is OrderKind.CANDIDATE for item in made.included],
+        ),
+        "orders": preview(
+            (
+                {"order": item.order.order_id, "kind": item.order.kind.value, "value_wei": item.value_wei}
+                for item in made.included
+            ),
+            ("order", "kind", "value_wei"),
+        ),
+        "landed_gas_used": landed.header.gas_used,
+    }
+
+
+def bid_paid(made: BlockTemplate) -> dg.AssetCheckResult:
+    """Return the verdict on a block's money, with the figures it was held against."""
+    reward = reward_of(made)
+    return dg.AssetCheckResult(
+        check_name=BID_IS_PAID,
+        passed=not reward.problems,
+        metadata={
+            "bid_eth": ether(reward.bid_wei),
+            "payment_eth": ether(reward.payment_wei),
+            "tips_eth": ether(reward.tips_wei),
+            "reward_eth": ether(reward.reward_wei),
+            "problems": "; ".join(reward.problems),
+        },
+    )
+
+
+def not_built(reason: str, checked: RecheckedSearch) -> dg.MaterializeResult[Any]:
+    """Say why there was nothing to build, which is no fault."""
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": 0, "skipped": reason},
+        check_results=[
+            dg.AssetCheckResult(check_name=BID_IS_PAID, passed=True, metadata={"built": False}),
+            agreement(WINNERS_AGREE, checked),
+        ],
+    )
+
+
+def submission(handed_over: HandedOver, bid_wei: int) -> dict[str, Any]:
+    """Return what became of a submission, attempt by attempt."""
+    report = handed_over.report
+    last = report.attempts[-1] if report.attempts else None
+    checks = [check for receipt in handed_over.receipts for check in receipt["checks"]]
+    return {
+        "dagster/row_count": len(report.attempts),
+        "accepted": report.accepted,
+        "ended": report.ended.value,
+        "bid_eth": ether(bid_wei),
+        "http_status": last.status if last else 0,
+        "latency_ms": last.latency_ns // NS_PER_MS if last else 0,
+        "attempts_ms": bars(
+            "latency by attempt (ms)", [attempt.latency_ns / NS_PER_MS for attempt in report.attempts]
+        ),
+        "relay_checks": preview(checks, ("name", "ok", "message")),
+    }
+
+
+def accepted(handed_over: HandedOver) -> dg.AssetCheckResult:
+    """Say whether the relay took the block."""
+    report = handed_over.report
+    message = report.attempts[-1].message if report.attempts else ""
+    return dg.AssetCheckResult(
+        check_name=RELAY_ACCEPTED,
+        passed=report.accepted,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"ended": report.ended.value, "message": message},
+    )
+
+
+def not_submitted(reason: str) -> dg.MaterializeResult[Any]:
+    """Say why there was nothing to submit, which is no fault."""
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": 0, "skipped": reason},
+        check_results=[
+            dg.AssetCheckResult(check_name=RELAY_ACCEPTED, passed=True, metadata={"submitted": False})
+        ],
+    )

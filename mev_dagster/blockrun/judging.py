@@ -1,0 +1,29 @@
+"""Label and score: what landed in a block, and how the search did against it."""
+
+from collections.abc import Sequence
+
+from mev_dagster.backtest.score import BlockScore, score_block
+from mev_dagster.blockrun.decide import Decision
+from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.receipts import Receipt
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.labels.label import BlockLabels, label_block
+from mev_dagster.labels.sources import landed
+
+
+def label_landed(
+    block: Block,
+    receipts: Sequence[Receipt],
+    prestate: Prestate,
+    *,
+    chain_id: int,
+    payments_by: SimulationEngine | None = None,
+) -> BlockLabels:
+    """Label what landed; an engine to execute it with finds what was paid to the coinbase besides tips."""
+    return label_block(landed(block, receipts, prestate, payments_by, chain_id))
+
+
+def score(decision: Decision, labels: BlockLabels) -> BlockScore:
+    """Compare what was decided before a block with what landed in it."""
+    return score_block(decision.result, labels)

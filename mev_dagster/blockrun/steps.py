@@ -1,0 +1,281 @@
+"""The steps of a block's run over the log and the store: each reads what it needs and stores its rows.
+
+    found = find_opportunities(run)        # in this process, after the steps before it, or alone in another
+
+A step never hands anything to the next but through the store.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from mev_dagster.backtest.rows import backtest_columns
+from mev_dagster.backtest.score import Backtest
+from mev_dagster.blockrun.building import build_block, context_for, duty_for
+from mev_dagster.blockrun.decide import Decision
+from mev_dagster.blockrun.handing_over import HandedOver, hand_over
+from mev_dagster.blockrun.judging import label_landed, score
+from mev_dagster.blockrun.run import BlockRun
+from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
+from mev_dagster.blockrun.sealed import StoredBlock, sealed_columns, stored_block
+from mev_dagster.errors import InputError, UnsupportedFork
+from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.features.rows import tx_feature_columns
+from mev_dagster.features.tx import TxFeatures
+from mev_dagster.labels.label import BlockLabels
+from mev_dagster.labels.rows import mev_label_columns
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.report import SubmissionReport
+from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
+from mev_dagster.pbs.template import BlockTemplate
+from mev_dagster.search.rows import (
+    ALONE,
+    opportunity_columns,
+    pool_columns,
+    pool_state_columns,
+    simulation_columns,
+)
+from mev_dagster.search.run import Prepared
+from mev_dagster.store.sql import Not, conditions
+from mev_dagster.store.tables import TABLES
+from mev_dagster.units import NS_PER_SECOND
+from mev_dagster.windows.coverage import Coverage, coverage_columns, measure
+
+RUN_TIMING_SQL = (resources.files("mev_dagster.blockrun") / "run_timing.sql").read_text()
+
+
+# Ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The window's transactions as the log decodes them, and those the store holds otherwise."""
+
+    transactions: Sequence[dict[str, object]]
+    differing: Sequence[bytes]
+
+
+def compare_decoded(run: BlockRun) -> Decoded:
+    """Hold what the store has of the window's transactions against their raw bodies."""
+    transactions = run.window.written["transactions"]
+    stored = _stored_senders(run, [row["tx_hash"] for row in transactions])
+    differing = [row["tx_hash"] for row in transactions if stored.get(row["tx_hash"]) != row["sender"]]
+    return Decoded(transactions, differing)
+
+
+def _stored_senders(run: BlockRun, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    if not hashes:
+        return {}
+    where = conditions(TABLES["transactions"], {"tx_hash": hashes})
+    return dict(run.store.rows(f"SELECT tx_hash, sender FROM transactions WHERE {where}"))  # noqa: S608
+
+
+def measure_coverage(run: BlockRun) -> Coverage:
+    """Compare the lanes over the block's window."""
+    found = measure(run.store, first=run.number, last=run.number)
+    if found is None:
+        raise InputError(f"block {run.number}: the store holds no window that leads to it")
+    where = {"first_block_number": run.number, "last_block_number": run.number}
+    run.replace("coverage", where, coverage_columns(found))
+    return found
+
+
+# Search
+
+
+def store_features(run: BlockRun) -> tuple[TxFeatures, ...]:
+    """Store what every pending transaction asks for and offers."""
+    env = run.inputs.env
+    columns = tx_feature_columns(env.number, env.timestamp * NS_PER_SECOND, run.features)
+    run.replace("tx_features", {"block_number": run.number}, columns)
+    return run.features
+
+
+def simulate_pending(run: BlockRun) -> Prepared:
+    """Store what every pending call does on the parent's state."""
+    prepared = run.prepared
+    where = {"block_number": run.number, "opportunity_id": ALONE}
+    run.replace("simulations", where, simulation_columns(prepared.result()))
+    return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOpportunities:
+    """A block's decision as it was stored; `live` says that a live run gave the two times."""
+
+    decision: Decision
+    seen_ns: int
+    finished_ns: int
+    live: bool
+
+
+def find_opportunities(run: BlockRun) -> FoundOpportunities:
+    """Store the block's candidates, their executions and pools, and the run that found them."""
+    decision = run.decision
+    if run.tracing is not None:
+        run.begin_trace()
+    _store_candidates(run)
+    # Beside the pending transactions' rows, which `simulate_pending` stores.
+    of_candidates = {"block_number": run.number, "opportunity_id": Not(ALONE)}
+    run.replace("simulations", of_candidates, simulation_columns(decision.result, pending=False))
+    run.insert_new("pools", pool_columns(decision.result), key="pool")
+    run.replace("pool_states", {"block_number": run.number}, pool_state_columns(decision.result))
+    stored = None if run.live else _stored_timing(run)
+    seen_ns, finished_ns, live = (
+        stored if stored and stored[2] else (run.arrived_ns, run.clock.wall_ns(), run.live)
+    )
+    _store_run(run, seen_ns, finished_ns, live)
+    return FoundOpportunities(decision, seen_ns, finished_ns, live)
+
+
+def _store_candidates(run: BlockRun) -> None:
+    """Make the block's rows be the candidates as they stand."""
+    result = run.decision.result
+    traced = {"trace_id": [run.trace_id] * len(result.candidates)}
+    run.replace("opportunities", {"block_number": run.number}, {**opportunity_columns(result), **traced})
+
+
+def _stored_timing(run: BlockRun) -> tuple[int, int, bool] | None:
+    """Return when the head was seen, when its opportunities were stored, and whether a live run did that.
+
+    A later run of history over the same block leaves the live run's figures as they are: they tell how long
+    the head waited, and that does not change.
+    """
+    asked = {"number": run.number, "hash": run.span.block_hash.hex()}
+    found = run.store.rows(RUN_TIMING_SQL, asked)
+    return (int(found[0][0]), int(found[0][1]), bool(found[0][2])) if found else None
+
+
+def _store_run(run: BlockRun, seen_ns: int, finished_ns: int, live: bool) -> None:
+    decision, result = run.decision, run.decision.result
+    run.replace(
+        "block_runs",
+        {"block_number": run.number},
+        {
+            "block_hash": [run.block.hash],
+            "block_time": [result.env.timestamp * NS_PER_SECOND],
+            "seen_at": [seen_ns],
+            "finished_at": [finished_ns],
+            "engine": [result.engine],
+            "pending_txs": [len(result.features)],
+            "candidates": [len(result.candidates)],
+            "verified": [sum(candidate.verified for candidate in result.candidates)],
+            "rechecked": [decision.checked],
+            "mismatches": [decision.mismatches],
+            "rank_digest": [result.rank_digest],
+            "live": [live],
+            "run_id": [run.run_id],
+        },
+    )
+
+
+def _store_disproved(run: BlockRun) -> None:
+    """Keep what building found out: the candidates that still hold, and the digest of their ranking."""
+    _store_candidates(run)
+    stored = _stored_timing(run)
+    if stored is not None:
+        _store_run(run, *stored)
+
+
+# Building and submitting
+
+
+async def build_template(run: BlockRun, client: RelayClient) -> BlockTemplate:
+    """Build the block for its slot's proposer and store it: its row, and whole for whoever submits it.
+
+    `UnsupportedFork` where no relay takes blocks of its time.
+    """
+    context = context_for(run.block, run.source.chain_id)
+    duty = await duty_for(client, run.inputs, context, run.block)
+    template = build_block(
+        run.inputs,
+        run.decision,
+        run.block,
+        duty,
+        engine=run.engine,
+        keys=run.keys,
+        tracing=run.spans,
+        parent=run.root,
+        on_disproved=lambda: _store_disproved(run),
+    )
+    where = {"block_number": run.number}
+    run.replace(SEALED_TABLE, where, _sealed_columns(run, template))
+    run.replace("block_templates", where, template_rows(template, trace_id=run.trace_id))
+    return template
+
+
+def _sealed_columns(run: BlockRun, template: BlockTemplate) -> Mapping[str, list[Any]]:
+    """Return the row to submit from; none where a block can be built that no relay's protocol carries."""
+    try:
+        return sealed_columns(template, run.span.block_hash, run.root)
+    except UnsupportedFork:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A stored block and what became of it at the relay; None where it bids nothing."""
+
+    block: StoredBlock
+    handed_over: HandedOver | None
+
+
+async def submit_stored(run: BlockRun, client: RelayClient) -> Submitted:
+    """Submit the very block that the store holds in this block's place, and store every attempt.
+
+    `UnsupportedFork` where no relay takes blocks of its time, `StepMissing` where none has been built.
+    """
+    _ = context_for(run.block, run.source.chain_id).consensus_fork
+    block = stored_block(run.store, run.number, run.span.block_hash)
+    if not block.bid_wei:
+        return Submitted(block, None)
+    run.fence.check()  # nothing is submitted for a slot that another block has taken
+    where = {"block_number": run.number}
+
+    def keep(report: SubmissionReport) -> None:
+        rows = submission_rows(report, opportunity_ids=block.opportunity_ids)
+        run.replace("relay_submissions", where, rows)
+
+    handed_over = await hand_over(
+        block.unsigned,
+        client,
+        run.keys,
+        parent=block.parent,
+        deadline_ms=run.deadline_ms,
+        superseded=run.lost_its_block,
+        on_report=keep,
+    )
+    run.replace("relay_receipts", where, receipt_rows(handed_over.report, handed_over.receipts))
+    return Submitted(block, handed_over)
+
+
+# Judging
+
+
+def label(run: BlockRun, *, payments_by: SimulationEngine | None = None) -> BlockLabels:
+    """Label what landed in the block; by receipts alone unless an engine is given to execute it with."""
+    return label_landed(
+        run.block,
+        run.receipts,
+        run.inputs.prestate,
+        chain_id=run.source.chain_id,
+        payments_by=payments_by,
+    )
+
+
+def store_labels(run: BlockRun, *, payments_by: SimulationEngine | None = None) -> BlockLabels:
+    """Label the block and store its labels."""
+    labels = label(run, payments_by=payments_by)
+    run.replace("mev_labels", {"block_number": run.number}, mev_label_columns(labels))
+    return labels
+
+
+def store_score(run: BlockRun) -> Backtest:
+    """Score what the search found before the block against what landed in it, and store the counts."""
+    synthetic = any(entry.synthetic for entry in run.inputs.pending)
+    result = Backtest((score(run.decision, label(run)),), synthetic)
+    time_ns = run.inputs.env.timestamp * NS_PER_SECOND
+    where = {"first_block_number": run.number, "last_block_number": run.number, "source": "block"}
+    run.replace("backtests", where, backtest_columns(result, source="block", first_block_time_ns=time_ns))
+    return result

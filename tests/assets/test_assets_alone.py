@@ -1,0 +1,79 @@
+"""What a step hands to the next is stored: a step alone, in another process, goes on from the stored rows."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import resources.block_search
+from mev_dagster.captures.format import open_capture
+from mev_dagster.definitions import defs
+from mev_dagster.demo import SHIPPED_CAPTURE
+from mev_dagster.pbs.keys import Keyring
+from mev_dagster.store.client import Store
+
+OFFERED_SQL = (
+    "SELECT block_hash, value_wei, trace_id FROM block_templates FINAL WHERE block_number = {n:UInt64}"
+)
+SUBMITTED_SQL = (
+    "SELECT block_hash, value_wei, trace_id, accepted, builder_pubkey FROM relay_submissions FINAL"
+    " WHERE block_number = {n:UInt64} ORDER BY attempt DESC LIMIT 1"
+)
+
+
+@pytest.fixture(scope="module")
+def number() -> int:
+    with open_capture(SHIPPED_CAPTURE) as capture:
+        return capture.numbers[9]
+
+
+def in_another_process(number: int, *assets: str) -> bool:
+    """Run assets of a block in a child whose builder's keys are its own, as beside a node."""
+    child = os.fork()
+    if child == 0:
+        resources.block_search.keys_for = lambda source: Keyring.ephemeral()
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = run(instance, number, *assets)
+        os._exit(0 if result.success else 1)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) == 0
+
+
+def run(instance: dg.DagsterInstance, number: int, *assets: str) -> dg.ExecuteInProcessResult:
+    instance.add_dynamic_partitions("blocks", [str(number)])
+    job = defs().resolve_job_def("search_block")
+    return job.execute_in_process(
+        partition_key=str(number),
+        instance=instance,
+        asset_selection=[dg.AssetKey(name) for name in assets] or None,
+        raise_on_error=False,
+    )
+
+
+@pytest.fixture
+def submitted(home: Path, store: Store, number: int) -> tuple[object, ...]:
+    """A whole run of the block in a process that is gone; what it submitted."""
+    assert in_another_process(number)
+    [row] = store.rows(SUBMITTED_SQL, {"n": number})
+    return row
+
+
+def test_a_submission_alone_in_another_process_is_of_the_stored_block(submitted, store, number):
+    [offered] = store.rows(OFFERED_SQL, {"n": number})
+    store.delete("relay_submissions", {"block_number": number})
+    assert in_another_process(number, "relay_submissions")
+    [(block_hash, value_wei, trace_id, accepted, builder_pubkey)] = store.rows(SUBMITTED_SQL, {"n": number})
+    assert (block_hash, value_wei, trace_id) == offered == submitted[:3]
+    assert accepted
+    assert builder_pubkey != submitted[4], "no key outlives its process"
+
+
+def test_a_submission_without_a_stored_block_says_what_to_run(submitted, store, number):
+    store.delete("sealed_blocks", {"block_number": number})
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run(instance, number, "relay_submissions")
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.error.to_string()
+    assert "StepMissing" in said
+    assert "run block_templates first" in said
