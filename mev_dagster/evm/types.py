@@ -18,7 +18,7 @@ class Account:
     """One account before execution. Storage keys and values are 256-bit integers; absent != zero.
 
     `exists` tells an account that is not in the state trie from one that is there and empty, which only
-    states from before EIP-161 hold.
+    states from before EIP-161 hold. `whole` says that every slot that is not listed is zero.
     """
 
     balance_wei: int
@@ -26,6 +26,7 @@ class Account:
     code_hash: bytes
     storage: Mapping[int, int] = field(default_factory=dict)
     exists: bool = True
+    whole: bool = False
 
 
 NO_REWARDS: Mapping[bytes, int] = MappingProxyType({})

@@ -13,7 +13,8 @@ from mev_dagster.chain.forks import Fork, ForkSchedule, devnet_schedule
 from mev_dagster.chain.networks import HOODI, MAINNET, SEPOLIA, schedule_for
 from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
 from mev_dagster.errors import InputError, UnsupportedFork
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv
 

@@ -28,7 +28,8 @@ from mev_dagster.chain.signing import create_address
 from mev_dagster.errors import InputError, MissingState, UnsupportedFork
 from mev_dagster.evm.block_files import load_block_file
 from mev_dagster.evm.blocks import execute_block, receipts_of
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import ExecutionLimits, TxStatus
