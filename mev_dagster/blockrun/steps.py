@@ -186,7 +186,7 @@ async def build_template(run: BlockRun, client: RelayClient) -> BlockTemplate:
 
     `UnsupportedFork` where no relay takes blocks of its time.
     """
-    context = context_for(run.block, run.source.chain_id)
+    context = context_for(run.block, run.source.schedule)
     duty = await duty_for(client, run.inputs, context, run.block)
     template = build_block(
         run.inputs,
@@ -226,7 +226,7 @@ async def submit_stored(run: BlockRun, client: RelayClient) -> Submitted:
 
     `UnsupportedFork` where no relay takes blocks of its time, `StepMissing` where none has been built.
     """
-    _ = context_for(run.block, run.source.chain_id).consensus_fork
+    _ = context_for(run.block, run.source.schedule).consensus_fork
     block = stored_block(run.store, run.number, run.span.block_hash)
     if not block.bid_wei:
         return Submitted(block, None)

@@ -1,5 +1,6 @@
 """The engines by name."""
 
+from mev_dagster.chain.forks import Fork
 from mev_dagster.errors import InputError
 from mev_dagster.evm.native import native, native_is_installed
 from mev_dagster.evm.types import NO_LIMITS, RESULTS_ONLY, ExecutionLimits, SimulationEngine, Want
@@ -13,6 +14,17 @@ def resolved(name: str) -> str:
     if name == "auto":
         return "revm" if native_is_installed() else "py_evm"
     return name
+
+
+# The last rules each engine executes; a node runs what it says it runs.
+_NEWEST = {"py_evm": Fork.BPO2, "revm": Fork.AMSTERDAM, "node": Fork.AMSTERDAM}
+_LEFT_OUT = {"revm": {Fork.CONSTANTINOPLE}}
+
+
+def executes(name: str, fork: Fork) -> bool:
+    """Say whether an engine executes a fork's rules, without loading it; `auto` is the one it stands for."""
+    name = resolved(name)
+    return fork <= _NEWEST[name] and fork not in _LEFT_OUT.get(name, ())
 
 
 def get_engine(

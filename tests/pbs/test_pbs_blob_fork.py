@@ -19,14 +19,15 @@ from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.validate import whole_block
 from mev_dagster.pbs.keys import Keyring
+from mev_dagster.pbs.seal import seal
 from mev_dagster.pbs.template import build_template
 
 START = 1_800_000_000
-BLOBS = BlobParameters(22, 33, 18_000_000)
+BLOBS = BlobParameters(20, 33, 18_000_000)
 SCHEDULE = devnet_schedule(Fork.BPO2).with_fork(START, "BPO3", blobs=BLOBS)
 ENGINES = ["py_evm", *(["revm"] if native_is_installed() else [])]
-EXCESS = 400_000_000
-READS_THE_BLOB_PRICE = b"\x4a\x5f\x55\x00"  # sstore(0, blobbasefee())
+EXCESS = 60_000_000
+READS_THE_BLOB_PRICE = b"\x4a\x60\x01\x55\x00"  # sstore(1, blobbasefee())
 READER = b"\x4a" * 20
 
 
@@ -53,7 +54,7 @@ def test_engines_take_its_blob_limit_and_its_price(name):
     found = {}
     for timestamp in (START - 1, START):
         result = get_engine(name).simulate(world(), at(timestamp).env(b"\xcb" * 20), txs)
-        found[timestamp] = ([tx.error for tx in result.txs], result.state_diff[READER].storage[0])
+        found[timestamp] = ([tx.error for tx in result.txs], result.state_diff[READER].storage[1])
     assert found[START - 1] == (
         [""] * 3 + ["blobs_above_block"] * 3,  # 21 blobs
         blob_base_fee(EXCESS, Fork.BPO2),
@@ -61,14 +62,13 @@ def test_engines_take_its_blob_limit_and_its_price(name):
     assert found[START] == ([""] * 5 + ["blobs_above_block"], blob_base_fee(EXCESS, BLOBS))  # 33 blobs
 
 
-def test_the_builder_fills_its_blocks_and_the_relay_side_executes_them_alike():
-    engine = get_engine("auto")
-    template = build_template(
-        engine, world(), at(START), PROPOSER, Keyring.test_only("blob fork"),
-        pending=[blob_tx(n) for n in range(6)], candidates=(),
-    )  # fmt: skip
-    block = template.sealed.block
-    assert block.header.blob_gas_used == 30 * GAS_PER_BLOB  # six transactions would hold 36
+def test_the_builder_fills_its_blocks_and_every_engine_executes_them_alike():
+    context, txs = at(START), [blob_tx(n) for n in range(5)]
+    keys = Keyring.test_only("blob fork")
+    template = build_template(get_engine("auto"), world(), context, PROPOSER, keys, pending=[], candidates=())
+    assert template.sealed.block.header.excess_blob_gas == EXCESS
+    block = seal(get_engine("auto"), world(), context, PROPOSER.fee_recipient, txs).block
+    assert block.header.blob_gas_used == 30 * GAS_PER_BLOB  # BPO2 would have refused the fourth
     for name in ENGINES:
         result = execute_block(get_engine(name), world(), block, SCHEDULE)
         assert result.receipts_root == block.header.receipts_root
@@ -77,7 +77,7 @@ def test_the_builder_fills_its_blocks_and_the_relay_side_executes_them_alike():
 
 def test_headers_are_held_to_its_numbers():
     parent = at(START - 12)
-    base = header_after(None, parent)
+    base = header_after(parent)
     child = replace(
         base,
         number=2,
@@ -97,16 +97,12 @@ def test_headers_are_held_to_its_numbers():
         check_header(base, replace(child, excess_blob_gas=wrong), SCHEDULE)
 
 
-def header_after(_, parent):
-    engine = get_engine("auto")
-    template = build_template(
-        engine, world(), parent, PROPOSER, Keyring.test_only("blob fork"), pending=[blob_tx(0)], candidates=()
-    )
-    return template.sealed.block.header
+def header_after(parent):
+    return seal(get_engine("auto"), world(), parent, PROPOSER.fee_recipient, [blob_tx(0)]).block.header
 
 
 def test_the_environment_of_a_header_carries_its_numbers_and_names_its_rules():
-    header = replace(header_after(None, at(START - 12)), number=5)
+    header = replace(header_after(at(START - 12)), number=5)
     before, after = (block_env(replace(header, timestamp=start), SCHEDULE) for start in (START - 1, START))
     assert (before.fork, before.blobs, before.blob_parameters) == (
         Fork.BPO2,

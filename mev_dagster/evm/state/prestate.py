@@ -187,7 +187,7 @@ class Prestate:
         return replace(self, accounts=accounts, codes=codes)
 
     def _begins(self, before: Account) -> bool:
-        """Say whether an account begins here, so that what is written is all of it; most states need no mark."""
+        """Say whether an account begins here and is all that is written; most states need no mark."""
         return not before.exists and not (self.complete or self.lists_every_slot)
 
     def digest(self) -> bytes:

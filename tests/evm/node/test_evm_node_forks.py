@@ -113,6 +113,7 @@ def test_an_answer_that_makes_no_sense_is_refused(following, reason):
 
 
 def test_hoodi_follows_a_node_that_schedules_amsterdam():
-    found = told(entry(LATER, contracts=AMSTERDAM), schedule=HOODI)
+    now = entry(1_762_955_544)
+    found = extended_by_config(HOODI, {"current": now, "next": entry(LATER, contracts=AMSTERDAM)})
     assert at(found)[0] is Fork.AMSTERDAM
     assert replace(found, by_timestamp=found.by_timestamp[:-1]) == HOODI
