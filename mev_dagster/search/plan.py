@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mev_dagster.chain.transactions import Transaction
+from mev_dagster.dex.cycle import Cycle
 from mev_dagster.dex.executor import SwapStep, encode_execute, step_of
-from mev_dagster.dex.graph import Cycle
 from mev_dagster.dex.venue import Pool, Trade
 from mev_dagster.hexadecimal import to_hex
 

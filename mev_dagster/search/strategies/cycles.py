@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.dex.graph import Cycle
+from mev_dagster.dex.cycle import Cycle
 from mev_dagster.dex.sizing import CycleSize, optimal_cycle, searched_cycle
 from mev_dagster.dex.venue import Pool
 from mev_dagster.errors import MissingState, Unquotable
