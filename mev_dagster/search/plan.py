@@ -111,7 +111,7 @@ def cycle_call(cycle: Cycle, pools: Sequence[Pool], amounts: Sequence[int], exec
     for position, (leg, pool) in enumerate(zip(cycle, pools, strict=True)):
         following = cycle[position + 1].pool if position + 1 < len(cycle) else executor
         trade = Trade(leg.token_in, leg.token_out, amounts[position], amounts[position + 1], following)
-        steps.append(step_of(pool.call(trade), leg.token_in, paid_here, following))
+        steps.append(step_of(pool.call(trade), leg.token_in, paid_here))
         paid_here = 0
     return SwapsCall(executor, tuple(steps), first_in, amounts[-1] - amounts[0])
 

@@ -30,7 +30,7 @@ def cycle_size(view: BlockView, cycle: Cycle, place: Place) -> CycleSize | None:
         closed = [
             pool.constant_product(leg.token_in, leg.token_out) for leg, pool in zip(cycle, pools, strict=True)
         ]
-        hops = [hop for hop in closed if hop is not None]
+        hops = tuple(hop for hop in closed if hop is not None)
         if len(hops) == len(closed):
             return optimal_cycle(hops, view.inventory_wei)
         quotes = [

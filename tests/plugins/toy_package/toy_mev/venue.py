@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.abi import encode_words, word
+from mev_dagster.dex.abi import word
 from mev_dagster.dex.erc20 import DEPOSIT_TOPIC
-from mev_dagster.dex.executor import PAIR_SWAP
-from mev_dagster.dex.venue import Payment, Pool, PoolCall, Venue
+from mev_dagster.dex.venue import PairSwap, Pool, Venue
 from mev_dagster.dex.venue_events import SwapEvent
 from mev_dagster.errors import DecodeError
 
@@ -31,9 +30,7 @@ class ToyPool(Pool):
 
     def call(self, trade):
         outputs = [trade.amount_out if token == trade.token_out else 0 for token in self.tokens]
-        return PoolCall(
-            self.address, PAIR_SWAP + encode_words((*outputs, trade.recipient, 128, 0)), Payment.FIRST
-        )
+        return PairSwap(self.address, *outputs, trade.recipient)
 
 
 def wrapped(log: Log) -> SwapEvent:
