@@ -41,7 +41,7 @@ def make_relay(*, fork=None, rules=None, parent_state=None, strict=False, **fiel
 
 
 def make_submission(relay: SandboxRelay, *, tip_gwei: int = 50, **options):
-    slot = relay.slots.of_block(1)
+    slot = relay.slot_of_block(1)
     template = build_template(
         ENGINE,
         state(),

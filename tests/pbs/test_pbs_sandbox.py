@@ -226,15 +226,6 @@ async def test_with_cancellations_a_bid_below_the_floor_withdraws_the_builder_s_
     assert relay.auction.best(key) is None
 
 
-async def test_a_later_lower_bid_of_the_same_builder_replaces_the_earlier():
-    relay = make_relay()
-    high, low = make_submission(relay, tip_gwei=90), make_submission(relay, tip_gwei=20)
-    async with running(relay) as url:
-        await post(url, high, query="?cancellations=1")
-        await post(url, low, query="?cancellations=1")
-    assert relay.auction.best((SLOT, low.message.parent_hash, low.message.proposer_pubkey)).submission == low
-
-
 async def test_a_bid_overtaken_by_a_newer_one_of_its_builder_is_refused():
     relay = make_relay()
     first, second = make_submission(relay, tip_gwei=90), make_submission(relay, tip_gwei=80)
