@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from mev_dagster.blockrun.run_tags import BLOCK_PARTITIONS
-from mev_dagster.platform.sweeps import Swept, sweep_event_log, sweep_home
+from mev_dagster.retention import Swept, sweep_event_log, sweep_home
 from mev_dagster.settings import settings
 from resources.runtime.instance_remains import sweep_backfills, sweep_checks, sweep_ticks
 from resources.runtime.instance_retention import delete_keys, delete_runs, expired_keys, old_runs

@@ -19,7 +19,7 @@ from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.evm.types import Account
 from mev_dagster.platform.dagster_home import prepare
-from mev_dagster.platform.sweeps import sweep_home
+from mev_dagster.retention import sweep_home
 from mev_dagster.settings import settings
 from resources.runtime.instance_retention import old_runs
 from resources.runtime.instance_sweep import sweep_dagster

@@ -12,7 +12,6 @@ from mev_dagster.errors import MevError
 from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.order_client import tell
-from mev_dagster.reports.links import reports_dir
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.retention import prune
@@ -61,7 +60,7 @@ def sweep_home(dry_run: bool) -> Iterator[Swept]:
     """Captures, report pages, prestates and traces, and alerts that were done with long ago."""
     config, now_ns = settings(), time.time_ns()
     before = now_ns - config.retention.days_recordings * NS_PER_DAY
-    for place, folder in (("captures", config.home / "captures"), ("reports", reports_dir(config))):
+    for place, folder in (("captures", config.home / "captures"), ("reports", config.reports_dir)):
         for removed in prune_folder(folder, before, dry_run=dry_run):
             yield Swept(place, removed.path.name, 1)
     try:
