@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.tables import preview
 from mev_dagster.events.manifest import read_manifest
-from mev_dagster.ingest.order_client import tell
+from mev_dagster.ingest.daemon_client import tell
 from mev_dagster.retention import sweep_event_log, sweep_home, sweep_store, totals
 from mev_dagster.settings import settings
 from resources.runtime.instance_sweep import sweep_dagster

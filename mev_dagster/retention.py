@@ -11,7 +11,7 @@ from mev_dagster.captures.retention import prune_folder, rotate_traces
 from mev_dagster.errors import MevError
 from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.ingest.alert_inbox import AlertInbox
-from mev_dagster.ingest.order_client import tell
+from mev_dagster.ingest.daemon_client import tell
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.retention import prune

@@ -6,7 +6,7 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from mev_dagster.errors import NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import NodeAnswerError, RelayUnreachable
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
 from mev_dagster.pbs.keys import Keyring
@@ -51,6 +51,6 @@ async def hand_over(
     on_report(report)
     try:
         receipts = await client.receipts(unsigned.message.block_hash) if report.answered else []
-    except (NodeUnreachable, NodeAnswerError):
+    except (RelayUnreachable, NodeAnswerError):
         receipts = []  # only the sandbox gives receipts, and it may be gone by now
     return HandedOver(report, receipts)

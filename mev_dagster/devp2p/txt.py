@@ -5,7 +5,7 @@ import os
 import struct
 from pathlib import Path
 
-from mev_dagster.errors import DecodeError, NodeUnreachable
+from mev_dagster.errors import DecodeError, DnsUnreachable
 
 TXT, OPT, INTERNET = 16, 41, 1
 ANSWER_BYTES = 4096
@@ -55,7 +55,7 @@ class TxtResolver:
         self._server = server
 
     async def __call__(self, name: str) -> str:
-        """Return the TXT record of `name`; raises `NodeUnreachable` when nobody answers or there is none."""
+        """Return the TXT record of `name`; raises `DnsUnreachable` when nobody answers or there is none."""
         loop = asyncio.get_running_loop()
         for _ in range(TRIES):
             query_id = int.from_bytes(os.urandom(2), "big")
@@ -73,9 +73,9 @@ class TxtResolver:
             finally:
                 transport.close()
             if text is None:
-                raise NodeUnreachable(f"DNS: {name} has no TXT record")
+                raise DnsUnreachable(f"DNS: {name} has no TXT record")
             return text
-        raise NodeUnreachable(f"DNS: no answer for {name}")
+        raise DnsUnreachable(f"DNS: no answer for {name}")
 
 
 class _Asking(asyncio.DatagramProtocol):

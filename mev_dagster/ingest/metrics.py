@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Sequence
 
-from mev_dagster.events.types import Event, Lane, lane_name
+from mev_dagster.events.types import Event, Lane, LaneState, LaneStatus, lane_name
 from mev_dagster.telemetry import catalogue
 
 
@@ -18,3 +18,6 @@ class IngestMetrics(catalogue.IngestMetrics):
         """Count a batch of logged events."""
         for (lane, kind), count in Tally((event.lane, type(event)) for event in events).items():
             self.events.labels(lane_name(lane), kind.__name__).inc(count)
+        for event in events:
+            if isinstance(event, LaneStatus) and event.state is LaneState.RESYNCED:
+                self.resynced.labels(lane_name(event.lane)).inc(event.count)
