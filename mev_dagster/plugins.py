@@ -157,6 +157,24 @@ def _made(line: EntryPoint) -> Any:
     return named() if isinstance(named, type) else named
 
 
+def usable(found: Iterable[Plugin[Any]], shape: type | tuple[str, ...]) -> tuple[Plugin[Any], ...]:
+    """Return the plug-ins whose hook is of a class, or has these attributes; note what the others are."""
+    kept = []
+    for plugin in found:
+        lacks = (
+            [name for name in shape if not hasattr(plugin.hook, name)]
+            if isinstance(shape, tuple)
+            else []
+            if isinstance(plugin.hook, shape)
+            else [f"being a {shape.__name__}"]
+        )
+        if lacks:
+            note(_failed(plugin, "not_usable", f"a {type(plugin.hook).__name__} lacks {', '.join(lacks)}"))
+        else:
+            kept.append(plugin)
+    return tuple(kept)
+
+
 def given(kind: str, name: str, hook: Hook) -> Plugin[Hook]:
     """Return a hook that a caller hands over instead of installing it."""
     return Plugin(kind, name, GIVEN, hook)

@@ -126,10 +126,6 @@ class Fetcher:
         """Requests without an answer."""
         return len(self._requests)
 
-    def is_wanted(self, tx_hash: bytes) -> bool:
-        """Say whether a hash is still to be fetched."""
-        return tx_hash in self._wanted
-
     # What peers do
 
     def join(self, peer: str) -> None:

@@ -5,7 +5,7 @@ import dns.exception
 import dns.name
 import dns.resolver
 
-from mev_dagster.errors import DecodeError, NodeUnreachable
+from mev_dagster.errors import DecodeError, DnsUnreachable
 
 TRY_SECONDS = 3.0
 DEADLINE_SECONDS = 9.0
@@ -22,7 +22,7 @@ class TxtResolver:
         self._resolver.use_edns(0, 0, ANSWER_BYTES)
 
     async def __call__(self, name: str) -> str:
-        """Return the TXT record of `name`; raises `NodeUnreachable` when nobody answers or there is none."""
+        """Return the TXT record of `name`; raises `DnsUnreachable` when nobody answers or there is none."""
         try:
             domain = dns.name.from_text(name)
         except dns.exception.DNSException:
@@ -30,9 +30,9 @@ class TxtResolver:
         try:
             answer = await self._resolver.resolve(domain, "TXT", search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            raise NodeUnreachable(f"DNS: {name} has no TXT record") from None
+            raise DnsUnreachable(f"DNS: {name} has no TXT record") from None
         except (dns.exception.DNSException, OSError) as error:
-            raise NodeUnreachable(f"DNS: no answer for {name}") from error
+            raise DnsUnreachable(f"DNS: no answer for {name}") from error
         try:
             return b"".join(answer[0].strings).decode("ascii")
         except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ that raises or never ends costs what it would have told, and nothing else.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import TypeAlias
 
 from mev_dagster import plugins
 from mev_dagster.chain.receipts import Log
@@ -18,8 +19,12 @@ from mev_dagster.errors import MissingState, PluginFailed, Unquotable
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.plugins import Plugin
 
-Decoder = Callable[[Log], VenueEvent]
-IntentDecoder = Callable[[bytes, int], SwapIntent]
+Decoder: TypeAlias = Callable[[Log], VenueEvent]
+IntentDecoder: TypeAlias = Callable[[bytes, int], SwapIntent]
+Tables: TypeAlias = tuple[Mapping[bytes, Decoder], Mapping[bytes, IntentDecoder]]
+
+
+NOTHING_KNOWN: Tables = ({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +64,22 @@ def venues() -> Venues:
 
 @lru_cache(maxsize=4)
 def _tables(found: tuple[Plugin[Venue], ...]) -> Venues:
-    ordered = tuple(sorted(found, key=lambda plugin: (plugin.package != plugins.OURS, plugin.name)))
+    ordered = tuple(
+        sorted(plugins.usable(found, Venue), key=lambda plugin: (plugin.package != plugins.OURS, plugin.name))
+    )
     decoders: dict[bytes, tuple[Decoder, ...]] = {}
     intents: dict[bytes, tuple[IntentDecoder, ...]] = {}
     for plugin in ordered:
-        for topic, decoder in plugin.hook.events.items():
+        events, calls = plugins.tried(plugin, _tables_of, NOTHING_KNOWN)
+        for topic, decoder in events.items():
             decoders[topic] = (*decoders.get(topic, ()), _guarded_decoder(plugin, decoder))
-        for selector, intent in plugin.hook.intents.items():
+        for selector, intent in calls.items():
             intents[selector] = (*intents.get(selector, ()), _guarded_intent(plugin, intent))
     return Venues(ordered, decoders, intents)
+
+
+def _tables_of(venue: Venue) -> Tables:
+    return dict(venue.events), dict(venue.intents)
 
 
 def _guarded_decoder(plugin: Plugin[Venue], decoder: Decoder) -> Decoder:

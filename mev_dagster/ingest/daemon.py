@@ -6,6 +6,7 @@
     feed        event log         store               retries with back-off, the backlog grows
     serve       metrics, health   HTTP                the daemon ends
     probe       the clock         loop-lag metric     the daemon ends
+    take up     runs' reports     their sums          the reports wait
 
 SIGTERM and SIGINT stop the lanes, drain the queue into the log, seal it and let the store catch up.
 """
@@ -22,16 +23,19 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from mev_dagster.errors import NodeUnreachable, StoreError
+from mev_dagster.errors import StoreError, StoreUnreachable
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.manifest import prunable, read_manifest
 from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus, lane_name
 from mev_dagster.evm.recheck import kept_inputs
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
+from mev_dagster.ingest.backlog_age import BacklogAge
 from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
-from mev_dagster.ingest.http import GUARDED, Head, Heads, HttpServer, Orders, application
+from mev_dagster.ingest.head_lags import HeadLags
+from mev_dagster.ingest.heard_runs import HeardRuns
+from mev_dagster.ingest.http import GUARDED, DaemonCommands, Head, Heads, HttpServer, application
 from mev_dagster.ingest.lanes import IngestLane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
@@ -41,13 +45,13 @@ from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
 from mev_dagster.serving.doors import Door, Guarded, hosts_of
 from mev_dagster.serving.listen import bind
+from mev_dagster.serving.metrics import refusals
 from mev_dagster.serving.token import home_token
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
-from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.canonical_chain import CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions
@@ -97,7 +101,10 @@ class IngestDaemon:
         self._clock = clock or SystemClock()
         self._once = once
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self.metrics = IngestMetrics(process_registry())
+        self.metrics = IngestMetrics(process_registry(self._clock))
+        self._lags = HeadLags(self.metrics.registry, self._clock)
+        self._backlog_age = BacklogAge(self._clock)
+        self._heard_runs = HeardRuns(settings.home, self.metrics)
         self.port = 0
         self._started = time.monotonic()
         self._stopping = asyncio.Event()
@@ -115,22 +122,25 @@ class IngestDaemon:
         except BaseException:
             listener.close()
             raise
-        orders = Orders(self._take_alerts, self._seal_log, self._prune_log)
+        commands = DaemonCommands(self._take_alerts, self._seal_log, self._prune_log)
         app = application(
             self.metrics.registry,
             self._heads,
             self.health,
             self.not_ready,
-            orders,
+            commands,
             self._settings.home / "reports",
         )
         door = Door(hosts_of(self._settings.host), home_token(self._settings.home), GUARDED)
-        server = HttpServer(Guarded(app, door, self.metrics.count_refusal))
+        server = HttpServer(Guarded(app, door, refusals(self.metrics.registry)))
         serving = asyncio.create_task(server.serve([listener]))
         consuming = asyncio.create_task(self._consume())
         feeding = asyncio.create_task(self._feed())
         running = asyncio.create_task(self._run_lanes())
-        others = [asyncio.create_task(self._probe()), asyncio.create_task(self._wait_for_stop())]
+        others = [
+            asyncio.create_task(task)
+            for task in (self._probe(), self._heard_runs.run(), self._wait_for_stop())
+        ]
         log.info("started", port=self.port, durable_seq=self._writer.durable_seq)
         try:
             with self._signals():
@@ -246,7 +256,12 @@ class IngestDaemon:
         last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
         self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
         self._feeder = StoreFeeder(
-            settings.events_dir, self._connect_store, self.metrics, self._clock, BodyDecoder(known=decoded)
+            settings.events_dir,
+            self._connect_store,
+            self.metrics,
+            self._clock,
+            BodyDecoder(known=decoded),
+            self._lags,
         )
         context = partial(
             LaneContext,
@@ -271,6 +286,8 @@ class IngestDaemon:
         self.metrics.queue_capacity.set(self._queue.capacity)
         self.metrics.queue_depth.set_function(lambda: len(self._queue))
         self.metrics.backlog.set_function(lambda: max(0, self._writer.durable_seq - self._feeder.stored_seq))
+        self.metrics.backlog_age.set_function(lambda: self._backlog_age.seconds(self._feeder.stored_seq))
+        self.metrics.head_age.set_function(self._lags.age.seconds)
         self.metrics.engine_mismatches.set_function(partial(kept_inputs, settings.mismatch_dir))
         for supervisor in self._supervisors:
             lane = supervisor.lane
@@ -309,6 +326,7 @@ class IngestDaemon:
         while batch := await self._queue.take(ARRIVALS_PER_BATCH):
             started = time.monotonic()
             batch.extend(self._drops())
+            self._lags.fetched(batch)
             events = self._pipeline.accept(batch)
             if not events:
                 continue
@@ -327,11 +345,10 @@ class IngestDaemon:
         durable = self._writer.durable_seq
         self.metrics.durable_seq.set(durable)
         self.metrics.count_events(events)
-        now_ns = self._clock.wall_ns()
+        self._backlog_age.logged(durable)
         for offset, event in enumerate(events, start=durable + 1 - len(events)):
             if isinstance(event, BlockSeen):
-                if event.lane is not Lane.CAPTURE:
-                    self.metrics.block_lag.labels("logged").observe((now_ns - event.wall_ns) / NS_PER_SECOND)
+                self._lags.logged(offset, event)
                 await self._heads.announce(Head(event.number, event.block_hash, offset))
                 self._feed_now.set()
         if durable - self._feeder.stored_seq >= BATCH_EVENTS:
@@ -351,7 +368,7 @@ class IngestDaemon:
             self._feed_now.clear()
             try:
                 count = await asyncio.to_thread(self._feeder.step)
-            except (StoreError, NodeUnreachable) as error:
+            except (StoreError, StoreUnreachable) as error:
                 self._store_error = str(error)
                 self.metrics.store_failures.inc()
                 log.warning("store lost", error=error, backlog=self.health()["backlog"])

@@ -1,6 +1,7 @@
 """What a strategy is, and which are in use."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from mev_dagster import plugins
@@ -31,7 +32,12 @@ class Strategy(Protocol):
 
 def strategies() -> tuple[Plugin[Strategy], ...]:
     """Return the strategies of this process, by name."""
-    return plugins.load("strategies")
+    return _usable(plugins.load("strategies"))
+
+
+@lru_cache(maxsize=4)
+def _usable(found: tuple[Plugin[Strategy], ...]) -> tuple[Plugin[Strategy], ...]:
+    return plugins.usable(found, ("kind", "name", "plans", "matches"))
 
 
 def as_plugins(chosen: Sequence[Strategy] | None) -> tuple[Plugin[Strategy], ...]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
+
+from mev_dagster.telemetry.catalogue import DoorMetrics
 
 
 def refusals(registry: CollectorRegistry) -> Callable[[str], None]:
     """Return what counts a refusal by its code."""
-    refused = Counter(
-        "mev_http_refused", "Requests turned away at the door, by reason", ["code"], registry=registry
-    )
-    return lambda code: refused.labels(code).inc()
+    metrics = DoorMetrics.on(registry)
+    return lambda code: metrics.refused.labels(code).inc()

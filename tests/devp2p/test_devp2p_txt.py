@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mev_dagster.devp2p.txt import TxtResolver
-from mev_dagster.errors import DecodeError, NodeUnreachable
+from mev_dagster.errors import DecodeError, DnsUnreachable
 
 
 def answer_to(query: bytes, *strings: bytes, count: int = 1) -> bytes:
@@ -53,7 +53,7 @@ async def test_forged_and_damaged_answers_are_waited_past():
 
 async def test_a_name_without_a_record_is_an_error():
     resolve, transport = await resolver(lambda query: [answer_to(query, count=0)])
-    with pytest.raises(NodeUnreachable, match="no TXT record"):
+    with pytest.raises(DnsUnreachable, match="no TXT record"):
         await resolve("a.example.org")
     transport.close()
 
@@ -63,7 +63,7 @@ async def test_an_absent_server_is_an_error():
     address = transport.get_extra_info("sockname")
     transport.close()
     await asyncio.sleep(0)
-    with pytest.raises(NodeUnreachable, match="no answer"):
+    with pytest.raises(DnsUnreachable, match="no answer"):
         await TxtResolver(address)("a.example.org")
 
 

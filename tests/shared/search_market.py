@@ -78,8 +78,11 @@ class Devnet:
         fields = {"prestate": self.state, "searcher": self.searcher, **changes}
         return SearchInputs(env=environment(2, NOW), pending=seen, at_ns=NOW * 10**9, **fields)
 
-    def search(self, pending: Sequence[Transaction], *, budget: int = 64, **changes) -> SearchResult:
-        return search_block(self.inputs(pending, **changes), get_engine(), budget=budget)
+    def search(
+        self, pending: Sequence[Transaction], *, budget: int = 64, strategies=None, **changes
+    ) -> SearchResult:
+        inputs = self.inputs(pending, **changes)
+        return search_block(inputs, get_engine(), budget=budget, strategies=strategies)
 
 
 def ether_for(token: str, venue: str, book: Book, ether: int, slippage_bps: int) -> Swap:

@@ -13,7 +13,6 @@ from mev_dagster.pbs.keys import BlsKey
 from mev_dagster.pbs.sandbox.answers import ACCEPTED, SubmissionAnswer, refusal
 from mev_dagster.pbs.sandbox.auction import AuctionKey, ReceivedBid, RelayAuction, key_of
 from mev_dagster.pbs.sandbox.engine_api import Validator
-from mev_dagster.pbs.sandbox.metrics import RelayMetrics
 from mev_dagster.pbs.sandbox.rules import View, rulings
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, Slot, SlotBook, SlotClock, clock_for
 from mev_dagster.pbs.schema import BUILDER_BID, payload_header
@@ -25,7 +24,9 @@ from mev_dagster.pbs.types import (
     SignedValidatorRegistration,
     SubmitBlockRequest,
 )
+from mev_dagster.telemetry.catalogue import RelayMetrics
 from mev_dagster.telemetry.clock import Clock, SystemClock
+from mev_dagster.telemetry.metrics import process_registry
 from mev_dagster.telemetry.tracing import Tracing, span_id_of, trace_id_of
 
 RECEIPTS_KEPT = 1024
@@ -72,7 +73,7 @@ class SandboxRelay:
     rules: RelayRules = field(default_factory=RelayRules)
     clock: Clock = field(default_factory=SystemClock)
     tracing: Tracing = field(default_factory=lambda: Tracing("sandbox-relay"))
-    metrics: RelayMetrics = field(default_factory=RelayMetrics)
+    metrics: RelayMetrics = field(default_factory=lambda: RelayMetrics(process_registry()))
     head_slot: int | None = None
     auction: RelayAuction = field(default_factory=RelayAuction)
     receipts: deque[RelayReceipt] = field(default_factory=lambda: deque(maxlen=RECEIPTS_KEPT))

@@ -26,6 +26,7 @@ from mev_dagster.pbs.sandbox.validator import ExecutionValidator, PaymentRule
 from mev_dagster.serving import listen
 from mev_dagster.serving.doors import Door, Guarded
 from mev_dagster.serving.listen import url_of
+from mev_dagster.serving.metrics import refusals
 from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 
@@ -88,7 +89,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def server_for(relay: SandboxRelay) -> uvicorn.Server:
     """Return a server that does not log each request and does not wait for idle connections."""
-    app = Guarded(build_app(relay), Door(), relay.metrics.count_refusal)
+    app = Guarded(build_app(relay), Door(), refusals(relay.metrics.registry))
     config = uvicorn.Config(
         app,
         http=DeadlineProtocol,
