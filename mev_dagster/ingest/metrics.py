@@ -1,11 +1,11 @@
 """What the daemon counts. Names and labels are part of the interface: dashboards and alerts read them."""
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from mev_dagster.events.types import Event, Lane, lane_name
+from mev_dagster.events.types import Event, Lane, lane_name, source_name
 from mev_dagster.telemetry.metrics import block_lag
 
 _FAST_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -16,6 +16,7 @@ class IngestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._private: frozenset[str] = frozenset()
         self.block_lag = block_lag(registry)
         self.events = Counter("mev_ingest_events", "Events logged", ["lane", "kind"], registry=registry)
         self.dropped = Counter(
@@ -78,11 +79,23 @@ class IngestMetrics:
             "mev_loop_lag_seconds", "Delay of the event loop", buckets=_FAST_SECONDS, registry=registry
         )
 
-    def count_drop(self, lane: Lane, reason: str, count: int) -> None:
+    def name_private_lanes(self, names: Iterable[str]) -> None:
+        """Count what these sources of the private lane bring under their own names.
+
+        Only lanes the daemon runs have one: what a source calls itself makes no new time series.
+        """
+        self._private = frozenset(names)
+
+    def lane_label(self, lane: Lane, source: str) -> str:
+        """Return what a lane is called: the name of its kind, or its own where another package brought it."""
+        name = source_name(source) if lane is Lane.PRIVATE else ""
+        return name if name in self._private else lane_name(lane)
+
+    def count_drop(self, lane: Lane, source: str, reason: str, count: int) -> None:
         """Count what a queue refused."""
-        self.dropped.labels(lane_name(lane), reason).inc(count)
+        self.dropped.labels(self.lane_label(lane, source), reason).inc(count)
 
     def count_events(self, events: Sequence[Event]) -> None:
         """Count a batch of logged events."""
-        for (lane, kind), count in Tally((event.lane, type(event)) for event in events).items():
-            self.events.labels(lane_name(lane), kind.__name__).inc(count)
+        for (lane, source, kind), count in Tally((e.lane, e.source, type(e)) for e in events).items():
+            self.events.labels(self.lane_label(lane, source), kind.__name__).inc(count)
