@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MEV_FIXTURES ?= $(abspath ../shared/fixtures)
 export MEV_FIXTURES
 
-.PHONY: native setup demo test lint up down parity bench lock devnet-record ui-test clean
+.PHONY: native setup demo test test-alone mutants lint up down parity bench lock devnet-record ui-test clean
 
 setup: $(VENV)/.ready
 
@@ -15,13 +15,25 @@ $(VENV)/.ready: requirements-dev.lock package-lock.json pyproject.toml docker/se
 demo: setup
 	@$(BIN)/mev demo
 
+# Tests run in random order; `make test SEED=N` repeats one.
+SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+	@echo "tests in random order; again: make test SEED=$(SEED)"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" --randomly-seed=$(SEED)
+
+# Every test file in a process of its own.
+test-alone: setup
+	@.ci/alone
+
+# Small changes to the core files, by hand and drawn, and whether their tests notice. Ten minutes.
+mutants: setup
+	@$(BIN)/python tests/mutants/run.py
 
 lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 up: setup
 	@$(BIN)/mev up

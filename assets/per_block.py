@@ -21,9 +21,12 @@ from assets import soundness
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
+from mev_dagster.blockrun import stage_lag
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.run_tags import ENDED_TAG, SUPERSEDED
 from mev_dagster.errors import Superseded
+from mev_dagster.settings import settings
+from mev_dagster.telemetry.run_reports import report, run_registry
 from resources.block_search import BlockSearchResource
 
 Body = Callable[..., dg.MaterializeResult[Any]]
@@ -62,8 +65,13 @@ def block_asset(
             context: dg.AssetExecutionContext, search: BlockSearchResource, **others: Any
         ) -> dg.MaterializeResult[Any]:
             results = {}
-            for key in context.partition_keys:
-                results[key] = _one_block(context, search, key, table, lambda block: body(block, **others))
+            try:
+                for key in context.partition_keys:
+                    results[key] = _one_block(
+                        context, search, key, table, lambda block: body(block, **others)
+                    )
+            finally:
+                report(settings().home, run_registry())
             return _reported(context, results, lineage)
 
         _shaped_like(run, body)
@@ -100,6 +108,7 @@ def _one_block(
         # Behind the fence: another run of this block shows its rows twice while it replaces them.
         with block.fence.held():
             sound = soundness.judged(block.store, table, block.number)
+        stage_lag.observe(block, table, run_registry())
     except Superseded as error:
         context.instance.add_run_tags(context.run_id, {ENDED_TAG: SUPERSEDED})
         raise dg.Failure(

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mev_dagster.errors import MevError
+from mev_dagster.errors import plain_refusals
 
 # command name -> (module under mev_dagster.commands, one-line help). The module's `app` is a Typer app.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -65,6 +65,12 @@ def print_help(console: Console) -> None:
     console.print(table)
 
 
+def _is_told_something() -> bool:
+    """Whether there are settings to check; loading them takes longer than `mev decode` does."""
+    named = any(name.upper().startswith("MEV_") for name in os.environ)
+    return named or any(os.path.exists(file) for file in (".env", "mev.toml"))
+
+
 def _with_profile(arguments: list[str]) -> list[str]:
     """Take `--profile FILE` off the arguments; this process and its children read that file."""
     for position, argument in enumerate(arguments):
@@ -96,9 +102,11 @@ def main(argv: list[str] | None = None) -> None:
     if name not in commands:
         Console(stderr=True).print(f"mev: no command '{name}'; `mev --help` lists them", highlight=False)
         sys.exit(2)
+    if _is_told_something():
+        from mev_dagster.settings import settings
+
+        with plain_refusals():
+            settings()  # a name or value that cannot be used is refused, also where the command reads none
     module = import_module(f"mev_dagster.commands.{commands[name][0]}")
-    try:
+    with plain_refusals():
         typer.main.get_command(module.app)(args=rest, prog_name=f"mev {name}")
-    except MevError as error:
-        print(f"mev: {error.code}: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)

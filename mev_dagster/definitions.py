@@ -2,6 +2,12 @@
 
 import dagster as dg
 
+from mev_dagster.errors import plain_refusals
+from mev_dagster.settings import settings
+
+with plain_refusals():  # before Dagster catches what is raised and shows a traceback of its own
+    settings()
+
 
 @dg.definitions
 def defs() -> dg.Definitions:

@@ -5,6 +5,9 @@ what was expected, what was found and where. Anything else that escapes is a fau
 `exit_status` is what the `mev` command ends with: 1 a check or job failed, 2 bad usage or bad input.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -151,6 +154,12 @@ class RelayRefused(MevError):
     code = "relay_refused"
 
 
+class Unquotable(MevError):
+    """A pool cannot say what a trade gives: its contract refuses, or it is of a kind that is not traded."""
+
+    code = "unquotable"
+
+
 class PluginFailed(MevError):
     """A plug-in cannot be used, or failed in a block; `reason` is a stable short code for metrics."""
 
@@ -163,3 +172,13 @@ class PluginFailed(MevError):
         self.package = package
         self.reason = reason
         self.detail = detail
+
+
+@contextmanager
+def plain_refusals() -> Iterator[None]:
+    """End the process with one line and the failure's status, where it is one that is expected."""
+    try:
+        yield
+    except MevError as error:
+        print(f"mev: {error.code}: {error}", file=sys.stderr, flush=True)
+        sys.exit(error.exit_status)

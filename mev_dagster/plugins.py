@@ -27,7 +27,10 @@ from mev_dagster.errors import PluginFailed
 from mev_dagster.telemetry.logging import logger
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
-    "venues": {},
+    "venues": {
+        "uniswap_v2": "mev_dagster.dex.venues.uniswap_v2.venue:UniswapV2",
+        "uniswap_v3": "mev_dagster.dex.venues.uniswap_v3.venue:UniswapV3",
+    },
     "strategies": {
         "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",
         "backrun": "mev_dagster.search.strategies.backrun:Backrun",
@@ -158,9 +161,42 @@ def _made(line: EntryPoint) -> Any:
     return named() if isinstance(named, type) else named
 
 
+def usable(found: Iterable[Plugin[Any]], shape: type | tuple[str, ...]) -> tuple[Plugin[Any], ...]:
+    """Return the plug-ins whose hook is of a class, or has these attributes; note what the others are."""
+    kept = []
+    for plugin in found:
+        lacks = (
+            [name for name in shape if not hasattr(plugin.hook, name)]
+            if isinstance(shape, tuple)
+            else []
+            if isinstance(plugin.hook, shape)
+            else [f"being a {shape.__name__}"]
+        )
+        if lacks:
+            note(_failed(plugin, "not_usable", f"a {type(plugin.hook).__name__} lacks {', '.join(lacks)}"))
+        else:
+            kept.append(plugin)
+    return tuple(kept)
+
+
 def given(kind: str, name: str, hook: Hook) -> Plugin[Hook]:
     """Return a hook that a caller hands over instead of installing it."""
     return Plugin(kind, name, GIVEN, hook)
+
+
+def tried(
+    plugin: Plugin[Hook],
+    call: Callable[[Hook], Answer],
+    otherwise: Answer,
+    *,
+    seconds: float = SECONDS_IN_A_BLOCK,
+) -> Answer:
+    """Return `call(hook)`, or `otherwise` when the hook fails; the failure is logged and counted."""
+    try:
+        return bounded(plugin, call, seconds=seconds)
+    except PluginFailed as failure:
+        note(failure)
+        return otherwise
 
 
 class _Stopped(BaseException):

@@ -9,7 +9,7 @@ from mev_dagster.evm.engines import get_engine, resolved
 from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine, Want
 from mev_dagster.settings import Settings, settings
-from mev_dagster.telemetry.metrics import process_registry
+from mev_dagster.telemetry.run_reports import run_registry
 
 
 class EngineResource(dg.ConfigurableResource):
@@ -27,5 +27,5 @@ class EngineResource(dg.ConfigurableResource):
 
 @lru_cache(maxsize=1)
 def judge_of(configured: Settings) -> Recheck:
-    """Return this process's judge: its counters live as long as the process, its artifacts in the home."""
-    return Recheck(configured.evm.recheck_share, folder=configured.mismatch_dir, registry=process_registry())
+    """Return this process's judge: its counters are reported with the run's, its artifacts in the home."""
+    return Recheck(configured.evm.recheck_share, folder=configured.mismatch_dir, registry=run_registry())

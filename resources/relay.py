@@ -6,7 +6,9 @@ from typing import TypeVar
 
 import dagster as dg
 
-from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
+from mev_dagster.pbs.client.breaker import CircuitBreaker, FileMemory
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.tracing import Tracing
 
@@ -19,7 +21,9 @@ class RelayResource(dg.ConfigurableResource):
     def client(self, tracing: Tracing) -> RelayClient:
         """Return a client; use it as an async context manager."""
         config = settings()
-        return RelayClient(RelayEndpoint(config.submission_relays[0].url), tracing=tracing)
+        url = config.submission_relays[0].url
+        breaker = CircuitBreaker(FileMemory(config.home / "relays", url))
+        return RelayClient(RelayEndpoint(url), tracing=tracing, breaker=breaker)
 
     def ask(self, tracing: Tracing, work: Callable[[RelayClient], Awaitable[Answer]]) -> Answer:
         """Do some work with an open client, and wait for it."""

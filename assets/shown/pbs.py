@@ -91,7 +91,7 @@ def submission(handed_over: HandedOver, bid_wei: int) -> dict[str, Any]:
     return {
         "dagster/row_count": len(report.attempts),
         "accepted": report.accepted,
-        "ended": report.ended,
+        "ended": report.ended.value,
         "bid_eth": ether(bid_wei),
         "http_status": last.status if last else 0,
         "latency_ms": last.latency_ns // NS_PER_MS if last else 0,
@@ -110,7 +110,7 @@ def accepted(handed_over: HandedOver) -> dg.AssetCheckResult:
         check_name=RELAY_ACCEPTED,
         passed=report.accepted,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"ended": report.ended, "message": message},
+        metadata={"ended": report.ended.value, "message": message},
     )
 
 

@@ -18,7 +18,7 @@ GAS_IS_WITHIN_LIMITS = "gas_is_within_limits"
 
 def features(rows: Sequence[TxFeatures]) -> dict[str, Any]:
     """Return what the pending transactions ask for and offer."""
-    methods = Counter(row.call.function.name for row in rows if row.call is not None)
+    methods = Counter(row.call.method for row in rows if row.call is not None)
     return {
         "dagster/row_count": len(rows),
         "router_swaps": methods.total(),
@@ -43,7 +43,7 @@ def executions(prepared: Prepared) -> dict[str, Any]:
     return {
         "dagster/row_count": len(results),
         "gas_used": sum(result.gas_used for result in results),
-        "pairs_known": len(prepared.discovery.pairs),
+        "pairs_known": len(prepared.discovery.pools),
         "pairs_moved": len({pair for run in prepared.runs for pair in run.moved}),
         **{f"status_{status}": count for status, count in sorted(outcomes.items())},
         "engine": prepared.engine,

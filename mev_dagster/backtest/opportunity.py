@@ -4,26 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mev_dagster.labels.label import BlockLabels
-from mev_dagster.search.plan import Kind
+from mev_dagster.search.landed import Landed
 from mev_dagster.search.rank import Candidate
-
-COMMON_POOLS_OF_A_GAP = 2
-"""An arbitrage is between two prices: two cycles with two pools in common take the same gap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """An opportunity somebody took.
-
-    `worth_wei` is before gas and payments, because what was bid for the place in the block hides in them;
-    None when the profit is no ether.
-    """
-
-    kind: Kind
-    victims: frozenset[bytes]
-    pools: frozenset[bytes]
-    tx_hashes: tuple[bytes, ...]
-    worth_wei: int | None
+from mev_dagster.search.strategy import does
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +21,7 @@ class Found:
         return self.ways[0]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> str:
         """Return what the best candidate does."""
         return self.best.kind
 
@@ -49,7 +32,7 @@ class Found:
 
     def way_that_landed(self, landed: Landed) -> Candidate | None:
         """Return the best candidate that does what somebody did, None when none does."""
-        return next((way for way in self.ways if _did(way, landed)), None)
+        return next((way for way in self.ways if does(way.plan, landed)), None)
 
 
 def landed_in(labels: BlockLabels) -> Iterator[Landed]:
@@ -57,7 +40,7 @@ def landed_in(labels: BlockLabels) -> Iterator[Landed]:
     for label in labels.labels:
         if label.opportunity:
             yield Landed(
-                Kind(label.opportunity),
+                label.opportunity,
                 frozenset(label.victim_hashes),
                 frozenset(label.venues),
                 label.tx_hashes,
@@ -68,7 +51,7 @@ def landed_in(labels: BlockLabels) -> Iterator[Landed]:
 def opportunities_of(candidates: Iterable[Candidate]) -> list[Found]:
     """Return the opportunities among ranked candidates, best first.
 
-    Cycles that cross a common pair compete for its price, whatever transactions they stand behind.
+    Candidates that cross a common pool compete where their plans take the same prize.
     """
     found: list[list[Candidate]] = []
     for candidate in candidates:
@@ -81,18 +64,4 @@ def opportunities_of(candidates: Iterable[Candidate]) -> list[Found]:
 
 
 def _competes(one: Candidate, other: Candidate) -> bool:
-    if not set(one.plan.venues) & set(other.plan.venues):
-        return False
-    sandwiches = (one.kind is Kind.SANDWICH, other.kind is Kind.SANDWICH)
-    return one.pending_hashes == other.pending_hashes if all(sandwiches) else not any(sandwiches)
-
-
-def _did(way: Candidate, landed: Landed) -> bool:
-    if way.kind is not landed.kind:
-        return False
-    victims, pools = set(way.pending_hashes[-1:]), set(way.plan.venues)
-    if landed.kind is Kind.SANDWICH:
-        return victims <= landed.victims and pools == landed.pools
-    if landed.kind is Kind.BACKRUN:
-        return victims == landed.victims and bool(pools & landed.pools)
-    return len(pools & landed.pools) >= COMMON_POOLS_OF_A_GAP
+    return bool(set(one.plan.venues) & set(other.plan.venues)) and one.plan.prize == other.plan.prize

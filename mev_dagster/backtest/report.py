@@ -16,7 +16,7 @@ def backtest_to_json(result: Backtest) -> Json:
     """Return the scores and, under `report`, every opportunity behind them."""
     return {
         "per_kind": {
-            str(kind): {
+            kind: {
                 "tp": score.tp,
                 "fp": score.fp,
                 "fn": score.fn,

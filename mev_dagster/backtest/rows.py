@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mev_dagster.backtest.score import KINDS, Backtest
+from mev_dagster.backtest.score import Backtest
 from mev_dagster.labels.score import Agreement
 
 ALL = "all"
@@ -14,7 +14,7 @@ def backtest_columns(result: Backtest, *, source: str, first_block_time_ns: int)
 
     A kind's profit is the sum of what it found; that of all leaves out what competes across kinds.
     """
-    scores = {str(kind): result.per_kind[kind] for kind in KINDS}
+    scores = dict(result.per_kind)
     scores[ALL] = sum(result.per_kind.values(), start=Agreement())
     numbers = [block.number for block in result.blocks]
     rows = list(scores.items())

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mev_dagster.backtest.opportunity import Found, Landed, landed_in, opportunities_of
+from mev_dagster.backtest.opportunity import Found, landed_in, opportunities_of
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.score import Agreement
-from mev_dagster.search.plan import Kind
+from mev_dagster.search.landed import Landed
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
+from mev_dagster.search.strategy import kinds
 
-KINDS = tuple(sorted(Kind))
 NO_CANDIDATE = "no_candidate"
 """Nothing was proposed, or its profit could not have paid for gas."""
 
@@ -47,11 +47,11 @@ class BlockScore:
         taken = {match.found.best.opportunity_id: match.found for match in self.matches if match.found}
         return (*taken.values(), *self.untaken)
 
-    def of(self, kind: Kind) -> Agreement:
+    def of(self, kind: str) -> Agreement:
         """Return the counts of one kind."""
-        landed = [match for match in self.matches if match.landed.kind is kind]
+        landed = [match for match in self.matches if match.landed.kind == kind]
         found = sum(match.found is not None for match in landed)
-        return Agreement(found, sum(one.kind is kind for one in self.untaken), len(landed) - found)
+        return Agreement(found, sum(one.kind == kind for one in self.untaken), len(landed) - found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ class Backtest:
 
     blocks: tuple[BlockScore, ...]
     synthetic: bool
-    per_kind: Mapping[Kind, Agreement] = field(init=False)
+    per_kind: Mapping[str, Agreement] = field(init=False)
 
     def __post_init__(self) -> None:
-        scores = {kind: sum((block.of(kind) for block in self.blocks), start=Agreement()) for kind in KINDS}
+        scores = {kind: sum((block.of(kind) for block in self.blocks), start=Agreement()) for kind in kinds()}
         object.__setattr__(self, "per_kind", scores)
 
     @property

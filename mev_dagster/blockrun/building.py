@@ -9,7 +9,7 @@ from mev_dagster.chain.blocks import Block
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy
-from mev_dagster.pbs.client.relay import SlotDuty
+from mev_dagster.pbs.client.report import SlotDuty
 from mev_dagster.pbs.dry_run import context_for, template_for
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.template import BlockTemplate

@@ -6,7 +6,9 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from mev_dagster.pbs.client.relay import RelayClient, SubmissionReport
+from mev_dagster.errors import NodeAnswerError, NodeUnreachable
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.report import SubmissionReport
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.signing import MAINNET_CONSENSUS
 from mev_dagster.pbs.template import signed
@@ -47,4 +49,8 @@ async def hand_over(
         signed(unsigned, keys), parent=parent, deadline_ns=deadline_ns, superseded=superseded
     )
     on_report(report)
-    return HandedOver(report, await client.receipts(unsigned.message.block_hash))
+    try:
+        receipts = await client.receipts(unsigned.message.block_hash) if report.answered else []
+    except (NodeUnreachable, NodeAnswerError):
+        receipts = []  # only the sandbox gives receipts, and it may be gone by now
+    return HandedOver(report, receipts)

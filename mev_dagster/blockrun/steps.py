@@ -24,7 +24,8 @@ from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.features.tx import TxFeatures
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.rows import mev_label_columns
-from mev_dagster.pbs.client.relay import RelayClient, SubmissionReport
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.report import SubmissionReport
 from mev_dagster.pbs.dry_run import context_for, duty_for
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate

@@ -13,7 +13,8 @@ from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.hexadecimal import from_hex, to_hex
 
 if TYPE_CHECKING:
-    from mev_dagster.pbs.client.relay import RelayEndpoint, SubmissionReport
+    from mev_dagster.pbs.client.report import SubmissionReport
+    from mev_dagster.pbs.client.transport import RelayEndpoint
     from mev_dagster.pbs.types import SubmitBlockRequest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -116,12 +117,15 @@ def submit(
     cancellations: Annotated[
         bool, typer.Option("--cancellations", help="a later bid replaces an earlier one")
     ] = False,
+    deadline_ms: Annotated[
+        int | None, typer.Option(min=1, max=60_000, help="give up after this; default from settings")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Submit dry: hand a block to the sandbox relay and show what it checked."""
     import asyncio
 
-    from mev_dagster.pbs.client.relay import RelayEndpoint
+    from mev_dagster.pbs.client.transport import RelayEndpoint
     from mev_dagster.settings import settings
 
     if encoding not in {"ssz", "json"}:
@@ -133,10 +137,11 @@ def submit(
         gzip=gzip,
         cancellations=cancellations,
     )
+    bound_ms = config.relay.deadline_ms if deadline_ms is None else deadline_ms
     if file is not None and capture is None and block is None:
-        outcome = asyncio.run(_submit_file(file, endpoint))
+        outcome = asyncio.run(_submit_file(file, endpoint, bound_ms))
     elif file is None and capture is not None and block is not None:
-        outcome = asyncio.run(_submit_block(capture, block, endpoint))
+        outcome = asyncio.run(_submit_block(capture, block, endpoint, bound_ms))
     else:
         raise InputError("give either a submission file, or --capture with --block")
     if as_json:
@@ -146,17 +151,24 @@ def submit(
     raise typer.Exit(0 if outcome["accepted"] else 1)
 
 
-async def _submit_file(file: Path, endpoint: "RelayEndpoint") -> dict[str, Any]:
+async def _submit_file(file: Path, endpoint: "RelayEndpoint", bound_ms: int) -> dict[str, Any]:
+    from mev_dagster.pbs.client.deadline import submission_deadline_ns
     from mev_dagster.pbs.client.relay import RelayClient
 
     submission = _submission(file)
     async with RelayClient(endpoint) as client:
-        report = await client.submit(submission)
+        report = await client.submit(
+            submission,
+            deadline_ns=submission_deadline_ns(client.clock, bound_ms=bound_ms),
+            superseded=lambda: False,
+        )
         receipts = await client.receipts(submission.message.block_hash) if report.answered else []
     return _outcome(report, receipts)
 
 
-async def _submit_block(capture: Path, number: int, endpoint: "RelayEndpoint") -> dict[str, Any]:
+async def _submit_block(
+    capture: Path, number: int, endpoint: "RelayEndpoint", bound_ms: int
+) -> dict[str, Any]:
     from mev_dagster.captures.format import open_capture
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.pbs.client.relay import RelayClient
@@ -180,6 +192,8 @@ async def _submit_block(capture: Path, number: int, endpoint: "RelayEndpoint") -
             engine=engine,
             keys=Keyring.ephemeral(),
             tracing=tracing,
+            deadline_ms=bound_ms,
+            superseded=lambda: False,
         )
     template = run.template
     return _outcome(run.report, run.receipts) | {
@@ -196,7 +210,7 @@ def _outcome(report: "SubmissionReport | None", receipts: Sequence[dict[str, Any
         return {"accepted": False, "ended": "nothing_to_bid", "attempts": [], "checks": []}
     return {
         "accepted": report.accepted,
-        "ended": report.ended,
+        "ended": report.ended.value,
         "attempts": [
             {"status": attempt.status, "outcome": attempt.outcome.value, "message": attempt.message}
             for attempt in report.attempts

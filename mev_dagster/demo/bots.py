@@ -13,8 +13,8 @@ from mev_dagster.demo.market import SEARCHER_INVENTORY_WEI, Market
 from mev_dagster.demo.script import Move
 from mev_dagster.demo.slot import Sending, Whale
 from mev_dagster.demo.trading import Book
+from mev_dagster.dex.constant_product import amount_out
 from mev_dagster.dex.executor import SwapStep, encode_execute
-from mev_dagster.dex.venues.uniswap_v2 import amount_out
 from mev_dagster.units import ETHER, GWEI
 
 REACTION_SECONDS = 0.25
@@ -82,9 +82,9 @@ class Rival(Bot):
         def legs(size: int) -> tuple[int, int, int]:
             """Bought in front, bought by the victim, ether back."""
             bought = amount_out(size, pair.hop(weth))
-            moved = pair.after(weth, size, bought)
+            moved = pair.swapped(weth, size, bought)
             victim_bought = amount_out(swap.amount, moved.hop(weth))
-            moved = moved.after(weth, swap.amount, victim_bought)
+            moved = moved.swapped(weth, swap.amount, victim_bought)
             return bought, victim_bought, amount_out(bought, moved.hop(token))
 
         most = largest_size(lambda size: legs(size)[1] >= swap.limit, SEARCHER_INVENTORY_WEI)

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 from mev_dagster.demo.market import SEARCHER_INVENTORY_WEI, TOKENS, VENUES, WETH, Market
 from mev_dagster.demo.trading import Book
+from mev_dagster.dex.constant_product import amount_out
 from mev_dagster.dex.executor import SwapStep
-from mev_dagster.dex.venues.uniswap_v2 import amount_out
 
 SEARCH_STEPS = 200
 LEAST_SIZE_WEI = 10**15
@@ -45,7 +45,7 @@ class Cycle(NamedTuple):
         pools, amount = dict(book.pools), self.amount_in
         for pool, token in self.hops:
             bought = amount_out(amount, pools[pool].hop(token))
-            pools[pool] = pools[pool].after(token, amount, bought)
+            pools[pool] = pools[pool].swapped(token, amount, bought)
             amount = bought
         return replace(book, pools=pools)
 

@@ -24,7 +24,8 @@ from mev_dagster.demo.script import SCRIPT, Act
 from mev_dagster.demo.slot import Sending
 from mev_dagster.demo.trading import Book
 from mev_dagster.demo.traffic import Traffic
-from mev_dagster.dex.venues.uniswap_v2 import RESERVES_SLOT, Fee, Pair, unpack_reserves
+from mev_dagster.dex.constant_product import Fee
+from mev_dagster.dex.venues.uniswap_v2.pool import RESERVES_SLOT, Pair, unpack_reserves
 from mev_dagster.errors import NodeAnswerError
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.node.websocket import NodeConnection

@@ -8,7 +8,7 @@ from mev_dagster.chain.envelope import ACCESS_LIST, DYNAMIC_FEE, LEGACY
 from mev_dagster.chain.transactions import AccessListEntry, Authorization, Transaction
 from mev_dagster.demo.cast import Fees, Wallet
 from mev_dagster.demo.trading import Book, Swap
-from mev_dagster.dex.venues.uniswap_v2 import RESERVES_SLOT, TOKEN0_SLOT, TOKEN1_SLOT
+from mev_dagster.dex.venues.uniswap_v2.pool import RESERVES_SLOT, TOKEN0_SLOT, TOKEN1_SLOT
 from mev_dagster.units import GWEI
 
 T = TypeVar("T")

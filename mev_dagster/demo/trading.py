@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from mev_dagster.demo.artifacts import contracts
 from mev_dagster.demo.market import FOREVER, WETH, Market
-from mev_dagster.dex.venues.uniswap_v2 import Hop, Pair, amount_in, amount_out
+from mev_dagster.dex.constant_product import Hop, amount_in, amount_out
+from mev_dagster.dex.venues.uniswap_v2.pool import Pair
 
 BPS = 10_000
 
@@ -84,6 +85,6 @@ class Book:
         for sold, pool in zip(swap.path, swap.pools(self.market), strict=False):
             token = self.market.tokens[sold]
             bought = amount_out(amount, pools[pool].hop(token))
-            pools[pool] = pools[pool].after(token, amount, bought)
+            pools[pool] = pools[pool].swapped(token, amount, bought)
             amount = bought
         return replace(self, pools=pools)

@@ -1,41 +1,50 @@
-"""From logs to swaps: the one table that says which topic belongs to which protocol."""
+"""From logs to what venues say in them, and to pools as they stand behind those logs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.swaps import SwapEvent
-from mev_dagster.dex.venues import uniswap_v2, uniswap_v3
-from mev_dagster.errors import DecodeError
+from mev_dagster.dex.registry import venues
+from mev_dagster.dex.venue import Pool
+from mev_dagster.dex.venue_events import LiquidationEvent, PoolCreated, SwapEvent, VenueEvent
+from mev_dagster.errors import DecodeError, PluginFailed
 
-DECODERS: Mapping[bytes, Callable[[Log], SwapEvent]] = {
-    uniswap_v2.SWAP_TOPIC: uniswap_v2.decode_swap,
-    uniswap_v3.SWAP_TOPIC: uniswap_v3.decode_swap,
-}
+
+def events_of(logs: Sequence[Log]) -> Iterator[tuple[int, VenueEvent]]:
+    """Yield every event of a venue with the position of its log, in log order.
+
+    Anyone may emit a log with a venue's topic; one whose shape is not the protocol's is no event of it.
+    """
+    decoders = venues().decoders
+    for position, log in enumerate(logs):
+        for decode in decoders.get(log.topics[0], ()) if log.topics else ():
+            try:
+                event = decode(log)
+            except (DecodeError, PluginFailed):
+                continue
+            yield position, event
+            break
 
 
 def swaps_of(logs: Sequence[Log]) -> tuple[tuple[int, SwapEvent], ...]:
-    """Return every swap with the position of its log, in log order.
+    """Return every swap with the position of its log, in log order."""
+    return tuple((position, event) for position, event in events_of(logs) if isinstance(event, SwapEvent))
 
-    Anyone may emit an event with a swap's topic; one whose shape is not the protocol's is not a swap.
-    """
-    found = []
-    for position, log in enumerate(logs):
-        decode = DECODERS.get(log.topics[0]) if log.topics else None
-        if decode is None:
+
+def pools_behind(
+    logs: Sequence[Log], pools: Mapping[bytes, Pool]
+) -> tuple[dict[bytes, Pool], frozenset[bytes]]:
+    """Return the pools that these logs speak of as they stand behind them, and those to be read again."""
+    now: dict[bytes, Pool] = {}
+    unclear: set[bytes] = set()
+    for position, event in events_of(logs):
+        if isinstance(event, LiquidationEvent | PoolCreated):
             continue
-        try:
-            swap = decode(log)
-        except DecodeError:
+        pool = now.get(event.pool, pools.get(event.pool))
+        if pool is None or event.pool in unclear:
             continue
-        found.append((position, swap))
-    return tuple(found)
-
-
-def reserves_after(logs: Sequence[Log]) -> dict[bytes, tuple[int, int]]:
-    """Return the last reserves that every V2 pair announced in these logs."""
-    reserves: dict[bytes, tuple[int, int]] = {}
-    for log in logs:
-        if log.topics and log.topics[0] == uniswap_v2.SYNC_TOPIC and len(log.data) == 64:
-            sync = uniswap_v2.decode_sync(log)
-            reserves[sync.pair] = (sync.reserve0, sync.reserve1)
-    return reserves
+        behind = pool.after(logs[position])
+        if behind is None:
+            unclear.add(event.pool)
+        else:
+            now[event.pool] = behind
+    return {address: now[address] for address in sorted(now) if address not in unclear}, frozenset(unclear)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import NamedTuple, TypeAlias
 
+from mev_dagster.dex.constant_product import Hop, amount_in, amount_out, least_amount_in
 from mev_dagster.dex.sizing import REACH
-from mev_dagster.dex.venues.uniswap_v2 import Hop, amount_in, amount_out, least_amount_in
 
 
 def _quadratic_root(a: int, b: int, c: int) -> int:

@@ -1,60 +1,71 @@
-"""Pairs as a graph of tokens, and the short cycles in it that start and end in one token."""
+"""Pools as a graph of tokens, and the short cycles in it that start and end in one token."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
 from typing import NamedTuple
 
-from mev_dagster.dex.venues.uniswap_v2 import Hop, Pair
+from mev_dagster.dex.venue import Pool
 
 
 class Leg(NamedTuple):
-    """One pair, entered with one of its tokens."""
+    """One pool, entered with one of its tokens and left with another."""
 
-    pair: bytes
+    pool: bytes
     token_in: bytes
+    token_out: bytes
 
 
 Cycle = tuple[Leg, ...]
 
 
-class PairGraph:
-    """The pairs by the tokens they trade. Every walk visits pairs in address order, so runs agree."""
+class PoolGraph:
+    """The pools by the tokens they trade. Every walk visits pools in address order, so runs agree."""
 
-    def __init__(self, pairs: Iterable[Pair]) -> None:
-        self.pairs: Mapping[bytes, Pair] = {
-            pair.address: pair for pair in sorted(pairs, key=lambda pair: pair.address)
+    def __init__(self, pools: Iterable[Pool]) -> None:
+        self.pools: Mapping[bytes, Pool] = {
+            pool.address: pool for pool in sorted(pools, key=lambda pool: pool.address)
         }
-        by_token: dict[bytes, list[Pair]] = defaultdict(list)
-        between: dict[frozenset[bytes], list[Pair]] = defaultdict(list)
-        for pair in self.pairs.values():
-            by_token[pair.token0].append(pair)
-            by_token[pair.token1].append(pair)
-            between[frozenset((pair.token0, pair.token1))].append(pair)
-        self._by_token, self._between = dict(by_token), dict(between)
+        self._from: dict[bytes, list[Leg]] = defaultdict(list)
+        self._between: dict[tuple[bytes, bytes], list[Leg]] = defaultdict(list)
+        for pool in self.pools.values():
+            for token_in, token_out in permutations(pool.tokens, 2):
+                leg = Leg(pool.address, token_in, token_out)
+                self._from[token_in].append(leg)
+                self._between[token_in, token_out].append(leg)
+        self._cycles: dict[bytes, CycleBook] = {}
 
-    def cycles(self, base: bytes, through: frozenset[bytes] | None = None) -> Iterator[Cycle]:
-        """Yield the directed cycles of two and three pairs from `base` back to `base`.
+    def cycles(self, base: bytes) -> "CycleBook":
+        """Return the directed cycles of two and three pools from `base` back to `base`."""
+        if base not in self._cycles:
+            self._cycles[base] = CycleBook(self._walk(base))
+        return self._cycles[base]
 
-        With `through`, only those that cross at least one of these pairs.
-        """
-        for first in self._by_token.get(base, ()):
-            token = first.other(base)
-            for last in self._between.get(frozenset((token, base)), ()):
-                if last is not first and _crosses(through, first, last):
-                    yield (Leg(first.address, base), Leg(last.address, token))
-            for middle in self._by_token[token]:
-                far = middle.other(token)
-                if far == base:
+    def _walk(self, base: bytes) -> Iterator[Cycle]:
+        for first in self._from.get(base, ()):
+            token = first.token_out
+            for last in self._between.get((token, base), ()):
+                if last.pool != first.pool:
+                    yield (first, last)
+            for middle in self._from.get(token, ()):
+                far = middle.token_out
+                if far == base or middle.pool == first.pool:
                     continue
-                for last in self._between.get(frozenset((far, base)), ()):
-                    if _crosses(through, first, middle, last):
-                        yield (Leg(first.address, base), Leg(middle.address, token), Leg(last.address, far))
-
-    def hops(self, cycle: Cycle, now: Mapping[bytes, Pair] | None = None) -> tuple[Hop, ...]:
-        """Return the reserves along a cycle, taking pairs that moved from `now`."""
-        moved = now or {}
-        return tuple(moved.get(leg.pair, self.pairs[leg.pair]).hop(leg.token_in) for leg in cycle)
+                for last in self._between.get((far, base), ()):
+                    if last.pool not in {first.pool, middle.pool}:
+                        yield (first, middle, last)
 
 
-def _crosses(through: frozenset[bytes] | None, *pairs: Pair) -> bool:
-    return through is None or any(pair.address in through for pair in pairs)
+class CycleBook:
+    """The cycles of a graph through one token, and which of them cross a pool."""
+
+    def __init__(self, cycles: Iterable[Cycle]) -> None:
+        self.all = tuple(cycles)
+        self._through: dict[bytes, list[int]] = defaultdict(list)
+        for position, cycle in enumerate(self.all):
+            for leg in cycle:
+                self._through[leg.pool].append(position)
+
+    def through(self, pools: Iterable[bytes]) -> list[int]:
+        """Return the positions of the cycles that cross at least one of these pools, in their order."""
+        return sorted({position for pool in pools for position in self._through.get(pool, ())})

@@ -1,102 +1,153 @@
-"""Which code is a venue we can quote exactly.
+"""The venues in use, and their tables: which topic, which selector and which code belongs to whom.
 
-A pair is known by the hash of its runtime code, not by who says it is one: all pairs of one factory share
-their code, so the hash vouches for the storage layout, the formula and the fee. Forks whose fee is a storage
-variable, or whose layout differs, are not listed, and their pairs are not traded.
+Ours come first, then those of other packages, each by name. What another package hands in is guarded: a hook
+that raises or never ends costs what it would have told, and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TypeAlias
 
-from mev_dagster.dex.layout import solidity_slot, vyper_slot
-from mev_dagster.dex.venues.uniswap_v2 import STANDARD_FEE, Fee, Pair, read_pair
-from mev_dagster.errors import MissingState
-from mev_dagster.evm.types import StateSource
+from mev_dagster import plugins
+from mev_dagster.chain.receipts import Log
+from mev_dagster.dex.guarded import GuardedPool, ask
+from mev_dagster.dex.venue import ChainAt, Pool, SwapIntent, Venue
+from mev_dagster.dex.venue_events import VenueEvent
+from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
+from mev_dagster.errors import MissingState, PluginFailed, Unquotable
+from mev_dagster.hexadecimal import to_hex
+from mev_dagster.plugins import Plugin
+
+Decoder: TypeAlias = Callable[[Log], VenueEvent]
+IntentDecoder: TypeAlias = Callable[[bytes, int], SwapIntent]
+Tables: TypeAlias = tuple[Mapping[bytes, Decoder], Mapping[bytes, IntentDecoder]]
+
+
+NOTHING_KNOWN: Tables = ({}, {})
 
 
 @dataclass(frozen=True, slots=True)
-class Venue:
-    """A family of pairs that share code."""
+class Venues:
+    """Every venue in use. Several may claim one topic or selector; the first whose shape fits decides."""
 
-    name: str
-    fee: Fee
+    all: tuple[Plugin[Venue], ...]
+    decoders: Mapping[bytes, tuple[Decoder, ...]]
+    intents: Mapping[bytes, tuple[IntentDecoder, ...]]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return what the venues call themselves."""
+        return frozenset(plugin.hook.name for plugin in self.all)
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """Return the slots worth fetching of an account that may be a pool."""
+        return tuple(sorted({slot for plugin in self.all for slot in plugin.hook.slots}))
+
+    def whose(self, code_hash: bytes, code: Callable[[], bytes]) -> tuple[Plugin[Venue], str] | None:
+        """Return the venue whose pools have this code, and their family."""
+        for plugin in self.all:
+            try:
+                family = ask(plugin, lambda venue: venue.family(code_hash, code))
+            except (MissingState, PluginFailed):
+                continue
+            if family is not None:
+                return plugin, family
+        return None
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedEther:
-    """A token that wraps ether one to one, and where it keeps a holder's balance."""
-
-    name: str
-    mapping_slot: Callable[[int, bytes], int]
-    balances_at: int
-
-    def balance_slot(self, holder: bytes) -> int:
-        """Return the storage slot of a holder's balance."""
-        return self.mapping_slot(self.balances_at, holder)
+def venues() -> Venues:
+    """Return the venues of this process."""
+    return _tables(plugins.load("venues"))
 
 
-PAIR_CODES: Mapping[bytes, Venue] = {
-    bytes.fromhex(code_hash): Venue(name, STANDARD_FEE)
-    for code_hash, name in (
-        ("5b83bdbcc56b2e630f2807bbadd2b0c21619108066b92a58de081261089e9ce5", "uniswap_v2"),
-        ("cd82e2d9daddbf51cbce8d5429a0996e16fc670c4056566f19cf8864ad45a746", "sushiswap"),
-        ("a3fc6af9961ff299af57d38dfdae8f12ba285b75bf686d7b0ed57bbbb73962a5", "devnet"),
+@lru_cache(maxsize=4)
+def _tables(found: tuple[Plugin[Venue], ...]) -> Venues:
+    ordered = tuple(
+        sorted(plugins.usable(found, Venue), key=lambda plugin: (plugin.package != plugins.OURS, plugin.name))
     )
-}
-"""Runtime code hash of a pair -> its venue."""
+    decoders: dict[bytes, tuple[Decoder, ...]] = {}
+    intents: dict[bytes, tuple[IntentDecoder, ...]] = {}
+    for plugin in ordered:
+        events, calls = plugins.tried(plugin, _tables_of, NOTHING_KNOWN)
+        for topic, decoder in events.items():
+            decoders[topic] = (*decoders.get(topic, ()), _guarded_decoder(plugin, decoder))
+        for selector, intent in calls.items():
+            intents[selector] = (*intents.get(selector, ()), _guarded_intent(plugin, intent))
+    return Venues(ordered, decoders, intents)
 
-WRAPPED_ETHER_CODES: Mapping[bytes, WrappedEther] = {
-    bytes.fromhex(code_hash): known
-    for code_hash, known in (
-        # 0xC02aaA39… on mainnet, and the build that ships with Uniswap's periphery
-        (
-            "d0a06b12ac47863b5c7be4185c2deaad1c61557033f56c7d4ea74429cbb25e23",
-            WrappedEther("WETH9", solidity_slot, 3),
-        ),
-        (
-            "e524bd0c25f819b88ff6694c74b8757e843232d912f1d88fc5f924da716e8aaf",
-            WrappedEther("WETH9", solidity_slot, 3),
-        ),
-        (
-            "7c015aa3e9006cc6daa28b13e4687669d86c62b2ac23d8403a0ae36100033be9",
-            WrappedEther("devnet WETH", vyper_slot, 0),
-        ),
-    )
-}
-"""Runtime code hash of a token that wraps ether -> what we know of it."""
+
+def _tables_of(venue: Venue) -> Tables:
+    return dict(venue.events), dict(venue.intents)
+
+
+def _guarded_decoder(plugin: Plugin[Venue], decoder: Decoder) -> Decoder:
+    return decoder if plugin.package == plugins.OURS else lambda log: ask(plugin, lambda _: decoder(log))
+
+
+def _guarded_intent(plugin: Plugin[Venue], intent: IntentDecoder) -> IntentDecoder:
+    if plugin.package == plugins.OURS:
+        return intent
+    return lambda data, value_wei: ask(plugin, lambda _: intent(data, value_wei))
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredPools:
-    """What a set of accounts holds: pairs with reserves, pairs that could not be read, wrapped ether."""
+    """What a set of accounts holds: pools that trade, pools that could not be read, wrapped ether."""
 
-    pairs: tuple[Pair, ...]
-    venues: Mapping[bytes, str]
+    pools: tuple[Pool, ...]
+    families: Mapping[bytes, str]
     unreadable: Mapping[bytes, str]
     wrapped_ether: bytes | None
 
 
-def discover(state: StateSource, addresses: Iterable[bytes]) -> DiscoveredPools:
-    """Read every known pair among `addresses`.
+def discover(chain: ChainAt, addresses: Iterable[bytes]) -> DiscoveredPools:
+    """Read every pool among `addresses` that a venue knows by its code.
 
-    A captured prestate holds the slots its block touched, so a pair that was only looked at may miss its
+    A captured prestate holds the slots its block touched, so a pool that was only looked at may miss its
     tokens: it is reported with the missing slot, not guessed.
     """
-    pairs, venues, unreadable = [], {}, {}
+    known = venues()
+    whose: dict[bytes, tuple[Plugin[Venue], str] | None] = {}
+    pools: list[Pool] = []
+    families: dict[bytes, str] = {}
+    unreadable: dict[bytes, str] = {}
     wrapped_ether = None
     for address in sorted(addresses):
-        code_hash = state.account(address).code_hash
+        code_hash = chain.state.account(address).code_hash
         if code_hash in WRAPPED_ETHER_CODES:
             wrapped_ether = address
-        venue = PAIR_CODES.get(code_hash)
-        if venue is None:
+        if code_hash not in whose:
+            whose[code_hash] = known.whose(code_hash, partial(chain.state.code, code_hash))
+        found = whose[code_hash]
+        if found is None:
             continue
-        venues[address] = venue.name
+        families[address] = found[1]
         try:
-            pair = read_pair(state, address, venue.fee)
-        except MissingState as missing:
-            unreadable[address] = str(missing)
+            pool = read(found[0], chain, address, found[1])
+        except (MissingState, Unquotable, PluginFailed) as reason:
+            unreadable[address] = str(reason)
             continue
-        if pair.reserve0 and pair.reserve1:
-            pairs.append(pair)
-    return DiscoveredPools(tuple(pairs), venues, unreadable, wrapped_ether)
+        if pool is not None:
+            pools.append(pool)
+    return DiscoveredPools(tuple(pools), families, unreadable, wrapped_ether)
+
+
+def read(plugin: Plugin[Venue], chain: ChainAt, address: bytes, family: str) -> Pool | None:
+    """Return one pool as its venue reads it, guarded where the venue is not ours."""
+    pool = ask(plugin, lambda venue: venue.read(chain, address, family))
+    return pool if pool is None or plugin.package == plugins.OURS else GuardedPool(plugin, pool)
+
+
+def read_again(chain: ChainAt, pool: Pool) -> Pool:
+    """Return a pool as it is at another moment; raises `Unquotable` where that cannot be told."""
+    try:
+        code_hash = chain.state.account(pool.address).code_hash
+        found = venues().whose(code_hash, partial(chain.state.code, code_hash))
+        again = read(found[0], chain, pool.address, found[1]) if found else None
+    except (MissingState, PluginFailed) as reason:
+        raise Unquotable(str(reason)) from reason
+    if again is None:
+        raise Unquotable(f"{pool.family} pool {to_hex(pool.address)} is none any more")
+    return again

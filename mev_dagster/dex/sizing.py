@@ -1,15 +1,16 @@
-"""How much to put through a cycle of pairs: closed form first, then exact to the integer.
+"""How much to put through a cycle of pools: closed form where there is one, and always exact to the integer.
 
 A constant-product hop maps an input x to a·x / (b + c·x). Such maps compose into one of the same form, so
 the profit of a whole cycle, a·x / (b + c·x) - x, is largest at x = (sqrt(a·b) - b) / c whatever its length.
 The contracts round down at every hop; `optimal_cycle` therefore looks at the integers around that point.
+A cycle with a pool of another kind is sized by `searched_cycle`, on the quotes of its pools alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isqrt
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from mev_dagster.dex.venues.uniswap_v2 import Hop, amounts_along, least_amount_in
+from mev_dagster.dex.constant_product import Hop, amounts_along, least_amount_in
 
 REACH = 8
 """The answer is at least as good as every input this close to it, and every output step this close."""
@@ -29,6 +30,10 @@ class Mobius(NamedTuple):
     def gains_at_the_margin(self) -> bool:
         """Say whether the first unit put in comes out as more than one."""
         return self.a > self.b
+
+
+Quote: TypeAlias = Callable[[int], int]
+"""What one pool of a cycle gives for an input."""
 
 
 class CycleSize(NamedTuple):
@@ -95,3 +100,35 @@ def _least_first_input(wanted: int, hops: Sequence[Hop]) -> int | None:
             return None
         wanted = least_amount_in(wanted, hop)
     return wanted
+
+
+def searched_cycle(quotes: Sequence[Quote], limit: int) -> CycleSize | None:
+    """Return the size of at most `limit` that a search over exact quotes finds best, None when none gains.
+
+    What a pool gives rises ever more slowly with what it takes, so profit has one peak, and some power of two
+    below it earns at least half as much. Rounding makes steps near the peak: the end looks around.
+    """
+    tried: dict[int, CycleSize] = {}
+
+    def size_of(first_in: int) -> CycleSize:
+        if first_in not in tried:
+            amounts = [first_in]
+            for quote in quotes:
+                amounts.append(quote(amounts[-1]) if amounts[-1] > 0 else 0)
+            tried[first_in] = CycleSize(tuple(amounts), amounts[-1] - first_in)
+        return tried[first_in]
+
+    powers = [1 << bits for bits in range(limit.bit_length())]
+    if not powers or max(size_of(power).profit for power in powers) <= 0:
+        return None
+    peak = max(powers, key=lambda power: size_of(power).profit)
+    low, high = peak // 2, min(2 * peak, limit)
+    while high - low > 2:
+        third = (high - low) // 3
+        if size_of(low + third).profit < size_of(high - third).profit:
+            low += third
+        else:
+            high -= third
+    for nearby in range(max(1, low - REACH), min(limit, high + REACH) + 1):
+        size_of(nearby)
+    return max(tried.values(), key=lambda size: (size.profit, -size.amounts[0]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.transactions import Transaction, decode_transaction
@@ -20,6 +20,7 @@ from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimResult, SimulationEngine, TxResult
 from mev_dagster.hexadecimal import from_hex, to_hex
+from mev_dagster.telemetry.catalogue import RunMetrics
 
 _SAMPLE_SPACE = 1 << 64
 _BYTES_OF_ENV = {"coinbase", "prev_randao", "parent_hash", "parent_beacon_block_root"}
@@ -79,19 +80,7 @@ class Recheck:
         self.reference = reference or get_engine()
         self._below = int(share * _SAMPLE_SPACE)
         self._folder = folder
-        metrics = registry or CollectorRegistry()
-        self._checked = Counter(
-            "mev_sim_rechecks_total",
-            "Results run again on the reference engine",
-            ["engine"],
-            registry=metrics,
-        )
-        self._mismatches = Counter(
-            "mev_sim_parity_mismatch_total",
-            "Results that differ from the reference engine's",
-            ["engine"],
-            registry=metrics,
-        )
+        self._metrics = RunMetrics.on(registry or CollectorRegistry())
 
     def selects(self, identity: bytes) -> bool:
         """Say whether the result with this input id belongs to the sample."""
@@ -106,11 +95,11 @@ class Recheck:
 
     def judge(self, given: SimInput, truth: SimResult, claimed: SimResult) -> Mismatch | None:
         """Count and keep what differs between the reference's result and the engine's, or return None."""
-        self._checked.labels(claimed.engine).inc()
+        self._metrics.rechecks.labels(claimed.engine).inc()
         differences = tuple(compare(truth, claimed))
         if not differences:
             return None
-        self._mismatches.labels(claimed.engine).inc()
+        self._metrics.mismatches.labels(claimed.engine).inc()
         whole = given.self_contained()
         document = {
             "input_id": whole.identity.hex(),

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.dex.router import RouterCall, decode_router_call
-from mev_dagster.errors import DecodeError, MissingState
+from mev_dagster.dex.intent import swap_intent
+from mev_dagster.dex.venue import SwapIntent
+from mev_dagster.errors import MissingState
 from mev_dagster.evm.types import BlockEnv, StateSource
 from mev_dagster.features.mempool import PendingTx
 
@@ -21,7 +22,7 @@ class TxFeatures:
     tx_hash: bytes
     sender: bytes
     router: bytes | None
-    call: RouterCall | None
+    call: SwapIntent | None
     gas_price_wei: int | None
     priority_fee_wei: int | None
     fee_rank: int
@@ -45,7 +46,7 @@ def _features(
     entry: PendingTx, fee_rank: int, state: StateSource, base_fee_wei: int | None, at_ns: int
 ) -> TxFeatures:
     tx = entry.tx
-    call = router_call(tx)
+    call = None if tx.to is None else swap_intent(tx.data, tx.value_wei)
     tip = tx.effective_priority_fee_wei(base_fee_wei)
     return TxFeatures(
         tx_hash=tx.hash,
@@ -59,16 +60,6 @@ def _features(
         age_ns=at_ns - entry.first_seen_ns,
         sightings=entry.sightings,
     )
-
-
-def router_call(tx: Transaction) -> RouterCall | None:
-    """Return the router swap the transaction asks for, None when it asks for nothing we can read."""
-    if tx.to is None:
-        return None
-    try:
-        return decode_router_call(tx.data, tx.value_wei)
-    except DecodeError:
-        return None
 
 
 def _fee_ranks(txs: Sequence[Transaction], base_fee_wei: int | None) -> dict[bytes, int]:

@@ -6,6 +6,7 @@
     feed        event log         store               retries with back-off, the backlog grows
     serve       metrics, health   HTTP                the daemon ends
     probe       the clock         loop-lag metric     the daemon ends
+    take up     runs' reports     their sums          the reports wait
 
 SIGTERM and SIGINT stop the lanes, drain the queue into the log, seal it and let the store catch up.
 """
@@ -26,9 +27,12 @@ from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStat
 from mev_dagster.evm.recheck import kept_inputs
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
+from mev_dagster.ingest.backlog_age import BacklogAge
 from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
-from mev_dagster.ingest.http import Head, Heads, HttpServer, Orders, application, bind
+from mev_dagster.ingest.head_lags import HeadLags
+from mev_dagster.ingest.heard_runs import HeardRuns
+from mev_dagster.ingest.http import GUARDED, Head, Heads, HttpServer, Orders, application
 from mev_dagster.ingest.lanes.lane import IngestLane, LaneContext, LaneFactory
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
@@ -37,12 +41,15 @@ from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
 from mev_dagster.plugins import note
+from mev_dagster.serving.doors import Door, Guarded, hosts_of
+from mev_dagster.serving.listen import bind
+from mev_dagster.serving.metrics import refusals
+from mev_dagster.serving.token import home_token
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
-from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.memory import DecodedTransactions
 
@@ -77,7 +84,10 @@ class IngestDaemon:
         self._clock = clock or SystemClock()
         self._once = once
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self.metrics = IngestMetrics(process_registry())
+        self.metrics = IngestMetrics(process_registry(self._clock))
+        self._lags = HeadLags(self.metrics.registry, self._clock)
+        self._backlog_age = BacklogAge(self._clock)
+        self._heard_runs = HeardRuns(settings.home, self.metrics)
         self.port = 0
         self._started = time.monotonic()
         self._stopping = asyncio.Event()
@@ -88,7 +98,7 @@ class IngestDaemon:
 
     async def run(self) -> None:
         """Start everything, wait for the end, stop everything in the order that loses nothing."""
-        listener = bind(self._settings.host, self._settings.ingest.port)
+        listener = bind("ingest", self._settings.host, self._settings.ingest.port, "MEV_INGEST_PORT")
         self.port = listener.getsockname()[1]
         try:
             self._open_log()
@@ -96,21 +106,24 @@ class IngestDaemon:
             listener.close()
             raise
         orders = Orders(self._take_alerts, self._seal_log, self._prune_log)
-        server = HttpServer(
-            application(
-                self.metrics.registry,
-                self._heads,
-                self.health,
-                self.not_ready,
-                orders,
-                self._settings.home / "reports",
-            )
+        app = application(
+            self.metrics.registry,
+            self._heads,
+            self.health,
+            self.not_ready,
+            orders,
+            self._settings.home / "reports",
         )
+        door = Door(hosts_of(self._settings.host), home_token(self._settings.home), GUARDED)
+        server = HttpServer(Guarded(app, door, refusals(self.metrics.registry)))
         serving = asyncio.create_task(server.serve([listener]))
         consuming = asyncio.create_task(self._consume())
         feeding = asyncio.create_task(self._feed())
         running = asyncio.create_task(self._run_lanes())
-        others = [asyncio.create_task(self._probe()), asyncio.create_task(self._wait_for_stop())]
+        others = [
+            asyncio.create_task(task)
+            for task in (self._probe(), self._heard_runs.run(), self._wait_for_stop())
+        ]
         log.info("started", port=self.port, durable_seq=self._writer.durable_seq)
         try:
             with self._signals():
@@ -226,7 +239,12 @@ class IngestDaemon:
         last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
         self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
         self._feeder = StoreFeeder(
-            settings.events_dir, self._connect_store, self.metrics, self._clock, BodyDecoder(known=decoded)
+            settings.events_dir,
+            self._connect_store,
+            self.metrics,
+            self._clock,
+            BodyDecoder(known=decoded),
+            self._lags,
         )
         context = partial(
             LaneContext,
@@ -256,6 +274,8 @@ class IngestDaemon:
         self.metrics.queue_capacity.set(self._queue.capacity)
         self.metrics.queue_depth.set_function(lambda: len(self._queue))
         self.metrics.backlog.set_function(lambda: max(0, self._writer.durable_seq - self._feeder.stored_seq))
+        self.metrics.backlog_age.set_function(lambda: self._backlog_age.seconds(self._feeder.stored_seq))
+        self.metrics.head_age.set_function(self._lags.age.seconds)
         self.metrics.engine_mismatches.set_function(partial(kept_inputs, settings.mismatch_dir))
         for supervisor in self._supervisors:
             lane = supervisor.lane
@@ -295,6 +315,7 @@ class IngestDaemon:
         while batch := await self._queue.take(ARRIVALS_PER_BATCH):
             started = time.monotonic()
             batch.extend(self._drops())
+            self._lags.fetched(batch)
             events = self._pipeline.accept(batch)
             if not events:
                 continue
@@ -313,11 +334,10 @@ class IngestDaemon:
         durable = self._writer.durable_seq
         self.metrics.durable_seq.set(durable)
         self.metrics.count_events(events)
-        now_ns = self._clock.wall_ns()
+        self._backlog_age.logged(durable)
         for offset, event in enumerate(events, start=durable + 1 - len(events)):
             if isinstance(event, BlockSeen):
-                if event.lane is not Lane.CAPTURE:
-                    self.metrics.block_lag.labels("logged").observe((now_ns - event.wall_ns) / NS_PER_SECOND)
+                self._lags.logged(offset, event)
                 await self._heads.announce(Head(event.number, event.block_hash, offset))
                 self._feed_now.set()
         if durable - self._feeder.stored_seq >= BATCH_EVENTS:

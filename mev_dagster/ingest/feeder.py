@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from mev_dagster.errors import LogCorrupt
 from mev_dagster.events.batch import RawBatch
 from mev_dagster.events.reader import EventLogReader, LogCursor
-from mev_dagster.events.types import EventKind, Lane
+from mev_dagster.events.types import EventKind
+from mev_dagster.ingest.head_lags import HeadLags
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
-from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.bodies import BodyDecoder, Decoded
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
 from mev_dagster.windows.checkpoints import LIVE, checkpoint_rows
@@ -48,11 +48,13 @@ class StoreFeeder:
         metrics: IngestMetrics,
         clock: Clock,
         bodies: BodyDecoder | None = None,
+        lags: HeadLags | None = None,
     ) -> None:
         self.stored_seq = -1
         self._reader = EventLogReader(log_directory)
         self._connect = connect
-        self._metrics, self._clock = metrics, clock
+        self._metrics = metrics
+        self._lags = lags or HeadLags(metrics.registry, clock)
         self._bodies = bodies or BodyDecoder()
         self._store: Store | None = None
         self._writer: LogWriter | None = None
@@ -139,12 +141,10 @@ class StoreFeeder:
         return last_seq - stored
 
     def _observe_lag(self, batches: list[RawBatch]) -> None:
-        now_ns = self._clock.wall_ns()
         for batch in batches:
             heads = batch.of_kind(EventKind.BLOCK_SEEN).headers
-            for wall_ns, lane in zip(heads["wall_ns"].tolist(), heads["lane"].tolist(), strict=True):
-                if lane != Lane.CAPTURE:
-                    self._metrics.block_lag.labels("stored").observe((now_ns - wall_ns) / NS_PER_SECOND)
+            for stamp in zip(*(heads[name].tolist() for name in ("seq", "wall_ns", "lane")), strict=True):
+                self._lags.stored(*stamp)
 
     def _next_parts(self) -> list[tuple[RawBatch, Decoded]]:
         """Return the parts of the next batch; decoding of the one behind it may have begun."""

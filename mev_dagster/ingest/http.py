@@ -1,13 +1,13 @@
 """What the daemon tells over HTTP: /metrics, /healthz, /readyz, report pages, and /heads to wait for blocks.
 
 And what it is told, as JSON: POST /alerts takes Alertmanager's webhook; POST /log/seal and /log/prune ask the
-log's only writer to seal the open segment and to let old ones go.
+log's only writer to seal the open segment and to let old ones go. The daemon stands behind a door
+(`mev_dagster.serving`) that asks the home's token of the last two.
 """
 
 import asyncio
 import contextlib
 import re
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from mev_dagster.errors import DecodeError, MevError, PortInUse
+from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.serving.doors import App
+from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
 from mev_dagster.telemetry.metrics import exposition
 
@@ -68,20 +70,6 @@ class Heads:
                 async with asyncio.timeout(timeout_seconds):
                     await self._changed.wait_for(lambda: self.newest is not None and self.newest.seq > seq)
         return self.newest if self.newest is not None and self.newest.seq > seq else None
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket, or raise `PortInUse` that names the address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}; set MEV_INGEST_PORT") from error
-    return listener
 
 
 def application(
@@ -203,17 +191,21 @@ async def _json_body(request: Request) -> bytes:
     return bytes(body)
 
 
+GUARDED = ("/log/",)
+"""Paths that change what is kept: only who can read the home's files may ask."""
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn inside the daemon's event loop; signals belong to the daemon."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: App) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
-                http="h11",
+                http=DeadlineProtocol,
                 timeout_graceful_shutdown=1,  # whoever waits for a head may not hold up the end
             )
         )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mev_dagster.errors import NodeAnswerError, NodeUnreachable
+from mev_dagster.serving.token import bearer
 from mev_dagster.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
@@ -15,7 +16,8 @@ TIMEOUT_SECONDS = 30.0
 def tell(settings: Settings, path: str, body: Any) -> dict[str, Any]:
     """POST JSON to the daemon and return its answer."""
     url = f"http://{settings.host}:{settings.ingest.port}{path}"
-    request = urllib.request.Request(url, msgspec.json.encode(body), {"content-type": "application/json"})
+    headers = {"content-type": "application/json", **bearer(settings.home)}
+    request = urllib.request.Request(url, msgspec.json.encode(body), headers)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             found: dict[str, Any] = msgspec.json.decode(answer.read(), type=dict[str, Any])

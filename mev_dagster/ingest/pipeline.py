@@ -34,7 +34,6 @@ from mev_dagster.hexadecimal import to_hex
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.first_seen import FirstSeen
 from mev_dagster.ingest.metrics import IngestMetrics
-from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.canonical_chain import BlockRef, CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions, Recent
 
@@ -174,7 +173,6 @@ class Pipeline:
         self._metrics.reverted_blocks.inc(len(extension.reverted))
         self._metrics.missing_blocks.inc(extension.missing)
         self._metrics.head_block.set(header.number)
-        self._metrics.head_age.set(arrived.wall_ns / NS_PER_SECOND - header.timestamp)
         yield BlockSeen(
             *stamp,
             arrived.source,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Log, Receipt
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.dex.registry import WRAPPED_ETHER_CODES
+from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
 from mev_dagster.evm.state.prestate import Prestate
 

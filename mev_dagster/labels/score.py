@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mev_dagster.captures.importers import read_json
-from mev_dagster.dex.swaps import Protocol
 from mev_dagster.errors import InputError
 from mev_dagster.labels.inspector import Json, Key, Told, hexes
 from mev_dagster.labels.label import BlockLabels
 
 SILVER_FILE = "blocks_prestate_labels.json.zst"
 SWAPS = "swaps"
-_COMPARED = frozenset(str(protocol) for protocol in Protocol)
+_COMPARED = frozenset({"uniswap_v2", "uniswap_v3"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mev_dagster.dex.erc20 import Transfer, transfers_of
 from mev_dagster.dex.events import swaps_of
-from mev_dagster.dex.swaps import Protocol, SwapEvent
+from mev_dagster.dex.venue_events import SwapEvent
 from mev_dagster.labels.landed import LandedBlock, LandedTx
 
 
@@ -21,7 +21,7 @@ class LandedSwap:
     tx_index: int
     tx_hash: bytes
     log_position: int
-    protocol: Protocol
+    protocol: str
     pool: bytes
     sender: bytes
     recipient: bytes
@@ -45,7 +45,7 @@ def swap_to_json(swap: LandedSwap) -> dict[str, Any]:
 
 
 def swaps_in(block: LandedBlock) -> tuple[LandedSwap, ...]:
-    """Return every V2 and V3 swap of a block whose tokens can be told."""
+    """Return every swap of a block, on any venue, whose tokens can be told."""
     return tuple(swap for landed in block.txs for swap in tx_swaps(landed))
 
 
@@ -56,7 +56,7 @@ def tx_swaps(landed: LandedTx) -> Iterator[LandedSwap]:
         return
     transfers = transfers_of(landed.logs)
     for position, event in events:
-        tokens = _tokens_of(event, transfers)
+        tokens = event.tokens or _tokens_of(event, transfers)
         if tokens is None or event.amount_in <= 0 or event.amount_out <= 0:
             continue
         token_in, token_out = tokens if event.zero_for_one else tokens[::-1]

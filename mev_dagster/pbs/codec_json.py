@@ -35,7 +35,7 @@ def loads(document: bytes) -> Any:
     _limit_depth(document)
     try:
         return msgspec.json.decode(document)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError("json_syntax", str(error)) from error
 
 

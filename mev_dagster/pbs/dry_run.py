@@ -1,10 +1,8 @@
 """One block from its search result to the relay's receipt: the path demo, assets and `mev relay` share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-from opentelemetry.trace import Span
 
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import schedule_for
@@ -13,7 +11,9 @@ from mev_dagster.errors import NodeAnswerError
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy
-from mev_dagster.pbs.client.relay import RelayClient, SlotDuty, SubmissionReport
+from mev_dagster.pbs.client.deadline import submission_deadline_ns
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.report import SlotDuty, SubmissionReport
 from mev_dagster.pbs.context import BlockContext, Proposer, context_of
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.orders import Resigner
@@ -54,9 +54,14 @@ async def dry_run(
     engine: SimulationEngine,
     keys: Keyring,
     tracing: Tracing,
+    deadline_ms: int,
+    superseded: Callable[[], bool],
     strategy: BidStrategy | None = None,
 ) -> DryRun:
-    """Ask the relay for the slot's proposer, build, bid, submit, and read the receipt, under one trace."""
+    """Ask the relay for the slot's proposer, build, bid, submit, and read the receipt, under one trace.
+
+    The submission, not the building before it, has `deadline_ms`.
+    """
     context = context_for(block, inputs.env.chain_id)
     with tracing.span("slot", slot=context.slot, block_number=context.number) as slot:
         duty = await duty_for(client, inputs, context, block)
@@ -71,7 +76,16 @@ async def dry_run(
                     "bid_wei": str(template.bid_wei),
                 }
             )
-        report, receipts = await _submitted(template, client, keys, slot)
+        if template.bid_wei == 0:
+            return DryRun(template, None, (), trace_id_of(slot))
+        submission = submission_of(template, keys)
+        report = await client.submit(
+            submission,
+            parent=slot,
+            deadline_ns=submission_deadline_ns(client.clock, bound_ms=deadline_ms),
+            superseded=superseded,
+        )
+        receipts = await client.receipts(submission.message.block_hash) if report.answered else ()
         return DryRun(template, report, receipts, trace_id_of(slot))
 
 
@@ -130,13 +144,3 @@ def _resigner(inputs: SearchInputs, searcher: Searcher) -> Resigner[Candidate]:
         return replace(searcher, nonce=searcher.nonce + count).sign(candidate.plan, inputs.env, price)
 
     return Resigner(searcher.address, sign)
-
-
-async def _submitted(
-    template: BlockTemplate, client: RelayClient, keys: Keyring, parent: Span
-) -> tuple[SubmissionReport | None, Sequence[dict[str, Any]]]:
-    if template.bid_wei == 0:
-        return None, ()
-    submission = submission_of(template, keys)
-    report = await client.submit(submission, parent=parent)
-    return report, await client.receipts(submission.message.block_hash)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mev_dagster.hexadecimal import to_hex
-from mev_dagster.pbs.client.relay import SubmissionReport
+from mev_dagster.pbs.client.answers import AnswerClass
+from mev_dagster.pbs.client.report import Attempt, SubmissionReport
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.units import NS_PER_SECOND
@@ -66,10 +67,13 @@ def _one_row(**values: Any) -> Columns:
 
 
 def submission_rows(report: SubmissionReport, *, opportunity_ids: Sequence[bytes] = ()) -> Columns:
-    """Return one `relay_submissions` row for each attempt."""
+    """Return one `relay_submissions` row for each attempt; one with attempt 0 where nothing was sent.
+
+    The last row tells how the whole submission ended, the ones before it what each was answered.
+    """
     message = report.submission.message
     payload = report.submission.execution_payload
-    last = len(report.attempts)
+    attempts = report.attempts or (_nothing_sent(report),)
     return _rows(
         [
             {
@@ -82,19 +86,40 @@ def submission_rows(report: SubmissionReport, *, opportunity_ids: Sequence[bytes
                 "submitted_at": attempt.sent_ns,
                 "latency_ns": attempt.latency_ns,
                 "status": attempt.status,
-                "error_class": "" if report.accepted and attempt.number == last else attempt.outcome.value,
+                "error_class": _error_class(report, attempt, last=attempt is attempts[-1]),
                 "message": attempt.message,
-                "accepted": report.accepted and attempt.number == last,
+                "accepted": report.accepted and attempt is attempts[-1],
                 "dry_run": True,
                 "value_wei": message.value,
                 "builder_pubkey": message.builder_pubkey,
                 "opportunity_ids": list(opportunity_ids),
                 "request_bytes": attempt.request_bytes,
-                "trace_id": attempt.trace_id,
-                "span_id": attempt.span_id,
+                "trace_id": attempt.trace_id or None,
+                "span_id": attempt.span_id or None,
             }
-            for attempt in report.attempts
+            for attempt in attempts
         ]
+    )
+
+
+def _error_class(report: SubmissionReport, attempt: Attempt, *, last: bool) -> str:
+    if not last:
+        return attempt.outcome.value
+    return "" if report.accepted else report.ended.value
+
+
+def _nothing_sent(report: SubmissionReport) -> Attempt:
+    return Attempt(
+        number=0,
+        sent_ns=report.started_ns,
+        latency_ns=0,
+        waited_s=0.0,
+        status=0,
+        outcome=AnswerClass.UNKNOWN,
+        message="nothing was sent",
+        request_bytes=0,
+        trace_id=b"",
+        span_id=b"",
     )
 
 

@@ -17,6 +17,7 @@ from mev_dagster.pbs.types import (
     ExecutionPayload,
     ExecutionPayloadHeader,
     ExecutionRequests,
+    PayloadAndBlobs,
     SignedBuilderBid,
     SignedValidatorRegistration,
     SubmitBlockRequest,
@@ -224,6 +225,17 @@ def _signed_bid(fork: ConsensusFork) -> Container:
 EXECUTION_PAYLOAD = {fork: _payload(fork) for fork in ConsensusFork}
 EXECUTION_PAYLOAD_HEADER = {fork: _payload_header(fork) for fork in ConsensusFork}
 BLOBS_BUNDLE = {fork: _blobs_bundle(fork) for fork in ConsensusFork}
+PAYLOAD_AND_BLOBS = {
+    fork: Container(
+        PayloadAndBlobs,
+        (
+            ContainerField("execution_payload", EXECUTION_PAYLOAD[fork]),
+            ContainerField("blobs_bundle", BLOBS_BUNDLE[fork]),
+        ),
+    )
+    for fork in ConsensusFork
+    if fork >= ConsensusFork.DENEB
+}
 SUBMIT_BLOCK_REQUEST = {fork: _submission(fork) for fork in ConsensusFork}
 BUILDER_BID = {fork: _bid(fork) for fork in ConsensusFork}
 SIGNED_BUILDER_BID = {fork: _signed_bid(fork) for fork in ConsensusFork}

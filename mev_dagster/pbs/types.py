@@ -115,6 +115,14 @@ class BlobsBundle:
 
 
 @dataclass(frozen=True, slots=True)
+class PayloadAndBlobs:
+    """What a relay hands a proposer from Deneb on (builder-specs, `ExecutionPayloadAndBlobsBundle`)."""
+
+    execution_payload: "ExecutionPayload"
+    blobs_bundle: BlobsBundle
+
+
+@dataclass(frozen=True, slots=True)
 class DepositRequest:
     """A validator deposit found in the deposit contract's logs (EIP-6110)."""
 

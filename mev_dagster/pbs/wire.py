@@ -22,6 +22,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 MAX_BODY_BYTES = 15 * MIB
 """What relays accept: 15 MiB, after decompression too."""
+MAX_GZIP_MEMBERS = 64
 
 # Where the first offset of a submission lies, and what the inline part's size says about the fork.
 _OFFSET_AT = 236
@@ -42,17 +43,25 @@ def decompress(data: bytes, limit: int = MAX_BODY_BYTES) -> bytes:
 
 
 def gunzip(data: bytes, limit: int = MAX_BODY_BYTES) -> bytes:
-    """Inflate one gzip member that must end where the data ends."""
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        inflated = inflater.decompress(data, limit + 1)
-    except zlib.error as error:
-        raise DecodeError("gzip", str(error)) from error
-    if len(inflated) > limit:
-        raise DecodeError("too_large", f"inflates to more than {limit} bytes")
-    if not inflater.eof or inflater.unused_data:
-        raise DecodeError("gzip", "the stream is truncated or followed by other bytes")
-    return inflated
+    """Inflate gzip members, one or several (RFC 1952); the last must end where the data ends."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        inflater = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(inflater.decompress(data, limit + 1 - size))
+        except zlib.error as error:
+            raise DecodeError("gzip", str(error)) from error
+        size += len(parts[-1])
+        if size > limit:
+            raise DecodeError("too_large", f"inflates to more than {limit} bytes")
+        if not inflater.eof:
+            raise DecodeError("gzip", "the stream is truncated")
+        if len(parts) > MAX_GZIP_MEMBERS:
+            raise DecodeError("gzip", f"more than {MAX_GZIP_MEMBERS} members")
+        data = inflater.unused_data
+        if not data:
+            return b"".join(parts)
 
 
 def _unzstd(data: bytes, limit: int) -> bytes:

@@ -23,6 +23,9 @@ from mev_dagster.platform.dagster_home import short_socket, worker_socket
 from mev_dagster.platform.health import daemon_health, http_ok, listens
 from mev_dagster.settings import Settings
 
+CODE_LOCATION = "mev_dagster.definitions"
+"""The module that Dagster's code server and the run worker load."""
+
 STOP_SECONDS = 180
 """Every process may take its 20 s to end, one after the other."""
 
@@ -77,7 +80,7 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
         "api",
         "grpc",
         "-m",
-        "mev_dagster.definitions",
+        CODE_LOCATION,
         "-h",
         host,
     )
@@ -110,7 +113,7 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
         ),
         Process(
             "run-worker",
-            (python, "-m", "resources.runtime.warm_worker", worker),
+            (python, "-m", "resources.runtime.warm_worker", worker, CODE_LOCATION),
             None,
             f"unix://{worker}",
             None,

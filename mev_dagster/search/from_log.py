@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mev_dagster.captures.format import Capture
 from mev_dagster.captures.source import ChainSource
+from mev_dagster.dex.registry import venues
 from mev_dagster.errors import InputError
 from mev_dagster.events.types import Event
 from mev_dagster.evm.blocks import block_env
@@ -16,9 +17,6 @@ from mev_dagster.features.mempool import PendingSet, pending_before
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.inputs import SearchInputs, searcher_of
 from mev_dagster.search.searcher import find_deployed
-
-RESERVES_SLOT = 8
-TOKEN_SLOTS = (6, 7)
 
 
 def log_inputs(
@@ -48,7 +46,7 @@ def log_inputs(
     elif isinstance(state, Prestate):
         prestate = state
     else:
-        raise InputError(f"a {type(state).__name__} lists no accounts to look for pairs in")
+        raise InputError(f"a {type(state).__name__} lists no accounts to look for pools in")
     return SearchInputs(
         env=env,
         prestate=prestate,
@@ -81,5 +79,5 @@ def loaded(
     if engine.name == "revm":  # the reference takes longer to execute again than a near node to answer
         load_by_rounds(state, execute)
     execute(state)
-    state.prefetch([(pair, (*TOKEN_SLOTS, RESERVES_SLOT)) for pair in sorted(set(known_pairs))], codes=True)
+    state.prefetch([(pair, venues().slots) for pair in sorted(set(known_pairs))], codes=True)
     return replace(state.recorded(), fallback=state)

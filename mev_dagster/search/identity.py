@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mev_dagster.chain.transactions import Transaction
@@ -33,7 +34,5 @@ def opportunity_id(plan: Plan, env: BlockEnv) -> bytes:
     ).digest()
 
 
-def _item(item: Item) -> dict[str, str]:
-    if isinstance(item, Transaction):
-        return {"tx": to_hex(item.hash)}
-    return {"call": to_hex(item.calldata)}
+def _item(item: Item) -> Mapping[str, str]:
+    return {"tx": to_hex(item.hash)} if isinstance(item, Transaction) else item.identity

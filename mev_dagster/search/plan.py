@@ -1,39 +1,74 @@
 """What a strategy proposes: pending transactions and calls of our own, in order, not yet signed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.dex.executor import SwapStep, encode_execute
+from mev_dagster.dex.executor import SwapStep, encode_execute, step_of
 from mev_dagster.dex.graph import Cycle
-from mev_dagster.dex.venues.uniswap_v2 import Pair
+from mev_dagster.dex.venue import Pool, Trade
+from mev_dagster.hexadecimal import to_hex
 
+GAS_OF_A_CALL = 60_000
+GAS_OF_A_STEP = 250_000
+"""Gas limits, well above what a swap needs; a limit costs nothing unless it is used."""
 
-class Kind(StrEnum):
-    """What a candidate does."""
-
-    ARBITRAGE = "arbitrage"
-    BACKRUN = "backrun"
-    SANDWICH = "sandwich"
+LEAST_GAS_OF_A_CALL = 80_000
+"""No swap through the executor costs less; what cannot pay for this is not worth executing."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCall:
-    """One call of our executor: swaps, and the least gain in `token` below which it takes them back."""
+    """Any call that our account makes; `least_gas` is what no execution of it can cost less than."""
 
+    to: bytes
+    calldata: bytes
+    gas_limit: int
+    value_wei: int = 0
+    least_gas: int = 21_000
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Return what the decision's id covers of it."""
+        said = {"to": to_hex(self.to), "call": to_hex(self.calldata)}
+        return {**said, "value_wei": str(self.value_wei)} if self.value_wei else said
+
+
+@dataclass(frozen=True, slots=True)
+class SwapsCall:
+    """A call of our executor: swaps, and the least gain in `token` below which it takes them back."""
+
+    executor: bytes
     steps: tuple[SwapStep, ...]
     token: bytes
     min_gain: int
+    value_wei: int = 0
+    least_gas: int = LEAST_GAS_OF_A_CALL
+
+    @property
+    def to(self) -> bytes:
+        """Return the executor."""
+        return self.executor
 
     @property
     def calldata(self) -> bytes:
         """Return the call as the executor reads it."""
         return encode_execute(self.steps, self.token, self.min_gain)
 
+    @property
+    def gas_limit(self) -> int:
+        """Return enough gas for every step."""
+        return GAS_OF_A_CALL + GAS_OF_A_STEP * len(self.steps)
 
-Item: TypeAlias = Transaction | OwnCall
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Return what the decision's id covers: which executor of ours carries it out is no part of it."""
+        return {"call": to_hex(self.calldata)}
+
+
+Call: TypeAlias = OwnCall | SwapsCall
+Item: TypeAlias = Transaction | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +76,18 @@ class Plan:
     """A candidate before it is signed and executed.
 
     `size_wei` is the wrapped ether put in, `expected_profit_wei` what the formulas say comes back above it,
-    before gas. `venues` and `tokens` follow the route.
+    before gas. `venues` and `tokens` follow the route. `prize` tells apart what plans over a common pool
+    take: those with equal prizes exclude each other, and the empty one is the price gap of the pools.
     """
 
-    kind: Kind
+    kind: str
     strategy: str
     items: tuple[Item, ...]
     venues: tuple[bytes, ...]
     tokens: tuple[bytes, ...]
     size_wei: int
     expected_profit_wei: int
+    prize: tuple[bytes, ...] = ()
 
     @property
     def pending(self) -> tuple[Transaction, ...]:
@@ -58,20 +95,25 @@ class Plan:
         return tuple(item for item in self.items if isinstance(item, Transaction))
 
     @property
-    def own_calls(self) -> tuple[OwnCall, ...]:
+    def own_calls(self) -> tuple[Call, ...]:
         """Return our own calls, in order."""
-        return tuple(item for item in self.items if isinstance(item, OwnCall))
+        return tuple(item for item in self.items if not isinstance(item, Transaction))
 
 
-def cycle_call(cycle: Cycle, pairs: Sequence[Pair], amounts: Sequence[int], executor: bytes) -> OwnCall:
-    """Return the call that runs a cycle: each pair pays the next, only the last pays us back."""
-    receivers = [*(leg.pair for leg in cycle[1:]), executor]
-    steps = []
-    for position, (leg, pair, receiver) in enumerate(zip(cycle, pairs, receivers, strict=True)):
-        outputs = pair.outputs(pair.other(leg.token_in), amounts[position + 1])
-        paid = amounts[0] if position == 0 else 0
-        steps.append(SwapStep(leg.pair, leg.token_in, paid, *outputs, receiver))
-    return OwnCall(tuple(steps), cycle[0].token_in, amounts[-1] - amounts[0])
+def cycle_call(cycle: Cycle, pools: Sequence[Pool], amounts: Sequence[int], executor: bytes) -> SwapsCall:
+    """Return the call that runs a cycle: every pool pays the next, only the last pays us.
+
+    Raises `Unquotable` when the executor cannot make one of the calls.
+    """
+    first_in = cycle[0].token_in
+    steps: list[SwapStep] = []
+    paid_here = amounts[0]
+    for position, (leg, pool) in enumerate(zip(cycle, pools, strict=True)):
+        following = cycle[position + 1].pool if position + 1 < len(cycle) else executor
+        trade = Trade(leg.token_in, leg.token_out, amounts[position], amounts[position + 1], following)
+        steps.append(step_of(pool.call(trade), leg.token_in, paid_here, following))
+        paid_here = 0
+    return SwapsCall(executor, tuple(steps), first_in, amounts[-1] - amounts[0])
 
 
 def route_tokens(cycle: Cycle) -> tuple[bytes, ...]:

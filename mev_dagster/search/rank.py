@@ -12,7 +12,7 @@ from typing import Any
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.identity import canonical_json
-from mev_dagster.search.plan import Kind, Plan
+from mev_dagster.search.plan import Plan
 from mev_dagster.search.verify import Verification
 
 UNRANKED = -1
@@ -29,7 +29,7 @@ class Candidate:
     rank: int = UNRANKED
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> str:
         """Return what it does."""
         return self.plan.kind
 
@@ -81,7 +81,7 @@ def to_json(candidate: Candidate) -> dict[str, Any]:
     return {
         "opportunity_id": to_hex(candidate.opportunity_id),
         "rank": candidate.rank,
-        "kind": str(candidate.kind),
+        "kind": candidate.kind,
         "strategy": candidate.plan.strategy,
         "tx_hashes": [to_hex(tx_hash) for tx_hash in candidate.tx_hashes],
         "pending_hashes": [to_hex(tx_hash) for tx_hash in candidate.pending_hashes],

@@ -19,11 +19,12 @@ def block_to_json(result: SearchResult) -> dict[str, Any]:
         "engine": result.engine,
         "pending": len(result.features),
         "executed": len(result.runs),
-        "pairs": len(result.discovery.pairs),
+        "pairs": len(result.discovery.pools),
         "pairs_unreadable": len(result.discovery.unreadable),
         "searcher_injected": result.searcher.injected if result.searcher else None,
         "proposed": result.proposed,
         "pruned": result.pruned,
+        "left_out": [str(failure) for failure in result.left_out],
         "verified": sum(candidate.verified for candidate in result.candidates),
         "rank_digest": result.rank_digest,
         "candidates": [{"block": result.env.number, **to_json(candidate)} for candidate in result.candidates],
@@ -34,7 +35,7 @@ def print_block(console: Console, result: SearchResult) -> None:
     """Print one block's best candidates."""
     console.print(
         f"[bold]block {result.env.number}[/]: {len(result.features)} pending, {len(result.runs)} tried out, "
-        f"{len(result.discovery.pairs)} pairs, {result.proposed} plans, {result.pruned} below gas"
+        f"{len(result.discovery.pools)} pairs, {result.proposed} plans, {result.pruned} below gas"
     )
     if not result.candidates:
         return

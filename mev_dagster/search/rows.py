@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mev_dagster.chain.receipts import logs_hash
-from mev_dagster.dex.registry import PAIR_CODES
-from mev_dagster.dex.venues.uniswap_v2 import Pair
+from mev_dagster.dex.venue import PoolState
 from mev_dagster.evm.analytics import Slot, contended_slots
 from mev_dagster.evm.types import SimResult, TxResult
 from mev_dagster.search.identity import canonical_json
@@ -18,8 +17,6 @@ Columns = Mapping[str, list[Any]]
 ALONE = bytes(32)
 """The opportunity id of a transaction that was executed on its own."""
 
-_PER_MILLION = 1_000_000
-
 
 def opportunity_columns(result: SearchResult) -> Columns:
     """Return one row per candidate, best first."""
@@ -30,7 +27,7 @@ def opportunity_columns(result: SearchResult) -> Columns:
         "rank": [candidate.rank for candidate in found],
         "opportunity_id": [candidate.opportunity_id for candidate in found],
         "parent_hash": [result.env.parent_hash] * len(found),
-        "kind": [str(candidate.kind) for candidate in found],
+        "kind": [candidate.kind for candidate in found],
         "strategy": [candidate.plan.strategy for candidate in found],
         "tx_hashes": [list(candidate.tx_hashes) for candidate in found],
         "victim_hashes": [list(candidate.pending_hashes) for candidate in found],
@@ -122,39 +119,29 @@ def _slots(slots: Iterable[Slot]) -> list[bytes]:
 
 
 def pool_columns(result: SearchResult) -> Columns:
-    """Return one row per pair that could be read."""
-    pairs = result.discovery.pairs
-    hashes = [result.state.account(pair.address).code_hash for pair in pairs]
+    """Return one row per pool that could be read."""
+    pools = result.discovery.pools
     return {
-        "pool": [pair.address for pair in pairs],
-        "protocol": [PAIR_CODES[code_hash].name for code_hash in hashes],
-        "factory": [None] * len(pairs),
-        "token0": [pair.token0 for pair in pairs],
-        "token1": [pair.token1 for pair in pairs],
-        "fee_ppm": [_fee_ppm(pair) for pair in pairs],
-        "tick_spacing": [None] * len(pairs),
-        "code_hash": hashes,
-        "first_block_number": [result.env.number] * len(pairs),
+        "pool": [pool.address for pool in pools],
+        "protocol": [pool.family for pool in pools],
+        "factory": [None] * len(pools),
+        "token0": [pool.tokens[0] for pool in pools],
+        "token1": [pool.tokens[1] for pool in pools],
+        "fee_ppm": [pool.fee_ppm for pool in pools],
+        "tick_spacing": [None] * len(pools),
+        "code_hash": [result.state.account(pool.address).code_hash for pool in pools],
+        "first_block_number": [result.env.number] * len(pools),
     }
 
 
-def _fee_ppm(pair: Pair) -> int:
-    kept = pair.fee.denominator - pair.fee.numerator
-    return kept * _PER_MILLION // pair.fee.denominator
-
-
 def pool_state_columns(result: SearchResult) -> Columns:
-    """Return one row per pair that could be read: its reserves before the block."""
-    pairs = result.discovery.pairs
-    nothing = [None] * len(pairs)
+    """Return one row per pool that could be read: its state before the block."""
+    pools = result.discovery.pools
+    states = [pool.at for pool in pools]
     return {
-        **_block(result, len(pairs)),
-        "pool": [pair.address for pair in pairs],
-        "reserve0": [pair.reserve0 for pair in pairs],
-        "reserve1": [pair.reserve1 for pair in pairs],
-        "sqrt_price_x96": nothing,
-        "liquidity": nothing,
-        "tick": nothing,
+        **_block(result, len(pools)),
+        "pool": [pool.address for pool in pools],
+        **{name: [getattr(state, name) for state in states] for name in PoolState._fields},
     }
 
 
@@ -163,12 +150,3 @@ def _block(result: SearchResult, count: int) -> dict[str, list[Any]]:
         "block_number": [result.env.number] * count,
         "block_time": [result.env.timestamp * NS_PER_SECOND] * count,
     }
-
-
-def concatenated(parts: Iterable[Columns]) -> Columns:
-    """Return the rows of several blocks as one set of columns."""
-    joined: dict[str, list[Any]] = {}
-    for part in parts:
-        for name, values in part.items():
-            joined.setdefault(name, []).extend(values)
-    return joined

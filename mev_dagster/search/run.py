@@ -2,32 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
-from mev_dagster.dex.graph import PairGraph
-from mev_dagster.dex.registry import WRAPPED_ETHER_CODES, DiscoveredPools, discover
+from mev_dagster import plugins
+from mev_dagster.dex.graph import PoolGraph
+from mev_dagster.dex.registry import DiscoveredPools, discover
+from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
+from mev_dagster.errors import PluginFailed
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
 from mev_dagster.features.tx import TxFeatures, features_of
+from mev_dagster.plugins import Plugin
+from mev_dagster.search.contract_calls import EngineChain
 from mev_dagster.search.identity import opportunity_id
 from mev_dagster.search.inputs import SearchInputs, known_only
+from mev_dagster.search.pending import PendingRun, try_pending
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.rank import Candidate, rank_digest, ranked
 from mev_dagster.search.searcher import Searcher, bid_for, inject
 from mev_dagster.search.start import start_block
-from mev_dagster.search.strategies.arbitrage import Arbitrage
-from mev_dagster.search.strategies.backrun import Backrun
-from mev_dagster.search.strategies.sandwich import Sandwich
-from mev_dagster.search.strategy import Strategy
+from mev_dagster.search.strategy import Strategy, as_plugins
 from mev_dagster.search.verify import verify
-from mev_dagster.search.view import BlockView, PendingRun, try_pending
-
-STRATEGIES: tuple[Strategy, ...] = (Sandwich(), Backrun(), Arbitrage())
+from mev_dagster.search.view import BlockView
 
 DEFAULT_BUDGET = 64
 """Candidates per block that are executed."""
 
-LEAST_GAS_OF_A_CALL = 80_000
-"""No swap through the executor costs less; what cannot pay for this is not worth executing."""
+MOST_PLANS = 100_000
+"""What one strategy may propose for a block; one that proposes more is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class SearchResult:
 
     `state` is what it searched on: the captured state, with the searcher injected where it had to be.
     `searcher` is None where the state holds no wrapped ether, so nothing can be traded. `proposed` counts
-    the plans, `pruned` those whose profit could not have paid for gas.
+    the plans, `pruned` those whose profit could not have paid for gas. `left_out` are strategies that failed.
     """
 
     env: BlockEnv
@@ -49,6 +52,7 @@ class SearchResult:
     candidates: tuple[Candidate, ...]
     proposed: int
     pruned: int
+    left_out: tuple[PluginFailed, ...] = ()
 
     @property
     def rank_digest(self) -> bytes:
@@ -74,7 +78,12 @@ class Prepared:
     session: StateSession | None
 
     def result(
-        self, candidates: tuple[Candidate, ...] = (), *, proposed: int = 0, pruned: int = 0
+        self,
+        candidates: tuple[Candidate, ...] = (),
+        *,
+        proposed: int = 0,
+        pruned: int = 0,
+        left_out: tuple[PluginFailed, ...] = (),
     ) -> SearchResult:
         """Return the search's result with these candidates."""
         return SearchResult(
@@ -88,25 +97,26 @@ class Prepared:
             candidates=candidates,
             proposed=proposed,
             pruned=pruned,
+            left_out=left_out,
         )
 
 
 def prepare(
     inputs: SearchInputs, engine: SimulationEngine, *, on_step: Callable[[str], None] = lambda step: None
 ) -> Prepared:
-    """Discover the pairs, place the searcher, and execute each pending transaction on the parent state."""
+    """Discover the pools, place the searcher, and execute each pending transaction on the parent state."""
     env, captured = inputs.env, known_only(inputs.prestate)
     pending = [entry.tx for entry in inputs.pending]
     features = features_of(inputs.pending, captured, env, inputs.at_ns)
-    discovery = discover(captured, captured.accounts)
+    discovery = discover(EngineChain(engine, captured, env), captured.accounts)
     searcher, state = _place_searcher(inputs.searcher, captured, discovery)
     runs: tuple[PendingRun, ...] = ()
     view = session = None
     if searcher is not None:
         session, state = start_block(engine, state, env)
-        graph = PairGraph(discovery.pairs)
+        graph = PoolGraph(discovery.pools)
         on_step(f"trying {len(pending)} pending transactions")
-        runs = try_pending(pending, state, session, graph, env)
+        runs = try_pending(pending, state, session, graph, env, partial(EngineChain, engine, state, env))
         view = BlockView(
             env=env,
             graph=graph,
@@ -134,21 +144,45 @@ def propose(
     prepared: Prepared,
     *,
     budget: int = DEFAULT_BUDGET,
-    strategies: Sequence[Strategy] = STRATEGIES,
+    strategies: Sequence[Strategy] | None = None,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> SearchResult:
     """Ask every strategy, execute what promises most, and rank."""
     view, session = prepared.view, prepared.session
     if view is None or session is None:
         return prepared.result()
-    proposed = {opportunity_id(plan, view.env): plan for made in strategies for plan in made.plans(view)}
+    plans, left_out = _plans(as_plugins(strategies), view)
+    proposed = {opportunity_id(plan, view.env): plan for plan in plans}
     worthwhile = {identity: plan for identity, plan in proposed.items() if _covers_gas(plan, view)}
     on_step(f"executing {min(budget, len(worthwhile))} of {len(worthwhile)} candidates")
     return prepared.result(
         ranked(_verified(worthwhile, view, session, budget)),
         proposed=len(proposed),
         pruned=len(proposed) - len(worthwhile),
+        left_out=left_out,
     )
+
+
+def _plans(
+    chosen: Sequence[Plugin[Strategy]], view: BlockView
+) -> tuple[list[Plan], tuple[PluginFailed, ...]]:
+    """Ask every strategy. One that raises, never ends or proposes without end is left out of the block."""
+    plans: list[Plan] = []
+    failures: list[PluginFailed] = []
+    for plugin in chosen:
+        try:
+            plans += plugins.bounded(plugin, lambda strategy: _of(strategy, view))
+        except PluginFailed as failure:
+            plugins.note(failure)
+            failures.append(failure)
+    return plans, tuple(failures)
+
+
+def _of(strategy: Strategy, view: BlockView) -> list[Plan]:
+    plans = list(islice(strategy.plans(view), MOST_PLANS + 1))
+    if len(plans) > MOST_PLANS:
+        raise ValueError(f"more than {MOST_PLANS} plans")
+    return plans
 
 
 def search_block(
@@ -156,7 +190,7 @@ def search_block(
     engine: SimulationEngine,
     *,
     budget: int = DEFAULT_BUDGET,
-    strategies: Sequence[Strategy] = STRATEGIES,
+    strategies: Sequence[Strategy] | None = None,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> SearchResult:
     """Find, verify and rank the candidates of one block; `on_step` is told what is being done."""
@@ -171,7 +205,7 @@ def _place_searcher(
         return known, state
     if discovery.wrapped_ether is None:
         return None, state
-    tokens = [token for pair in discovery.pairs for token in (pair.token0, pair.token1)]
+    tokens = [token for pool in discovery.pools for token in pool.tokens]
     return inject(state, discovery.wrapped_ether, tokens)
 
 
@@ -182,7 +216,7 @@ def _inventory_wei(state: Prestate, searcher: Searcher) -> int:
 
 
 def _covers_gas(plan: Plan, view: BlockView) -> bool:
-    least_gas = LEAST_GAS_OF_A_CALL * len(plan.own_calls)
+    least_gas = sum(call.least_gas for call in plan.own_calls)
     return plan.expected_profit_wei > least_gas * view.bid.max_fee_wei
 
 

@@ -18,22 +18,18 @@ from mev_dagster.chain.signing import address_of, create_address, sign_transacti
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.abi import encode_words
 from mev_dagster.dex.layout import solidity_slot, vyper_slot
-from mev_dagster.dex.registry import WRAPPED_ETHER_CODES
+from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, StateSource
 from mev_dagster.hexadecimal import from_hex, to_hex
-from mev_dagster.search.plan import OwnCall, Plan
+from mev_dagster.search.plan import Call, Plan
 from mev_dagster.units import ETHER, GWEI
 
 TEST_ONLY_KEY = keccak(b"mev_dagster TEST-ONLY searcher 1")
 INJECTED_INVENTORY_WEI = 1_000 * ETHER
 INJECTED_BALANCE_WEI = 100 * ETHER
 PRIORITY_FEE_WEI = GWEI
-
-GAS_OF_A_CALL = 60_000
-GAS_OF_A_STEP = 250_000
-"""Gas limits, well above what a swap needs; a limit costs nothing unless it is used."""
 
 CREATIONS_LOOKED_AT = 8
 """An account of ours creates its executor early."""
@@ -69,22 +65,23 @@ class Searcher:
         """Return the plan's transactions in order, our own ones signed with successive nonces."""
         signed, nonce = [], self.nonce
         for item in plan.items:
-            if isinstance(item, OwnCall):
+            if isinstance(item, Transaction):
+                signed.append(item)
+            else:
                 signed.append(self._sign_call(item, nonce, env, bid))
                 nonce += 1
-            else:
-                signed.append(item)
         return tuple(signed)
 
-    def _sign_call(self, call: OwnCall, nonce: int, env: BlockEnv, bid: GasPrice) -> Transaction:
+    def _sign_call(self, call: Call, nonce: int, env: BlockEnv, bid: GasPrice) -> Transaction:
         modern = env.fork >= Fork.LONDON
         return sign_transaction(
             self.private_key,
             type=DYNAMIC_FEE if modern else LEGACY,
             chain_id=env.chain_id,
             nonce=nonce,
-            to=self.executor,
-            gas_limit=GAS_OF_A_CALL + GAS_OF_A_STEP * len(call.steps),
+            to=call.to,
+            value_wei=call.value_wei,
+            gas_limit=call.gas_limit,
             data=call.calldata,
             gas_price_wei=None if modern else bid.max_fee_wei,
             max_fee_per_gas_wei=bid.max_fee_wei if modern else None,

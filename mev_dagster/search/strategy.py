@@ -1,17 +1,63 @@
-"""What a strategy is."""
+"""What a strategy is, and which are in use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Protocol
 
+from mev_dagster import plugins
+from mev_dagster.plugins import Plugin
+from mev_dagster.search.landed import Landed
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.view import BlockView
 
 
 class Strategy(Protocol):
-    """A pure function of what it is shown. `name` carries a version: the same name gives the same plans."""
+    """A pure function of what it is shown.
 
+    `kind` is what its candidates and landed opportunities are called; `name` carries a version: the same
+    name gives the same plans.
+    """
+
+    kind: str
     name: str
 
     def plans(self, view: BlockView) -> Iterator[Plan]:
         """Yield the candidates, in any order; each sized to its best."""
         ...
+
+    def matches(self, plan: Plan, landed: Landed) -> bool:
+        """Say whether a plan does what somebody did."""
+        ...
+
+
+def strategies() -> tuple[Plugin[Strategy], ...]:
+    """Return the strategies of this process, by name."""
+    return _usable(plugins.load("strategies"))
+
+
+@lru_cache(maxsize=4)
+def _usable(found: tuple[Plugin[Strategy], ...]) -> tuple[Plugin[Strategy], ...]:
+    return plugins.usable(found, ("kind", "name", "plans", "matches"))
+
+
+def as_plugins(chosen: Sequence[Strategy] | None) -> tuple[Plugin[Strategy], ...]:
+    """Return strategies handed over by a caller as plug-ins; those of this process where none are."""
+    if chosen is None:
+        return strategies()
+    return tuple(plugins.given("strategies", strategy.name, strategy) for strategy in chosen)
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the kinds that the strategies of this process look for, in order."""
+    return tuple(sorted({plugin.hook.kind for plugin in strategies()}))
+
+
+def does(plan: Plan, landed: Landed) -> bool:
+    """Say whether a plan does what somebody did, as the strategy that made it sees it."""
+    makers = (plugin for plugin in strategies() if plugin.hook.name == plan.strategy)
+    return any(matches(plugin, plan, landed) for plugin in makers)
+
+
+def matches(plugin: Plugin[Strategy], plan: Plan, landed: Landed) -> bool:
+    """Ask one strategy; one that fails matches nothing."""
+    return bool(plugins.tried(plugin, lambda strategy: strategy.matches(plan, landed), False))

@@ -92,6 +92,12 @@ class RelaySettings(Section):
 
     port: Port = Field(18550, description="port of the sandbox relay")
     url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
+    deadline_ms: int = Field(
+        8_000,
+        gt=0,
+        le=60_000,
+        description="longest a command offers a block; block runs have a slot",
+    )
 
 
 class AlertsSettings(Section):

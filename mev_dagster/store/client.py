@@ -17,14 +17,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from mev_dagster.errors import NodeUnreachable, StoreError
 from mev_dagster.settings import Settings
+from mev_dagster.store.migrate import MigrationReport, migrate
 from mev_dagster.store.sql import Not, conditions, digest_expression, quoted, time_literal
 from mev_dagster.store.tables import TABLES, VERSION_COLUMN, Table
 from mev_dagster.store.types import nanoseconds
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mev_dagster.store.migrate import MigrationReport
 
 
 # A capture import spans years of days; the guard of 100 partitions a block is meant for typos in keys.
@@ -299,10 +298,8 @@ class Store:
         with _typed_errors():
             return self._client.command(sql, parameters=dict(params or {}))
 
-    def migrate(self) -> "MigrationReport":
+    def migrate(self) -> MigrationReport:
         """Bring the database to the schema of this version; changes nothing when it is there already."""
-        from mev_dagster.store.migrate import migrate
-
         report = migrate(self)
         self.use_database()
         return report

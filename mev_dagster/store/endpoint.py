@@ -22,6 +22,7 @@ from urllib3 import PoolManager
 
 from mev_dagster.errors import InputError, NodeUnreachable, StoreError
 from mev_dagster.settings import Settings
+from mev_dagster.store.embedded import library
 
 REVIVAL_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -214,6 +215,7 @@ def _http_client(
 def connect_in_process(settings: Settings) -> Client:
     """Open chDB inside this process; it must own the engine lock."""
     settings.store_dir.mkdir(parents=True, exist_ok=True)
+    library.load()
     try:
         return clickhouse_connect.get_client(
             interface="chdb", path=str(settings.store_dir.resolve()), settings=_CLIENT_SETTINGS

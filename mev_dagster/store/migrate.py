@@ -7,19 +7,36 @@ the column, and the table can be dropped and rebuilt from the event log.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from mev_dagster.errors import StoreError
 from mev_dagster.settings import Settings
 from mev_dagster.store.sql import quoted
 from mev_dagster.store.tables import TABLES, Column, Table
 
-if TYPE_CHECKING:
-    from mev_dagster.store.client import Store
-
 _MIGRATIONS = "schema_migrations"
 PATCHABLE = "enable_block_number_column = 1"
+
+
+class Database(Protocol):
+    """What a migration needs of the store: statements, and what the settings say."""
+
+    settings: Settings
+    database: str
+
+    def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a SELECT and return its rows."""
+
+    def scalar(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Run a SELECT of one value and return it."""
+
+    def command(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Run a statement that is no SELECT."""
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> int:
+        """Append rows given as columns; return how many were written."""
 
 
 @dataclass(slots=True)
@@ -74,7 +91,7 @@ def _readable(column: Column) -> str:
     return name
 
 
-def migrate(store: "Store") -> MigrationReport:
+def migrate(store: Database) -> MigrationReport:
     """Create or extend every table and view; cheap and silent when nothing is to do."""
     report = MigrationReport()
     database = quoted(store.database)
@@ -108,7 +125,7 @@ def _fingerprint(table: Table, settings: Settings) -> bytes:
     return hashlib.sha256(render(table, settings).encode()).digest()
 
 
-def _applied(store: "Store") -> dict[str, bytes]:
+def _applied(store: Database) -> dict[str, bytes]:
     exists = store.scalar(
         "SELECT count() FROM system.tables WHERE database = {db:String} AND name = {name:String}",
         {"db": store.database, "name": _MIGRATIONS},
@@ -123,7 +140,7 @@ def _applied(store: "Store") -> dict[str, bytes]:
     )
 
 
-def _columns_of(store: "Store") -> dict[str, dict[str, str]]:
+def _columns_of(store: Database) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for table, name, kind in store.rows(
         "SELECT table, name, type FROM system.columns WHERE database = {db:String}", {"db": store.database}
@@ -132,7 +149,7 @@ def _columns_of(store: "Store") -> dict[str, dict[str, str]]:
     return found
 
 
-def _extend(store: "Store", table: Table, existing: dict[str, str], report: MigrationReport) -> None:
+def _extend(store: Database, table: Table, existing: dict[str, str], report: MigrationReport) -> None:
     _check_layout(store, table)
     previous = None
     for column in table.columns:
@@ -160,7 +177,7 @@ def _extend(store: "Store", table: Table, existing: dict[str, str], report: Migr
         raise StoreError(f"{table.name} has columns the schema no longer knows: {', '.join(gone)}")
 
 
-def _check_layout(store: "Store", table: Table) -> None:
+def _check_layout(store: Database, table: Table) -> None:
     expected = (
         ", ".join(table.key),
         f"toDate({table.day_column})" if table.day_column is not None else "",
@@ -177,7 +194,7 @@ def _check_layout(store: "Store", table: Table) -> None:
         )
 
 
-def _set_ttl(store: "Store", table: Table, report: MigrationReport) -> None:
+def _set_ttl(store: Database, table: Table, report: MigrationReport) -> None:
     days = retention_days(table, store.settings)
     ddl = _stored_ddl(store, table)
     if days is None or f"toIntervalDay({days})" in ddl:
@@ -189,7 +206,7 @@ def _set_ttl(store: "Store", table: Table, report: MigrationReport) -> None:
     report.ttl_changed.append(table.name)
 
 
-def _let_patch(store: "Store", table: Table, report: MigrationReport) -> None:
+def _let_patch(store: Database, table: Table, report: MigrationReport) -> None:
     """Keep what deletions by patch need in tables from before they did; parts written so far mutate once."""
     if PATCHABLE not in table.ddl or PATCHABLE in _stored_ddl(store, table):
         return
@@ -200,7 +217,7 @@ def _let_patch(store: "Store", table: Table, report: MigrationReport) -> None:
     report.made_patchable.append(table.name)
 
 
-def _stored_ddl(store: "Store", table: Table) -> str:
+def _stored_ddl(store: Database, table: Table) -> str:
     return str(
         store.scalar(
             "SELECT create_table_query FROM system.tables"

@@ -24,6 +24,7 @@ class WindowSpan:
     first_seq: int
     last_seq: int
     previous_head_seq: int
+    head_wall_ns: int = 0
 
 
 def log_identity(reader: EventLogReader) -> str:
@@ -64,6 +65,7 @@ def find_window(reader: EventLogReader, number: int) -> WindowSpan:
         previous.seq + 1 if previous else reader.first_seq,
         head.seq,
         previous.seq if previous else -1,
+        head.wall_ns,
     )
 
 

@@ -7,6 +7,7 @@ use revm::inspector::InspectEvm;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, TxKind, U256};
 
+use crate::halts::halt_name;
 use crate::limits::{Budget, Limits, STEP_LIMIT, TIME_LIMIT};
 use crate::receipts;
 use crate::state::{State, Touched};
@@ -226,27 +227,5 @@ pub fn outcome(result: ExecutionResult<HaltReason>) -> Outcome {
             halt: halt_name(&reason),
             created: None,
         },
-    }
-}
-
-/// The name the reference engine has for a halt.
-pub fn halt_name(reason: &HaltReason) -> &'static str {
-    match reason {
-        HaltReason::OutOfGas(_) | HaltReason::CreateContractSizeLimit => "OutOfGas",
-        HaltReason::OpcodeNotFound | HaltReason::InvalidFEOpcode | HaltReason::NotActivated => {
-            "InvalidInstruction"
-        }
-        HaltReason::InvalidJump => "InvalidJumpDestination",
-        HaltReason::StackUnderflow => "InsufficientStack",
-        HaltReason::StackOverflow => "FullStack",
-        HaltReason::OutOfOffset => "OutOfBoundsRead",
-        HaltReason::CreateCollision => "ContractCreationCollision",
-        HaltReason::CreateContractStartingWithEF => "ReservedBytesInCode",
-        HaltReason::CreateInitCodeSizeLimit => "OutOfGas",
-        HaltReason::StateChangeDuringStaticCall | HaltReason::CallNotAllowedInsideStatic => "WriteProtection",
-        HaltReason::OutOfFunds | HaltReason::OverflowPayment => "InsufficientFunds",
-        HaltReason::CallTooDeep => "StackDepthLimit",
-        HaltReason::PrecompileError | HaltReason::PrecompileErrorWithContext(_) => "VMError",
-        HaltReason::NonceOverflow => "VMError",
     }
 }

@@ -5,6 +5,7 @@
 
 mod diff;
 mod execute;
+mod halts;
 mod limits;
 mod receipts;
 mod session;

@@ -15,7 +15,7 @@ use revm::interpreter::{
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, U256};
 
-use crate::execute::halt_name;
+use crate::halts::halt_name;
 use crate::limits::Budget;
 
 /// What to report beyond results.

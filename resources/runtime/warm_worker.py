@@ -3,7 +3,8 @@
 Hot runs go first, two at a time. Cold runs (backfills, repairs) wait until no hot run does and go one at a
 time; they are niced besides (`resources.block_search`), so that history never holds up a head.
 
-`python -m resources.runtime.warm_worker SOCKET` listens for run ids (see `warm_launcher.offer`). The parent
+`python -m resources.runtime.warm_worker SOCKET LOCATION` listens for run ids (see `warm_launcher.offer`) and
+runs them from the code location that is the module LOCATION. The parent
 stays single-threaded and opens no database, so a fork copies nothing that must not be shared; each child
 opens its own Dagster instance. One child, the spare, is forked ahead and has opened instance and store
 before the next head comes: that head's run starts at once. A child that dies without finishing its run has
@@ -23,9 +24,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mev_dagster.blockrun.run_tags import COLD, HOT, LANE_TAG, LAUNCHER_TAG, STOCK, WARM
+from mev_dagster.errors import plain_refusals
+from mev_dagster.settings import settings
 from resources.runtime.warm_launcher import CONFIRMATION, MESSAGE_BYTES, WORKER_PID_TAG
 
 if TYPE_CHECKING:
@@ -60,14 +63,21 @@ class Queue:
         return None
 
 
+class Inherited(NamedTuple):
+    """What a child has from its parent: sockets to close, and the name of the code location to run from."""
+
+    sockets: list[socket.socket]
+    location: str
+
+
 @cache
-def repository() -> "RepositoryDefinition":
+def repository(location: str) -> "RepositoryDefinition":
     """Return the code location, built once and shared with every child by the fork."""
-    found: RepositoryDefinition = import_module("mev_dagster.definitions").defs().get_repository_def()
+    found: RepositoryDefinition = import_module(location).defs().get_repository_def()
     return found
 
 
-def execute(instance: "DagsterInstance", run_id: str) -> None:
+def execute(instance: "DagsterInstance", run_id: str, location: str) -> None:
     """Execute one run in this process; called in the forked child."""
     from dagster._core.definitions.job_base import InMemoryJob
     from dagster._core.execution.api import execute_run
@@ -78,10 +88,10 @@ def execute(instance: "DagsterInstance", run_id: str) -> None:
     instance.add_run_tags(run_id, {WORKER_PID_TAG: str(os.getpid()), LAUNCHER_TAG: WARM})
     run = instance.get_run_by_id(run_id)
     assert run is not None
-    execute_run(InMemoryJob(repository().get_job(run.job_name)), run, instance)
+    execute_run(InMemoryJob(repository(location).get_job(run.job_name)), run, instance)
 
 
-def fork_child(inherited: list[socket.socket], run_id: str | None = None) -> tuple[int, socket.socket | None]:
+def fork_child(inherited: Inherited, run_id: str | None = None) -> tuple[int, socket.socket | None]:
     """Fork a child that executes one run and exits; return its pid.
 
     Without a run id it is the spare: it makes ready and reads the id off the socket that is returned too.
@@ -94,19 +104,19 @@ def fork_child(inherited: list[socket.socket], run_id: str | None = None) -> tup
         return pid, ours
     status = 1
     try:
-        for connection in (*inherited, *((ours,) if ours is not None else ())):
+        for connection in (*inherited.sockets, *((ours,) if ours is not None else ())):
             connection.close()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        _child(run_id, theirs)
+        _child(run_id, theirs, inherited.location)
         status = 0
     except BaseException as error:  # the child must never return into the parent's loop
         print(f"run {run_id}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     os._exit(status)
 
 
-def _child(run_id: str | None, orders: socket.socket | None) -> None:
+def _child(run_id: str | None, orders: socket.socket | None, location: str) -> None:
     from dagster import DagsterInstance
 
     with DagsterInstance.get() as instance:
@@ -114,7 +124,7 @@ def _child(run_id: str | None, orders: socket.socket | None) -> None:
             make_ready(instance)
             run_id = orders.recv(RUN_ID_BYTES).decode() or None  # nothing: the parent has gone
         if run_id is not None:
-            execute(instance, run_id)
+            execute(instance, run_id, location)
 
 
 def make_ready(instance: "DagsterInstance") -> None:
@@ -134,7 +144,7 @@ def make_ready(instance: "DagsterInstance") -> None:
 class Spare:
     """The child that waits for the next hot run, if there is one."""
 
-    inherited: list[socket.socket]
+    inherited: Inherited
     pid: int | None = None
     orders: socket.socket | None = None
     died: bool = False
@@ -236,7 +246,7 @@ def reap(queue: Queue, spare: Spare) -> None:
             )
 
 
-def serve(path: Path) -> None:
+def serve(path: Path, location: str) -> None:
     """Accept offers until SIGTERM; children still running then are left to finish."""
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -260,7 +270,7 @@ def serve(path: Path) -> None:
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(wake_read, selectors.EVENT_READ)
-    inherited = [listener, wake_read, wake_write]
+    inherited = Inherited([listener, wake_read, wake_write], location)
     queue, spare = Queue(), Spare(inherited)
     spare.fork()
     while not stopping:
@@ -285,19 +295,19 @@ def serve(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def main() -> None:
+def main(path: Path, location: str) -> None:
     """Import and build the code location, then serve."""
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.settings import settings
 
-    for job in repository().get_all_jobs():
-        job.graph  # noqa: B018 - resolved on first access
     get_engine(settings().evm.engine)
+    for job in repository(location).get_all_jobs():
+        job.graph  # noqa: B018 - resolved on first access
     gc.collect()
     gc.freeze()  # children share these pages, as long as no collector writes to them
     reconcile()
-    serve(Path(sys.argv[1]))
+    serve(path, location)
 
 
 if __name__ == "__main__":
-    main()
+    with plain_refusals():
+        main(Path(sys.argv[1]), sys.argv[2])

@@ -16,7 +16,6 @@ from dagster._core.scheduler.instigation import InstigatorType, TickData, TickSt
 from assets.operations import sweep_dagster, sweep_home
 from mev_dagster.captures.retention import LARGEST_TRACE_BYTES, prune_folder, rotate_traces
 from mev_dagster.chain.keccak import keccak
-from mev_dagster.events.manifest import Manifest, SealedSegment, prunable
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.evm.types import Account
@@ -78,17 +77,6 @@ def test_a_grown_trace_file_is_set_aside_under_a_dated_name(tmp_path):
     assert [one.path for one in rotate_traces(tmp_path, 7, dry_run=True)] == [trace]
     rotate_traces(tmp_path, 7)
     assert [path.name for path in tmp_path.iterdir()] == ["builder.7.old"]
-
-
-def segment(number: int, last_wall_ns: int) -> SealedSegment:
-    return SealedSegment(f"{number}", number * 10, number * 10 + 9, 0, last_wall_ns, 100, "", "")
-
-
-def test_only_segments_that_the_store_holds_go_and_only_from_the_front():
-    manifest = Manifest((segment(0, 5), segment(1, 6), segment(2, 50), segment(3, 7)))
-    assert [one.name for one in prunable(manifest, 10, stored_seq=99)] == ["0", "1"]
-    assert [one.name for one in prunable(manifest, 10, stored_seq=12)] == ["0"]
-    assert prunable(manifest, 10, stored_seq=-1) == ()
 
 
 @pytest.fixture

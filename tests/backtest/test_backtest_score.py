@@ -17,7 +17,6 @@ from mev_dagster.captures.importers import import_blocks_prestate
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.labels.score import Agreement
 from mev_dagster.search.inputs import capture_inputs
-from mev_dagster.search.plan import Kind
 from mev_dagster.search.run import search_block
 from mev_dagster.store.tables import TABLES
 
@@ -38,7 +37,9 @@ def candidates():
 
 
 def test_everything_the_rival_landed_had_been_found(shipped):
-    assert {kind: score.fn for kind, score in shipped.per_kind.items()} == dict.fromkeys(Kind, 0)
+    assert {kind: score.fn for kind, score in shipped.per_kind.items()} == dict.fromkeys(
+        ("arbitrage", "backrun", "sandwich"), 0
+    )
     assert all(score.tp for score in shipped.per_kind.values())
     assert not shipped.synthetic
 
@@ -48,12 +49,12 @@ def test_what_was_found_of_a_landed_opportunity_is_never_worth_more_than_it(ship
 
 
 def test_a_block_scores_its_kinds_apart(shipped):
-    summed = sum((block.of(Kind.SANDWICH) for block in shipped.blocks), start=Agreement())
-    assert summed == shipped.per_kind[Kind.SANDWICH]
+    summed = sum((block.of("sandwich") for block in shipped.blocks), start=Agreement())
+    assert summed == shipped.per_kind["sandwich"]
 
 
 def test_ways_to_close_one_gap_are_one_opportunity(candidates):
-    cycles = [candidate for candidate in candidates if candidate.kind is not Kind.SANDWICH]
+    cycles = [candidate for candidate in candidates if candidate.kind != "sandwich"]
     found = opportunities_of(cycles)
     assert sum(len(one.ways) for one in found) == len(cycles)
     for position, one in enumerate(found):
@@ -80,16 +81,16 @@ def landed(candidate, **changes):
 
 
 def test_a_backrun_lands_behind_the_same_transaction_through_a_common_pair(candidates):
-    backrun = next(candidate for candidate in candidates if candidate.kind is Kind.BACKRUN)
+    backrun = next(candidate for candidate in candidates if candidate.kind == "backrun")
     found = Found((backrun,))
     assert found.way_that_landed(landed(backrun)) is backrun
     assert found.way_that_landed(landed(backrun, victims=frozenset({b"\x02" * 32}))) is None
     assert found.way_that_landed(landed(backrun, pools=frozenset({b"\x02" * 20}))) is None
-    assert found.way_that_landed(landed(backrun, kind=Kind.ARBITRAGE)) is None
+    assert found.way_that_landed(landed(backrun, kind="arbitrage")) is None
 
 
 def test_an_arbitrage_is_the_same_with_two_pairs_in_common(candidates):
-    arbitrage = next(candidate for candidate in candidates if candidate.kind is Kind.ARBITRAGE)
+    arbitrage = next(candidate for candidate in candidates if candidate.kind == "arbitrage")
     found = Found((arbitrage,))
     one_pool = frozenset(arbitrage.plan.venues[:1])
     assert found.way_that_landed(landed(arbitrage)) is arbitrage
@@ -101,7 +102,7 @@ def test_a_missed_opportunity_says_what_kept_it_from_being_verified(fixtures, tm
     with open_capture(tmp_path / "capture") as capture:
         result = backtest_capture(capture, get_engine())
     assert [match.missed for match in result.blocks[0].matches] == ["", "no_candidate", "missing_state"]
-    assert result.per_kind[Kind.SANDWICH] == Agreement(tp=1, fp=0, fn=2)
+    assert result.per_kind["sandwich"] == Agreement(tp=1, fp=0, fn=2)
     assert result.synthetic
 
 

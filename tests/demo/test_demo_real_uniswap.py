@@ -14,7 +14,7 @@ from mev_dagster.captures.verify import verify_capture
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.demo.artifacts import contracts
-from mev_dagster.dex.venues import uniswap_v3
+from mev_dagster.dex.venues.uniswap_v3 import events as uniswap_v3
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.parity import check
 from mev_dagster.ingest.recording import record_node
@@ -117,7 +117,7 @@ async def test_uniswap_v2_is_observed_recorded_executed_exactly_and_searched(nod
     assert executes_exactly(tmp_path / "v2")
 
     result = searched(tmp_path / "v2")
-    assert set(result.discovery.venues.values()) == {"uniswap_v2"}
+    assert set(result.discovery.families.values()) == {"uniswap_v2"}
     verified = {str(c.plan.kind): c for c in result.candidates if c.verified and whale[0] in c.tx_hashes}
     assert {"sandwich", "backrun"} <= set(verified)
     assert verified["sandwich"].simulated_profit_wei > ETHER

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mev_dagster.dex.executor import EXECUTE, SwapStep, encode_execute
-from mev_dagster.dex.router import FUNCTIONS, decode_router_call
+from mev_dagster.dex.intent import swap_intent
+from mev_dagster.dex.venues.uniswap_v2.router import FUNCTIONS, INTENTS
 from mev_dagster.errors import DecodeError
 
 addresses = st.binary(min_size=20, max_size=20)
+KNOWN = list(zip(INTENTS, FUNCTIONS, strict=True))
 words = st.integers(0, (1 << 256) - 1)
 paths = st.lists(addresses, min_size=2, max_size=6)
 
@@ -20,14 +22,22 @@ def types_of(signature):
     return signature[signature.index("(") + 1 : -1].split(",")
 
 
-@given(st.sampled_from(sorted(FUNCTIONS)), st.tuples(words, words), words, paths, st.tuples(addresses, words))
-def test_every_router_swap_is_read_as_it_was_encoded(selector, both_amounts, value, path, end):
-    function = FUNCTIONS[selector]
+@given(
+    st.sampled_from(list(KNOWN)),
+    st.tuples(words, words),
+    words,
+    paths,
+    st.tuples(addresses, words),
+)
+def test_every_router_swap_is_read_as_it_was_encoded(known, both_amounts, value, path, end):
+    selector, function = known
     to, deadline = end
     amounts = both_amounts[1:] if function.ether_in else both_amounts
     data = selector + eth_abi.encode(types_of(function.signature), (*amounts, path, *end))
-    call = decode_router_call(data, value)
-    assert (call.function, call.path, call.recipient, call.deadline) == (function, tuple(path), to, deadline)
+    call = swap_intent(data, value)
+    assert (call.protocol, call.method) == ("uniswap_v2", function.name)
+    assert (call.exact_input, call.path) == (function.exact_input, tuple(path))
+    assert (call.recipient, call.deadline) == (to, deadline)
     if function.ether_in:
         assert (call.amount_in, call.amount_out) == (value, amounts[0])
     elif function.exact_input:
@@ -37,7 +47,7 @@ def test_every_router_swap_is_read_as_it_was_encoded(selector, both_amounts, val
 
 
 def test_known_selectors():
-    names = {bytes.hex(selector): function.name for selector, function in FUNCTIONS.items()}
+    names = {bytes.hex(selector): function.name for selector, function in KNOWN}
     assert names["7ff36ab5"] == "swapExactETHForTokens"
     assert names["38ed1739"] == "swapExactTokensForTokens"
     assert names["b6f9de95"] == "swapExactETHForTokensSupportingFeeOnTransferTokens"
@@ -45,14 +55,14 @@ def test_known_selectors():
 
 
 def test_another_call_is_not_a_swap():
-    assert decode_router_call(bytes.fromhex("a9059cbb") + bytes(64), 0) is None
-    assert decode_router_call(b"", 1) is None
+    assert swap_intent(bytes.fromhex("a9059cbb") + bytes(64), 0) is None
+    assert swap_intent(b"", 1) is None
 
 
-@given(st.sampled_from(sorted(FUNCTIONS)), st.binary(max_size=400))
+@given(st.sampled_from(sorted(INTENTS)), st.binary(max_size=400))
 def test_hostile_arguments_are_decoded_or_refused(selector, arguments):
     with suppress(DecodeError):
-        assert len(decode_router_call(selector + arguments, 0).path) >= 2
+        assert len(INTENTS[selector](selector + arguments, 0).path) >= 2
 
 
 @pytest.mark.parametrize(
@@ -66,10 +76,11 @@ def test_hostile_arguments_are_decoded_or_refused(selector, arguments):
     ],
 )
 def test_broken_arguments_are_refused_with_their_reason(arguments, reason):
-    swap = next(selector for selector, function in FUNCTIONS.items() if not function.ether_in)
+    swap = next(selector for selector, one in KNOWN if not one.ether_in)
     with pytest.raises(DecodeError) as refused:
-        decode_router_call(swap + arguments, 0)
+        INTENTS[swap](swap + arguments, 0)
     assert refused.value.reason == reason
+    assert swap_intent(swap + arguments, 0) is None
 
 
 @given(

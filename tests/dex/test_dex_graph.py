@@ -5,8 +5,9 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mev_dagster.dex.graph import Leg, PairGraph
-from mev_dagster.dex.venues.uniswap_v2 import Pair
+from mev_dagster.dex.graph import Leg, PoolGraph
+from mev_dagster.dex.venue import Pool
+from mev_dagster.dex.venues.uniswap_v2.pool import Pair
 
 TOKENS = [bytes([index]) * 20 for index in range(1, 6)]
 WETH = TOKENS[0]
@@ -30,7 +31,7 @@ def brute_force(pairs):
             for position, pair in enumerate(chosen):
                 if not pair.trades(token) or (token == WETH and position):
                     break
-                legs.append(Leg(pair.address, token))
+                legs.append(Leg(pair.address, token, pair.other(token)))
                 token = pair.other(token)
             else:
                 if token == WETH:
@@ -40,7 +41,7 @@ def brute_force(pairs):
 
 @given(markets())
 def test_every_short_cycle_is_found_once(pairs):
-    found = list(PairGraph(pairs).cycles(WETH))
+    found = PoolGraph(pairs).cycles(WETH).all
     assert len(found) == len(set(found))
     assert set(found) == brute_force(pairs)
 
@@ -48,23 +49,28 @@ def test_every_short_cycle_is_found_once(pairs):
 @given(markets(), st.data())
 def test_a_touched_pair_selects_the_cycles_that_cross_it(pairs, data):
     touched = frozenset(data.draw(st.sets(st.sampled_from([pair.address for pair in pairs] or [b""]))))
-    graph = PairGraph(pairs)
-    expected = {cycle for cycle in graph.cycles(WETH) if any(leg.pair in touched for leg in cycle)}
-    assert set(graph.cycles(WETH, touched)) == expected
+    book = PoolGraph(pairs).cycles(WETH)
+    expected = [at for at, cycle in enumerate(book.all) if any(leg.pool in touched for leg in cycle)]
+    assert book.through(touched) == expected
 
 
 @given(markets(), st.randoms())
 def test_the_order_of_the_cycles_does_not_depend_on_the_order_of_the_pairs(pairs, random):
     shuffled = list(pairs)
     random.shuffle(shuffled)
-    assert list(PairGraph(pairs).cycles(WETH)) == list(PairGraph(shuffled).cycles(WETH))
+    assert PoolGraph(pairs).cycles(WETH).all == PoolGraph(shuffled).cycles(WETH).all
 
 
-def test_hops_follow_the_direction_and_take_the_moved_reserves():
+def test_a_pool_of_three_tokens_is_an_edge_between_each_two():
+    class Three(Pool):
+        address, family, tokens = b"\x09" * 20, "three", tuple(TOKENS[:3])
+
+        def quote(self, token_in, token_out, amount_in):
+            return amount_in
+
     pair = Pair(b"\x01" * 20, TOKENS[0], TOKENS[1], 100, 200)
-    other = Pair(b"\x02" * 20, TOKENS[0], TOKENS[1], 300, 400)
-    graph = PairGraph([pair, other])
-    cycle = (Leg(pair.address, TOKENS[0]), Leg(other.address, TOKENS[1]))
-    assert [hop[:2] for hop in graph.hops(cycle)] == [(100, 200), (400, 300)]
-    moved = {other.address: other.after(TOKENS[1], 10, 5)}
-    assert [hop[:2] for hop in graph.hops(cycle, moved)] == [(100, 200), (410, 295)]
+    cycles = PoolGraph([Three(), pair]).cycles(WETH).all
+    assert set(cycles) == {
+        (Leg(pair.address, WETH, TOKENS[1]), Leg(Three.address, TOKENS[1], WETH)),
+        (Leg(Three.address, WETH, TOKENS[1]), Leg(pair.address, TOKENS[1], WETH)),
+    }

@@ -3,6 +3,7 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mev_dagster.dex.constant_product import Fee, Hop, amounts_along
 from mev_dagster.dex.frontrun import (
     ExactInput,
     ExactOutput,
@@ -11,7 +12,6 @@ from mev_dagster.dex.frontrun import (
     sandwich_of,
 )
 from mev_dagster.dex.sizing import REACH, closed_form_input, compose, optimal_cycle
-from mev_dagster.dex.venues.uniswap_v2 import Fee, Hop, amounts_along
 
 FEES = st.sampled_from([Fee(997, 1000), Fee(9975, 10_000), Fee(998, 1000), Fee(1, 1)])
 small = st.integers(50, 4_000)

@@ -97,7 +97,8 @@ class FailingDisk(CountingDisk):
 class PowerlessDisk(CrashingDisk):
     """Remembers what has been written and not synced, to lose some of it when the power goes.
 
-    A sector reaches the disk whole or not at all; those of one file in any order.
+    A sector reaches the disk whole or not at all; those of one file in any order. A file whose folder was not
+    synced since it was made may be gone altogether.
     """
 
     SECTOR = 512
@@ -106,6 +107,18 @@ class PowerlessDisk(CrashingDisk):
         super().__init__(at, share)
         self._chance = chance
         self._unsynced: dict[str, bytes] = {}
+        self._unnamed: list[Path] = []
+
+    def open(self, path: Path) -> int:
+        made = not path.exists()
+        descriptor = super().open(path)
+        if made:
+            self._unnamed.append(path)
+        return descriptor
+
+    def sync_directory(self, path: Path) -> None:
+        super().sync_directory(path)
+        self._unnamed = [made for made in self._unnamed if made.parent != path]
 
     def write(self, descriptor: int, data: bytes, offset: int) -> None:
         path = os.readlink(f"/proc/self/fd/{descriptor}")
@@ -126,3 +139,6 @@ class PowerlessDisk(CrashingDisk):
             old = before.ljust(len(after), b"\0")
             content = b"".join(self._chance.choice((old, after))[at : at + self.SECTOR] for at in sectors)
             path.write_bytes(content[: self._chance.choice((len(before), len(after)))])
+        for made in self._unnamed:
+            if self._chance.choice((True, False)):
+                made.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.dex.erc20 import TRANSFER_TOPIC
-from mev_dagster.dex.venues import uniswap_v2, uniswap_v3
+from mev_dagster.dex.venues.uniswap_v2 import events as uniswap_v2
+from mev_dagster.dex.venues.uniswap_v3 import events as uniswap_v3
 from mev_dagster.labels.inspectors.jit import MINT_TOPIC
 from mev_dagster.labels.landed import LandedBlock, LandedTx
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pbs_devnet import context, state, transfer
 
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
+from mev_dagster.pbs.client.deadline import submission_deadline_ns
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.pbs.keys import BlsKey, Keyring
 from mev_dagster.pbs.sandbox.relay import RelayRules, SandboxRelay
 from mev_dagster.pbs.sandbox.serve import bind, server_for, url_of
@@ -39,7 +41,7 @@ def make_relay(*, fork=None, rules=None, parent_state=None, strict=False, **fiel
 
 
 def make_submission(relay: SandboxRelay, *, tip_gwei: int = 50, **options):
-    slot = relay.slots.of_block(1)
+    slot = relay.slot_of_block(1)
     template = build_template(
         ENGINE,
         state(),
@@ -81,3 +83,10 @@ async def connected(relay: SandboxRelay, **options):
     endpoint = {name: options.pop(name) for name in ("json", "gzip", "cancellations") if name in options}
     async with running(relay) as url, RelayClient(RelayEndpoint(url, **endpoint), **options) as client:
         yield client
+
+
+async def offer(client: RelayClient, submission, *, deadline_ns=None, superseded=lambda: False, **options):
+    """Submit with half a minute on the client's clock, unless the test is about the deadline."""
+    if deadline_ns is None:
+        deadline_ns = submission_deadline_ns(client.clock, bound_ms=30_000)
+    return await client.submit(submission, deadline_ns=deadline_ns, superseded=superseded, **options)

@@ -11,13 +11,16 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from pbs_sandbox import SLOT, connected, make_relay, make_submission
+from pbs_sandbox import SLOT, connected, make_relay, make_submission, offer
 
 from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable, RelayRefused
-from mev_dagster.pbs import bidding
 from mev_dagster.pbs.client import guard
-from mev_dagster.pbs.client.policy import AnswerClass, CircuitBreaker, RetryPolicy, classify, message_of
-from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
+from mev_dagster.pbs.client.answers import AnswerClass
+from mev_dagster.pbs.client.breaker import CircuitBreaker
+from mev_dagster.pbs.client.policy import RetryPolicy
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.report import SubmissionEnd
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.pbs.rows import receipt_rows, submission_rows
 from mev_dagster.pbs.sandbox.relay import RelayRules
 from mev_dagster.telemetry.clock import VirtualClock
@@ -149,7 +152,7 @@ async def test_redirects_are_not_followed(submission):
         scripted(say(307, Location="http://127.0.0.1:9/")) as (url, requests),
         client_of(url) as client,
     ):
-        report = await client.submit(submission)
+        report = await offer(client, submission)
     assert [attempt.outcome for attempt in report.attempts] == [AnswerClass.REFUSED]
     assert len(requests) == 1
 
@@ -161,51 +164,9 @@ async def test_proxy_settings_of_the_environment_are_ignored(submission, monkeyp
             monkeypatch.setenv(name, proxy)
         monkeypatch.delenv("no_proxy", raising=False)
         async with connected(relay) as client:
-            report = await client.submit(submission)
+            report = await offer(client, submission)
     assert report.accepted
     assert proxied == []
-
-
-# What an answer means
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "outcome"),
-    [
-        (200, b"", AnswerClass.ACCEPTED),
-        (200, b"{}\n", AnswerClass.ACCEPTED),
-        (200, b"<html>", AnswerClass.UNKNOWN),
-        (202, b'{"message":"accepted bid below floor, skipped validation"}', AnswerClass.ACCEPTED_SKIPPED),
-        (202, b'"accepted bid below floor, skipped validation"', AnswerClass.ACCEPTED_SKIPPED),
-        (400, b'{"code":400,"message":"payload attributes not (yet) known"}', AnswerClass.NOT_YET),
-        (400, b'{"code":400,"message":"simulation failed: unknown ancestor"}', AnswerClass.TRANSIENT),
-        (400, b'{"code":400,"message":"simulation failed: missing trie node 12"}', AnswerClass.TRANSIENT),
-        (400, b'{"code":400,"message":"read tcp 1.2.3.4: i/o timeout"}', AnswerClass.TRANSIENT),
-        (502, b"Bad gateway", AnswerClass.TRANSIENT),
-        (503, b"", AnswerClass.TRANSIENT),
-        (504, b'{"code":504,"message":"validation request timeout"}', AnswerClass.TRANSIENT),
-        (408, b"sim timeout", AnswerClass.TRANSIENT),
-        (429, b"", AnswerClass.RATE_LIMITED),
-        (400, b'{"code":400,"message":"submission for past slot"}', AnswerClass.TERMINAL_SLOT),
-        (400, b"payload for this slot was already delivered", AnswerClass.TERMINAL_SLOT),
-        (400, b'{"code":400,"message":"already using a newer payload"}', AnswerClass.TERMINAL_SLOT),
-        (400, b'{"code":400,"message":"simulation failed: wrong state root"}', AnswerClass.TERMINAL_BLOCK),
-        (400, b'{"code":400,"message":"invalid signature"}', AnswerClass.TERMINAL_BLOCK),
-        (400, b'{"code":400,"message":"not fulu payload"}', AnswerClass.TERMINAL_BLOCK),
-        (302, b"", AnswerClass.REFUSED),
-        (500, b'{"code":500,"message":"failed saving and updating bid"}', AnswerClass.UNKNOWN),
-        (418, b"\xff\xfe", AnswerClass.UNKNOWN),
-        (400, b"[" * 100_000, AnswerClass.UNKNOWN),
-    ],
-)
-def test_answers_are_classified(status, body, outcome):
-    assert classify(status, body) is outcome
-
-
-@given(st.binary(max_size=200), st.integers(100, 599))
-def test_no_answer_breaks_the_classification(body, status):
-    assert classify(status, body) in AnswerClass
-    assert isinstance(message_of(body), str)
 
 
 @given(st.integers(1, 3), st.integers(0, 2**32))
@@ -216,22 +177,12 @@ def test_jitter_is_drawn_from_the_generator_and_bounded(attempt, seed):
     assert 0 <= first <= min(0.4, 0.025 * 2 ** (attempt - 1))
 
 
-def test_an_open_breaker_lets_one_probe_of_each_slot_through():
-    breaker = CircuitBreaker(threshold=2)
-    for _ in range(2):
-        assert breaker.allows(7)
-        breaker.record(AnswerClass.TRANSIENT)
-    assert [breaker.allows(7), breaker.allows(7), breaker.allows(8)] == [True, False, True]
-    breaker.record(AnswerClass.TERMINAL_BLOCK)
-    assert breaker.allows(8)
-
-
 # Trying again
 
 
 async def test_transient_failures_are_tried_four_times_and_every_attempt_is_kept(submission):
     async with scripted(say(502, b"bad gateway")) as (url, requests), client_of(url) as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
     assert [attempt.status for attempt in report.attempts] == [502] * 4
     assert [attempt.number for attempt in report.attempts] == [1, 2, 3, 4]
     assert report.ended == "transient"
@@ -241,7 +192,7 @@ async def test_transient_failures_are_tried_four_times_and_every_attempt_is_kept
 
 async def test_a_dropped_connection_is_an_attempt_with_status_0(submission):
     async with scripted(say(0), say(200)) as (url, _), client_of(url) as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
     assert [attempt.status for attempt in report.attempts] == [0, 200]
     assert report.attempts[0].outcome is AnswerClass.TRANSIENT
 
@@ -251,7 +202,7 @@ async def test_no_relay_at_all_is_tried_and_reported(submission):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     async with client_of(f"http://127.0.0.1:{port}") as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
         with pytest.raises(NodeUnreachable, match=str(port)):
             await client.duties()
     assert len(report.attempts) == 4
@@ -262,25 +213,65 @@ async def test_waits_are_reproducible_from_the_seed(submission):
     waits = []
     for _ in range(2):
         async with scripted(say(503)) as (url, _), client_of(url, rng=random.Random(5)) as client:
-            report = await client.submit(submission)
+            report = await offer(client, submission)
             waits.append([attempt.waited_s for attempt in report.attempts])
     assert waits[0] == waits[1]
     assert waits[0][0] == 0
 
 
-async def test_a_retry_never_goes_past_the_deadline(submission):
+NOT_YET = [
+    b'{"code":400,"message":"payload attributes not (yet) known"}',
+    b"payload attributes not yet known",
+    b"block validation: unknown parent hash: submission: 0x12, have: []",
+    b'"Payload attributes not yet known"',
+]
+
+
+@pytest.mark.parametrize("said", NOT_YET)
+async def test_a_relay_that_never_knows_the_slot_is_left_at_the_deadline(submission, said):
     clock = VirtualClock(10**18)
-    answer = say(400, b'{"code":400,"message":"payload attributes not (yet) known"}')
-    async with scripted(answer) as (url, _), client_of(url, clock=clock) as client:
-        report = await client.submit(submission, deadline_ns=clock.mono_ns() + 220_000_000)
+    async with scripted(say(400, said)) as (url, _), client_of(url, clock=clock) as client:
+        report = await offer(client, submission, deadline_ns=clock.mono_ns() + 220_000_000)
     assert len(report.attempts) == 5
-    assert report.ended == "deadline"
+    assert report.ended is SubmissionEnd.DEADLINE
     assert clock.mono_ns() < 10**18 + 220_000_000
+
+
+async def test_patience_costs_some_dozen_attempts_of_a_slot_not_hundreds(submission):
+    clock = VirtualClock(10**18)
+    async with scripted(say(400, NOT_YET[0])) as (url, _), client_of(url, clock=clock) as client:
+        report = await offer(client, submission, deadline_ns=clock.mono_ns() + 12 * 10**9)
+    assert 30 < len(report.attempts) < 60
+    assert report.ended is SubmissionEnd.DEADLINE
+
+
+async def test_a_relay_that_never_answers_is_left_at_the_deadline(submission):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with RelayClient(RelayEndpoint(url)) as client:
+            deadline_ns = client.clock.mono_ns() + 200_000_000
+            report = await offer(client, submission, deadline_ns=deadline_ns)
+            late_ns = client.clock.mono_ns() - deadline_ns
+    assert report.ended is SubmissionEnd.DEADLINE
+    assert [attempt.status for attempt in report.attempts] == [0]
+    assert late_ns < 1_000_000_000
+
+
+async def test_a_probe_of_a_relay_that_was_given_up_is_short(submission):
+    breaker = CircuitBreaker(threshold=1)
+    breaker.record(AnswerClass.TRANSIENT)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = RelayEndpoint(f"http://127.0.0.1:{silent.getsockname()[1]}", probe_timeout_s=0.1)
+        async with RelayClient(endpoint, breaker=breaker) as client:
+            report = await offer(client, submission)
+    assert report.ended is SubmissionEnd.CIRCUIT_OPEN
+    assert len(report.attempts) == 1
+    assert report.attempts[0].latency_ns < 2_000_000_000
 
 
 async def test_a_deadline_that_has_passed_sends_nothing(submission):
     async with scripted(say(200)) as (url, requests), client_of(url) as client:
-        report = await client.submit(submission, deadline_ns=1)
+        report = await offer(client, submission, deadline_ns=1)
     assert (report.attempts, report.ended, requests) == ((), "deadline", [])
 
 
@@ -288,16 +279,16 @@ async def test_retry_after_is_honoured_inside_the_deadline(submission):
     limited = say(429, **{"Retry-After": "2"})
     clock = VirtualClock(10**18)
     async with scripted(limited, say(200)) as (url, _), client_of(url, clock=clock) as client:
-        report = await client.submit(submission, deadline_ns=clock.mono_ns() + 3 * 10**9)
+        report = await offer(client, submission, deadline_ns=clock.mono_ns() + 3 * 10**9)
     assert [attempt.waited_s for attempt in report.attempts] == [0.0, 2.0]
     async with scripted(limited) as (url, _), client_of(url, clock=clock) as client:
-        report = await client.submit(submission, deadline_ns=clock.mono_ns() + 10**9)
+        report = await offer(client, submission, deadline_ns=clock.mono_ns() + 10**9)
     assert (len(report.attempts), report.ended) == (1, "deadline")
 
 
 async def test_a_better_block_ends_the_attempts(submission):
     async with scripted(say(502)) as (url, requests), client_of(url) as client:
-        report = await client.submit(submission, superseded=lambda: len(requests) >= 2)
+        report = await offer(client, submission, superseded=lambda: len(requests) >= 2)
     assert report.ended == "superseded"
     assert len(report.attempts) == 2
 
@@ -305,16 +296,46 @@ async def test_a_better_block_ends_the_attempts(submission):
 async def test_terminal_answers_are_not_tried_again(submission):
     answer = say(400, b'{"code":400,"message":"simulation failed: wrong state root"}')
     async with scripted(answer) as (url, requests), client_of(url) as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
     assert (len(requests), report.ended) == (1, "terminal_block")
 
 
 async def test_a_200_that_the_data_api_does_not_show_is_a_silent_drop(submission):
     async with scripted(say(200)) as (url, _), client_of(url) as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
     assert report.attempts[0].outcome is AnswerClass.ACCEPTED
     assert not report.accepted
     assert report.ended == "silently_dropped"
+
+
+async def test_a_submission_s_endless_answer_is_an_outcome_not_a_failure_of_the_run(submission):
+    async with scripted(say(200, bytes(5 * 1024 * 1024))) as (url, _), client_of(url) as client:
+        report = await offer(client, submission)
+    assert report.ended is SubmissionEnd.UNKNOWN
+    assert "longer than" in report.attempts[0].message
+
+
+async def test_an_address_that_is_not_loopback_is_an_outcome_of_its_relay(submission):
+    async with RelayClient(RelayEndpoint("http://192.0.2.7:18550")) as client:
+        report = await offer(client, submission)
+    assert report.ended is SubmissionEnd.REFUSED
+
+
+@pytest.mark.parametrize("asked", ["nan", "inf", "-1", "soon", "1e400"])
+async def test_a_wait_that_is_no_time_is_not_taken_at_its_word(submission, asked):
+    limited = say(429, **{"Retry-After": asked})
+    async with scripted(limited, say(200)) as (url, _), client_of(url) as client:
+        report = await offer(client, submission)
+    assert [attempt.waited_s for attempt in report.attempts] == [0.0, 0.4]
+
+
+async def test_a_server_error_is_tried_again(submission):
+    async with scripted(say(500, b"internal error"), say(200)) as (url, _), client_of(url) as client:
+        report = await offer(client, submission)
+    assert [attempt.outcome for attempt in report.attempts] == [
+        AnswerClass.SERVER_ERROR,
+        AnswerClass.ACCEPTED,
+    ]
 
 
 async def test_an_endless_answer_is_cut_off():
@@ -325,7 +346,7 @@ async def test_an_endless_answer_is_cut_off():
 
 async def test_the_breaker_stops_a_failing_relay_within_a_slot(submission):
     async with scripted(say(502)) as (url, requests), client_of(url) as client:
-        ended = [(await client.submit(submission)).ended for _ in range(3)]
+        ended = [(await offer(client, submission)).ended for _ in range(3)]
     assert ended == ["transient", "circuit_open", "circuit_open"]
     assert len(requests) == 6
 
@@ -339,7 +360,7 @@ async def test_one_trace_runs_from_the_caller_s_span_to_the_relay_s(submission):
     tracing = Tracing("builder", [spans], seed=b"builder")
     async with connected(relay, tracing=tracing) as client:
         with tracing.span("slot") as root, tracing.span("block.build", parent=root) as build:
-            await client.submit(submission, parent=build)
+            await offer(client, submission, parent=build)
     found = {span.name: span for span in spans.get_finished_spans()}
     assert list(found) == ["relay.validate", "relay.submit", "block.build", "slot"]
     assert len({span.context.trace_id for span in found.values()}) == 1
@@ -353,7 +374,7 @@ async def test_attempts_and_receipts_are_rows_of_their_tables(submission):
 
     relay = make_relay()
     async with connected(relay) as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
         receipts = await client.receipts(submission.message.block_hash)
     for name, columns in (
         ("relay_submissions", submission_rows(report, opportunity_ids=[b"\x01" * 32])),
@@ -371,6 +392,21 @@ async def test_attempts_and_receipts_are_rows_of_their_tables(submission):
     assert rows["check_names"][0][-1] == "stored"
 
 
+async def test_how_a_submission_ended_stands_in_its_last_row(submission):
+    answers = say(502, b"bad gateway"), say(200)
+    async with scripted(*answers) as (url, _), client_of(url) as client:
+        rows = submission_rows(await offer(client, submission))
+    assert rows["error_class"] == ["transient", "silently_dropped"]
+    assert rows["accepted"] == [False, False]
+
+
+async def test_a_submission_that_sent_nothing_is_a_row_too(submission):
+    async with scripted(say(200)) as (url, _), client_of(url) as client:
+        rows = submission_rows(await offer(client, submission, deadline_ns=1))
+    assert (rows["attempt"], rows["status"], rows["error_class"]) == ([0], [0], ["deadline"])
+    assert (rows["trace_id"], rows["submitted_at"]) == ([None], [10**18])
+
+
 async def test_no_key_material_is_in_any_artefact(submission, caplog, tmp_path):
     from pbs_sandbox import BUILDER
 
@@ -380,7 +416,7 @@ async def test_no_key_material_is_in_any_artefact(submission, caplog, tmp_path):
     traces = tmp_path / "traces.jsonl"
     relay = make_relay(tracing=Tracing("relay", [JsonLinesExporter(traces)]))
     async with connected(relay, tracing=Tracing("builder", [JsonLinesExporter(traces)])) as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
         receipts = await client.receipts(submission.message.block_hash)
     artefacts = "".join(
         [
@@ -400,57 +436,11 @@ async def test_no_key_material_is_in_any_artefact(submission, caplog, tmp_path):
         assert str(secret) not in artefacts
 
 
-# Bidding
-
-
-values = st.integers(-(10**18), 10**21)
-
-
-@given(
-    value=values,
-    top=st.none() | st.integers(0, 10**21),
-    ms=st.integers(-100, 5_000),
-    bps=st.integers(0, 10_000),
-)
-def test_no_strategy_offers_more_than_the_block_is_worth(value, top, ms, bps):
-    seen = bidding.BidContext(value, top, ms)
-    for strategy in (
-        bidding.TrueValue(),
-        bidding.FixedMargin(bps, 10),
-        bidding.Outbid(increment_wei=3, min_margin_wei=5),
-        bidding.Timed(bps, bps // 2),
-        bidding.Subsidised(bidding.FixedMargin(bps), cap_wei=0),
-    ):
-        offered = strategy.bid(seen)
-        assert offered is None or 0 < offered <= value
-
-
-@given(value=values, top=st.integers(0, 10**21), cap=st.integers(0, 10**18))
-def test_a_subsidy_stays_within_its_cap_and_only_serves_to_win(value, top, cap):
-    offered = bidding.Subsidised(bidding.TrueValue(), cap).bid(bidding.BidContext(value, top))
-    if offered is not None and offered > max(value, 0):
-        assert offered == top + 1
-        assert offered - max(value, 0) <= cap
-
-
-def test_margins_shrink_as_the_slot_goes_on_and_bidding_ends_at_the_cut_off():
-    strategy = bidding.Timed(first_share_bps=2_000, last_share_bps=0, cutoff_ms=1_000)
-    offers = [strategy.bid(bidding.BidContext(10_000, None, ms)) for ms in (0, 500, 1_000, 1_001)]
-    assert offers == [8_000, 9_000, 10_000, None]
-
-
-def test_outbidding_costs_one_increment_and_never_the_margin():
-    strategy = bidding.Outbid(increment_wei=10, min_margin_wei=100)
-    assert strategy.bid(bidding.BidContext(1_000, 500)) == 510
-    assert strategy.bid(bidding.BidContext(1_000, 895)) is None
-    assert strategy.bid(bidding.BidContext(1_000, None)) == 900
-
-
 async def test_several_relays_are_independent():
     good, bad = make_relay(), make_relay(rules=RelayRules(cancellations=False))
     submission = make_submission(good)
     other = {"cancellations": True, "json": True, "gzip": True}
     async with connected(good, cancellations=True) as first, connected(bad, **other) as second:
-        reports = await asyncio.gather(first.submit(submission), second.submit(submission))
+        reports = await asyncio.gather(offer(first, submission), offer(second, submission))
     assert [report.accepted for report in reports] == [True, False]
     assert reports[0].submission.message.slot == SLOT

@@ -15,7 +15,8 @@ from pbs_sandbox import ENGINE, running
 import mev_dagster
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.importers import import_blocks_prestate
-from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.pbs.dry_run import dry_run
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.payout import Payment
@@ -49,6 +50,8 @@ async def run(found, options, *, keys=None):
             engine=ENGINE,
             keys=keys or Keyring.test_only("dry run"),
             tracing=tracing,
+            deadline_ms=30_000,
+            superseded=lambda: False,
         )
 
 

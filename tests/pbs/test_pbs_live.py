@@ -2,13 +2,14 @@
 
 import pytest
 from pbs_devnet import ADDRESSES, CHAIN_ID, ETHER, KEYS
-from pbs_sandbox import ENGINE, running
+from pbs_sandbox import ENGINE, offer, running
 
 from mev_dagster.captures.source import NodeSource
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.node.http import JsonRpc
-from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.pbs.context import Proposer
 from mev_dagster.pbs.dry_run import context_for
 from mev_dagster.pbs.keys import Keyring
@@ -63,7 +64,7 @@ async def test_a_block_built_beside_a_live_one_is_accepted(node):
             keys,
             pending=pending,
         )
-        report = await client.submit(submission_of(template, keys))
+        report = await offer(client, submission_of(template, keys))
         [receipt] = await client.receipts(report.submission.message.block_hash)
         unknown = await client.get_json("/relay/v1/builder/validators")
     assert report.accepted, receipt

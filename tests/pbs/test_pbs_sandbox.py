@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
-from pbs_sandbox import BUILDER, SLOT, changed, connected, make_relay, make_submission, running
+from pbs_sandbox import BUILDER, SLOT, changed, connected, make_relay, make_submission, offer, running
 
 from mev_dagster.chain.blocks import Withdrawal, header_hash
 from mev_dagster.chain.forks import Fork
@@ -226,15 +226,6 @@ async def test_with_cancellations_a_bid_below_the_floor_withdraws_the_builder_s_
     assert relay.auction.best(key) is None
 
 
-async def test_a_later_lower_bid_of_the_same_builder_replaces_the_earlier():
-    relay = make_relay()
-    high, low = make_submission(relay, tip_gwei=90), make_submission(relay, tip_gwei=20)
-    async with running(relay) as url:
-        await post(url, high, query="?cancellations=1")
-        await post(url, low, query="?cancellations=1")
-    assert relay.auction.best((SLOT, low.message.parent_hash, low.message.proposer_pubkey)).submission == low
-
-
 async def test_a_bid_overtaken_by_a_newer_one_of_its_builder_is_refused():
     relay = make_relay()
     first, second = make_submission(relay, tip_gwei=90), make_submission(relay, tip_gwei=80)
@@ -381,7 +372,7 @@ async def test_the_data_api_lists_verified_bids_and_names_bad_arguments():
     relay = make_relay()
     submission = make_submission(relay)
     async with connected(relay) as client:
-        report = await client.submit(submission)
+        report = await offer(client, submission)
         assert report.accepted
         path = "/relay/v1/data/bidtraces/builder_blocks_received"
         rows = await client.get_json(path, slot=str(SLOT))
@@ -513,7 +504,7 @@ async def test_a_slot_can_be_handed_in_with_its_state():
         await client.post_json("/sandbox/v1/slots", document)
         assert relay.slots.of_block(1).state == slot.state
         assert relay.slots.of_block(1).note == "test"
-        report = await client.submit(make_submission(other))
+        report = await offer(client, make_submission(other))
         assert report.accepted
         wrong = {"slot": None, "parent_hash": "0x", "fork": "tokyo", "state": {"accounts": 5}}
         for field, value in wrong.items():
@@ -524,7 +515,7 @@ async def test_a_slot_can_be_handed_in_with_its_state():
 async def test_receipts_join_the_sender_s_trace():
     relay = make_relay()
     async with connected(relay) as client:
-        report = await client.submit(make_submission(relay))
+        report = await offer(client, make_submission(relay))
         [receipt] = await client.receipts(report.submission.message.block_hash)
     attempt = report.attempts[0]
     assert receipt["trace_id"] == attempt.trace_id.hex()

@@ -43,8 +43,8 @@ def test_plugins_come_in_the_order_of_their_names_whatever_is_found_first(module
     module.one = object()
     lines = [line(name, "installed_elsewhere:one") for name in ("zebra", "ant", "mole")]
     orders = [plugins.find("strategies", order).plugins for order in itertools.permutations(lines)]
-    assert all([one.name for one in found] == sorted(one.name for one in found) for found in orders)
-    assert all(found == orders[0] for found in orders)
+    names = [[one.name for one in found] for found in orders]
+    assert names == [sorted(names[0])] * len(orders)
 
 
 def test_a_class_is_made_and_anything_else_is_taken_as_it_is(module):

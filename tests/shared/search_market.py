@@ -1,6 +1,7 @@
 """The devnet's market brought about in memory: what the search sees on it is known to the last wei."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 from mev_dagster.chain.forks import DEVNET_CHAIN_ID, Fork
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH
@@ -51,7 +52,7 @@ class Devnet:
         built = get_engine().simulate(genesis, environment(1, NOW - 12, 10**9), setup, begin_block=False)
         assert all(result.status is TxStatus.SUCCESS for result in built.txs)
         self.state = genesis.apply(built.state_diff)
-        pairs = discover(self.state, self.state.accounts).pairs
+        pairs = discover(SimpleNamespace(state=self.state), self.state.accounts).pools
         self.book = Book(self.market, {pair.address: pair for pair in pairs})
 
     @property
@@ -77,8 +78,11 @@ class Devnet:
         fields = {"prestate": self.state, "searcher": self.searcher, **changes}
         return SearchInputs(env=environment(2, NOW), pending=seen, at_ns=NOW * 10**9, **fields)
 
-    def search(self, pending: Sequence[Transaction], *, budget: int = 64, **changes) -> SearchResult:
-        return search_block(self.inputs(pending, **changes), get_engine(), budget=budget)
+    def search(
+        self, pending: Sequence[Transaction], *, budget: int = 64, strategies=None, **changes
+    ) -> SearchResult:
+        inputs = self.inputs(pending, **changes)
+        return search_block(inputs, get_engine(), budget=budget, strategies=strategies)
 
 
 def ether_for(token: str, venue: str, book: Book, ether: int, slippage_bps: int) -> Swap:

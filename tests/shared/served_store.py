@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import clickhouse_connect
@@ -12,6 +13,8 @@ from clickhouse_connect.driver.client import Client
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.endpoint import Advertisement, read_advertisement
+
+START_SECONDS = 60
 
 
 class ServerProcess:
@@ -23,14 +26,20 @@ class ServerProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "ServerProcess":
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mev_dagster", "store", "serve", "--port", str(self.port)],
-            env=os.environ | {"MEV_HOME": str(self.settings.home)},
-            stderr=subprocess.PIPE,
-        )
-        line = self._process.stderr.readline().decode() if self._process.stderr else ""
-        assert "serving" in line, line
-        self.port = int(self.advertised.url.rpartition(":")[2])
+        """Start it, and wait until it advertises itself, whatever the engine prints on its way."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        with (self.settings.home / "store.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mev_dagster", "store", "serve", "--port", str(self.port)],
+                env=os.environ | {"MEV_HOME": str(self.settings.home)},
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while (found := read_advertisement(self.settings)) is None or found.pid != self._process.pid:
+            assert self._process.poll() is None, (self.settings.home / "store.log").read_text()
+            assert time.monotonic() < deadline, f"the store does not serve after {START_SECONDS} s"
+            time.sleep(0.02)
+        self.port = int(found.url.rpartition(":")[2])
         return self
 
     @property

@@ -16,10 +16,10 @@ from served_store import ServerProcess
 from store_rows import sightings
 
 from mev_dagster.errors import InputError, NodeUnreachable, PortInUse, StoreError
+from mev_dagster.serving.listen import bind
 from mev_dagster.settings import Settings
 from mev_dagster.store import endpoint
 from mev_dagster.store.client import Store, open_store
-from mev_dagster.store.embedded.server import bind
 from mev_dagster.store.endpoint import Advertisement, EngineLock, write_advertisement
 
 
@@ -88,7 +88,7 @@ def test_a_second_server_is_told_who_owns_the_engine_or_the_port(server: ServerP
 
 def test_a_port_that_is_taken_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUse, match="MEV_STORE_PORT"):
-        bind("127.0.0.1", taken.getsockname()[1])
+        bind("store", "127.0.0.1", taken.getsockname()[1], "MEV_STORE_PORT")
 
 
 def test_an_engine_that_another_process_owns_is_not_opened(tmp_path: Path):

@@ -8,7 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from mev_dagster.demo.stage import Stage, StepOutcome
-from mev_dagster.pbs.client.relay import RelayClient, RelayEndpoint, SubmissionReport
+from mev_dagster.pbs.client.deadline import submission_deadline_ns
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.report import SubmissionReport
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.pbs.dry_run import DryRun, dry_run
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
@@ -30,7 +33,7 @@ def build_and_submit(stage: Stage) -> StepOutcome:
             return StepOutcome(
                 False, {"error": "nothing_built", "detail": "no candidate made it into a block"}
             )
-        refused = asyncio.run(_forge(stage.runs[chosen[0]], keys, url))
+        refused = asyncio.run(_forge(stage, stage.runs[chosen[0]], keys, url))
     for number, run in stage.runs.items():
         _store(stage, number, run)
     runs, best = list(stage.runs.values()), stage.runs[chosen[0]]
@@ -89,17 +92,20 @@ async def _run_all(stage: Stage, keys: Keyring, url: str) -> None:
                     engine=stage.engine,
                     keys=keys,
                     tracing=tracing,
+                    deadline_ms=stage.settings.relay.deadline_ms,
+                    superseded=lambda: False,
                 )
     finally:
         tracing.close()
 
 
-async def _forge(run: DryRun, keys: Keyring, url: str) -> SubmissionReport:
+async def _forge(stage: Stage, run: DryRun, keys: Keyring, url: str) -> SubmissionReport:
     """Submit a block that was accepted once more, its bid raised by a wei behind the signature's back."""
     honest = submission_of(run.template, keys)
     forged = replace(honest, message=replace(honest.message, value=honest.message.value + 1))
     async with RelayClient(RelayEndpoint(url)) as client:
-        return await client.submit(forged)
+        deadline_ns = submission_deadline_ns(client.clock, bound_ms=stage.settings.relay.deadline_ms)
+        return await client.submit(forged, deadline_ns=deadline_ns, superseded=lambda: False)
 
 
 def _store(stage: Stage, number: int, run: DryRun) -> None:

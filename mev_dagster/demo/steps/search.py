@@ -36,7 +36,7 @@ def search(stage: Stage) -> StepOutcome:
         bool(verified),
         {
             "blocks": len(results),
-            "pools": len(next(iter(results)).discovery.pairs),
+            "pools": len(next(iter(results)).discovery.pools),
             "pending_executed": sum(len(result.runs) for result in results),
             "plans": sum(result.proposed for result in results),
             "below_gas": sum(result.pruned for result in results),

@@ -21,7 +21,10 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.validity import NEWEST_FORK, intrinsic_gas, validate_for_fork
 from mev_dagster.errors import InputError, InvalidTransaction, MissingState, UnsupportedFork
 from mev_dagster.evm.opcode_classes import gas_by_class
-from mev_dagster.evm.py_evm.system import (
+from mev_dagster.evm.revert import revert_reason
+from mev_dagster.evm.revm.wire import pack_accounts, pack_transaction, word
+from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.system import (
     BEACON_ROOTS,
     CONSOLIDATION_REQUESTS,
     HISTORY,
@@ -29,9 +32,6 @@ from mev_dagster.evm.py_evm.system import (
     deposit_requests,
     typed_requests,
 )
-from mev_dagster.evm.revert import revert_reason
-from mev_dagster.evm.revm.wire import pack_accounts, pack_transaction, word
-from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import (
     NO_LIMITS,
     NO_REWARDS,

@@ -39,7 +39,9 @@ async def read_body(request: Request, limit: int = wire.MAX_BODY_BYTES) -> bytes
 
 
 async def read_json(request: Request, limit: int = wire.MAX_BODY_BYTES) -> Any:
-    """Read a JSON body."""
+    """Read a body that says it is JSON, which a page of another site may not send without leave."""
+    if not is_json(request):
+        raise Unreadable(refusal("content_type", "expected application/json", 415))
     body = await read_body(request, limit)
     try:
         return codec_json.loads(body)

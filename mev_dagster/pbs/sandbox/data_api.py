@@ -59,7 +59,7 @@ def routes(relay: SandboxRelay) -> list[Route]:
         return JSONResponse(codec_json.to_json(SIGNED_VALIDATOR_REGISTRATION, found))
 
     async def validators(request: Request) -> Response:
-        return JSONResponse([duty_row(slot) for slot in relay.slots.announced()])
+        return JSONResponse([duty_row(slot) for slot in relay.announced()])
 
     return [
         Route("/relay/v1/builder/validators", validators),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from opentelemetry.context import Context
@@ -11,9 +11,8 @@ from opentelemetry.trace import SpanKind, get_current_span
 from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
 from mev_dagster.pbs.keys import BlsKey
 from mev_dagster.pbs.sandbox.answers import ACCEPTED, SubmissionAnswer, refusal
-from mev_dagster.pbs.sandbox.auction import AuctionKey, ReceivedBid, RelayAuction
+from mev_dagster.pbs.sandbox.auction import AuctionKey, ReceivedBid, RelayAuction, key_of
 from mev_dagster.pbs.sandbox.engine_api import Validator
-from mev_dagster.pbs.sandbox.metrics import RelayMetrics
 from mev_dagster.pbs.sandbox.rules import View, rulings
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, Slot, SlotBook, SlotClock, clock_for
 from mev_dagster.pbs.schema import BUILDER_BID, payload_header
@@ -25,11 +24,15 @@ from mev_dagster.pbs.types import (
     SignedValidatorRegistration,
     SubmitBlockRequest,
 )
+from mev_dagster.telemetry.catalogue import RelayMetrics
 from mev_dagster.telemetry.clock import Clock, SystemClock
+from mev_dagster.telemetry.metrics import process_registry
 from mev_dagster.telemetry.tracing import Tracing, span_id_of, trace_id_of
 
 RECEIPTS_KEPT = 1024
 SILENT_DROP_SECONDS = 0.2
+REGISTRATION_AHEAD_SECONDS = 10
+"""How far a validator's clock may be ahead of the relay's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class RelayRules:
     floor_wei: int = 0
     blocked_builders: frozenset[bytes] = frozenset()
     simulation_timeout_s: float = 10.0
+    header_cutoff_ms: int | None = None
+    """How far into its slot a proposer may still ask for a header; mev-boost-relay's is 3,000."""
+    payload_cutoff_ms: int | None = None
+    """How far into its slot a payload is still given; mev-boost-relay's is 4,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class SandboxRelay:
     rules: RelayRules = field(default_factory=RelayRules)
     clock: Clock = field(default_factory=SystemClock)
     tracing: Tracing = field(default_factory=lambda: Tracing("sandbox-relay"))
-    metrics: RelayMetrics = field(default_factory=RelayMetrics)
+    metrics: RelayMetrics = field(default_factory=lambda: RelayMetrics(process_registry()))
     head_slot: int | None = None
     auction: RelayAuction = field(default_factory=RelayAuction)
     receipts: deque[RelayReceipt] = field(default_factory=lambda: deque(maxlen=RECEIPTS_KEPT))
@@ -100,7 +107,7 @@ class SandboxRelay:
     async def with_fork_of_slot(self, submission: SubmitBlockRequest) -> SubmitBlockRequest:
         """Tell Electra from Fulu by the slot: without blobs their submissions have the same bytes."""
         alike = {ConsensusFork.ELECTRA, ConsensusFork.FULU}
-        slot = await asyncio.to_thread(self.slots.of_block, submission.execution_payload.block_number)
+        slot = await asyncio.to_thread(self.slot_of_block, submission.execution_payload.block_number)
         if slot is None or not {submission.fork, slot.context.consensus_fork} <= alike:
             return submission
         return replace(submission, fork=slot.context.consensus_fork)
@@ -117,7 +124,7 @@ class SandboxRelay:
             text = "cancellations are disabled"
             found.append(failed("cancellations", "cancellations_disabled", text))
             return refusal("cancellations_disabled", text)
-        slot = await asyncio.to_thread(self.slots.of_block, submission.execution_payload.block_number)
+        slot = await asyncio.to_thread(self.slot_of_block, submission.execution_payload.block_number)
         for ruling in rulings(self._view(submission, slot)):
             found.append(ruling.check)
             if ruling.answer is not None:
@@ -136,7 +143,7 @@ class SandboxRelay:
             text = "already using a newer payload"
             found.append(failed("cancellation_race", "newer_payload", text))
             return refusal("newer_payload", text)
-        self.auction.store(ReceivedBid(submission, order, received_ns))
+        self.auction.store(ReceivedBid(submission, order, received_ns, cancellable=cancellations))
         self.metrics.bid_value.set(submission.message.value)
         found.append(passed("stored", f"{submission.message.value} wei"))
         return ACCEPTED
@@ -154,7 +161,8 @@ class SandboxRelay:
 
     def _below_floor(self, submission: SubmitBlockRequest, cancellations: bool) -> SubmissionAnswer | None:
         """Bids below the floor are taken note of and not simulated; with cancellations they cancel."""
-        value, floor = submission.message.value, self.rules.floor_wei
+        value = submission.message.value
+        floor = max(self.rules.floor_wei, self.auction.floor_wei(key_of(submission)))
         text = "accepted bid below floor, skipped validation"
         if cancellations and value < floor:
             self.auction.withdraw(submission)
@@ -181,17 +189,50 @@ class SandboxRelay:
             return None
         return refusal(wrong.code, f"simulation failed: {wrong.message}")
 
-    def register(self, registration: SignedValidatorRegistration) -> None:
-        """Keep a validator's registration unless a newer one is known."""
-        pubkey = registration.message.pubkey
-        known = self.registrations.get(pubkey)
-        if known is None or known.message.timestamp < registration.message.timestamp:
-            self.registrations[pubkey] = registration
+    def register(self, registration: SignedValidatorRegistration) -> SubmissionAnswer | None:
+        """Keep a validator's registration unless a newer one is known; return why it cannot be taken.
+
+        From then on the validator's duties name its fee recipient and gas limit, and blocks are held to them.
+        Texts are mev-boost-relay's.
+        """
+        message = registration.message
+        now_seconds = self.clock.wall_ns() // 10**9
+        if message.timestamp > now_seconds + REGISTRATION_AHEAD_SECONDS:
+            return refusal("future_registration", "timestamp too far in the future")
+        if not self.validators.knows(message.pubkey):
+            return refusal("unknown_validator", f"not a known validator: 0x{message.pubkey.hex()}")
+        known = self.registrations.get(message.pubkey)
+        if known is None or known.message.timestamp < message.timestamp:
+            self.registrations[message.pubkey] = registration
+        return None
 
     def registration_of(self, pubkey: bytes) -> SignedValidatorRegistration | None:
         """Return a validator's latest registration; announced proposers are registered already."""
         own = (slot.registration for slot in self.slots.announced())
         return self.registrations.get(pubkey) or next((r for r in own if r.message.pubkey == pubkey), None)
+
+    def slot_of_block(self, number: int) -> Slot | None:
+        """Return the slot in which a block of this number is proposed, its proposer as last registered."""
+        slot = self.slots.of_block(number)
+        return None if slot is None else self._as_registered(slot)
+
+    def announced(self) -> Iterator[Slot]:
+        """Yield the slots whose proposers the relay announces, each as last registered."""
+        for slot in self.slots.announced():
+            yield self._as_registered(slot)
+
+    def is_past(self, slot: int) -> bool:
+        """Say whether the chain has a block of this slot or of a later one."""
+        return self.head_slot is not None and slot <= self.head_slot
+
+    def milliseconds_into(self, slot: Slot) -> int:
+        """Return how far into the slot this moment is; negative before it starts."""
+        start = _clock_of(slot).start_of(slot.number)
+        return self.clock.wall_ns() // 10**6 - start * 1_000
+
+    def _as_registered(self, slot: Slot) -> Slot:
+        registered = self.registrations.get(slot.registration.message.pubkey)
+        return slot if registered is None else replace(slot, registration=registered)
 
     def header_for(self, key: AuctionKey) -> SignedBuilderBid | None:
         """Return the best bid of an auction, signed by the relay."""

@@ -28,7 +28,7 @@ def routes(relay: SandboxRelay) -> list[Route]:
 
     async def slot_of_block(request: Request) -> Response:
         number = _value(UINT64, request.path_params["number"], "number")
-        slot = await run_in_threadpool(relay.slots.of_block, number)
+        slot = await run_in_threadpool(relay.slot_of_block, number)
         if slot is None:
             raise Unreadable(refusal("unknown_block", f"no slot is known for block {number}", 404))
         return JSONResponse(duty_row(slot))
@@ -40,7 +40,8 @@ def routes(relay: SandboxRelay) -> list[Route]:
         except DecodeError as error:
             raise unreadable(error) from error
         relay.slots.add(slot)
-        return JSONResponse(duty_row(slot))
+        known = await run_in_threadpool(relay.slot_of_block, slot.context.number)
+        return JSONResponse(duty_row(known or slot))
 
     async def post_head(request: Request) -> Response:
         document = await read_json(request)

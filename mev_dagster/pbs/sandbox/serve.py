@@ -1,6 +1,5 @@
 """The sandbox relay as a process: bind first, then say so, then serve until told to stop."""
 
-import errno
 import signal
 import socket
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ import uvicorn
 
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.source import NodeSource
-from mev_dagster.errors import InputError, PortInUse
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.client.guard import require_loopback
@@ -25,10 +23,16 @@ from mev_dagster.pbs.sandbox.engine_api import (
 from mev_dagster.pbs.sandbox.relay import RelayRules, SandboxRelay
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, SlotBook, SourceSlots
 from mev_dagster.pbs.sandbox.validator import ExecutionValidator, PaymentRule
+from mev_dagster.serving import listen
+from mev_dagster.serving.doors import Door, Guarded
+from mev_dagster.serving.listen import url_of
+from mev_dagster.serving.metrics import refusals
+from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 
 IDLE_SECONDS = 30
-MAX_CONNECTIONS = 256
+
+__all__ = ["SandboxOptions", "bind", "open_relay", "serve", "server_for", "url_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +82,20 @@ def _source(options: SandboxOptions, validators: SandboxValidators) -> SourceSlo
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Bind a loopback address; port 0 takes any free one."""
+    """Listen on a loopback address; port 0 takes any free one."""
     require_loopback(host)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((host, port))
-        made.listen()
-    except OSError as error:
-        made.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUse(
-                f"relay: {host}:{port}: {error.strerror}; set MEV_RELAY_PORT or --port"
-            ) from error
-        raise InputError(f"relay: {host}:{port}: {error.strerror}") from error
-    return made
-
-
-def url_of(bound: socket.socket) -> str:
-    """Return the address a bound socket is reached at."""
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return listen.bind("relay", host, port, "MEV_RELAY_PORT or --port")
 
 
 def server_for(relay: SandboxRelay) -> uvicorn.Server:
     """Return a server that does not log each request and does not wait for idle connections."""
+    app = Guarded(build_app(relay), Door(), refusals(relay.metrics.registry))
     config = uvicorn.Config(
-        build_app(relay),
+        app,
+        http=DeadlineProtocol,
         log_level="warning",
         access_log=False,
         lifespan="off",
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=5,
     )

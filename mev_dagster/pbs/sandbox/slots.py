@@ -81,6 +81,10 @@ class SandboxValidators:
     def __init__(self, seed: str | None = None, count: int = VALIDATOR_COUNT) -> None:
         self._keys = [BlsKey(_secret(seed, index), test_only=seed is not None) for index in range(count)]
 
+    def knows(self, pubkey: bytes) -> bool:
+        """Say whether this is one of the proposers."""
+        return any(key.pubkey == pubkey for key in self._keys)
+
     def of_slot(self, slot: int) -> tuple[int, BlsKey]:
         """Return the proposer's index and key."""
         index = slot % len(self._keys)
@@ -93,7 +97,7 @@ class SandboxValidators:
 
         On a witness only the block's own fee recipient is sure to be known, and on a public chain the
         proposer is paid as coinbase: there it is the one that really was. Elsewhere it is an account of the
-        sandbox's.
+        sandbox's. The registration is as old as the chain, so that whatever the validator sends is newer.
         """
         index, key = self.of_slot(context.slot)
         witness = isinstance(state, Prestate) and not state.complete
@@ -102,7 +106,7 @@ class SandboxValidators:
         message = ValidatorRegistration(
             fee_recipient=coinbase if public or witness else own,
             gas_limit=context.gas_limit,
-            timestamp=context.timestamp,
+            timestamp=clock_for(context.schedule.chain_id).genesis_time,
             pubkey=key.pubkey,
         )
         signature = key.sign(VALIDATOR_REGISTRATION, message, SANDBOX_GENESIS_FORK_VERSION)

@@ -1,19 +1,31 @@
 """Buy in front of a pending swap up to the worst price it accepts, and sell behind it."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from mev_dagster.dex.executor import SwapStep
+from mev_dagster.dex.constant_product import Hop, least_amount_in
+from mev_dagster.dex.executor import step_of
 from mev_dagster.dex.frontrun import ExactInput, ExactOutput, SandwichSize, Victim, optimal_sandwich
-from mev_dagster.dex.router import RouterCall
-from mev_dagster.dex.swaps import Protocol, SwapEvent
-from mev_dagster.dex.venues.uniswap_v2 import Pair, least_amount_in
-from mev_dagster.search.plan import Kind, OwnCall, Plan
-from mev_dagster.search.view import BlockView, PendingRun
+from mev_dagster.dex.venue import Pool, SwapIntent, Trade
+from mev_dagster.dex.venue_events import SwapEvent
+from mev_dagster.errors import Unquotable
+from mev_dagster.search.landed import Landed
+from mev_dagster.search.pending import PendingRun
+from mev_dagster.search.plan import Plan, SwapsCall
+from mev_dagster.search.view import BlockView
+
+
+class Crossed(NamedTuple):
+    """A pool of the victim's route, and the reserves that its sale meets."""
+
+    pool: Pool
+    hop: Hop
 
 
 class Sandwich:
-    """Sandwich router swaps, where they sell wrapped ether into a pair we can quote."""
+    """Sandwich router swaps, where they sell wrapped ether into a pool that quotes by constant product."""
 
+    kind = "sandwich"
     name = "sandwich/1"
 
     def plans(self, view: BlockView) -> Iterator[Plan]:
@@ -23,67 +35,86 @@ class Sandwich:
             if call is None or not run.succeeded:
                 continue
             route = _route(run, call, view)
-            for position, pair in enumerate(route):
+            for position, crossed in enumerate(route):
                 if call.path[position] != view.wrapped_ether:
                     continue
                 victim = _victim(call, run.swaps, route, position)
                 if victim is None:
                     continue
-                size = optimal_sandwich(victim, pair.hop(view.wrapped_ether), view.inventory_wei)
-                if size is not None:
-                    yield self._plan(run, pair, size, view)
+                size = optimal_sandwich(victim, crossed.hop, view.inventory_wei)
+                plan = size and self._plan(run, crossed.pool, call.path[position + 1], size, view)
+                if plan is not None:
+                    yield plan
 
-    def _plan(self, run: PendingRun, pair: Pair, size: SandwichSize, view: BlockView) -> Plan:
+    def matches(self, plan: Plan, landed: Landed) -> bool:
+        """Say whether somebody sandwiched the same transaction, among others perhaps, in the same pools."""
+        victims = {tx.hash for tx in plan.pending[-1:]}
+        return landed.kind == self.kind and victims <= landed.victims and set(plan.venues) == landed.pools
+
+    def _plan(
+        self, run: PendingRun, pool: Pool, token: bytes, size: SandwichSize, view: BlockView
+    ) -> Plan | None:
         weth, executor = view.wrapped_ether, view.searcher.executor
-        token = pair.other(weth)
-        front = SwapStep(pair.address, weth, size.front_in, *pair.outputs(token, size.front_out), executor)
-        back = SwapStep(pair.address, token, size.front_out, *pair.outputs(weth, size.back_out), executor)
+        buy = Trade(weth, token, size.front_in, size.front_out, executor)
+        sell = Trade(token, weth, size.front_out, size.back_out, executor)
+        try:
+            front, back = (
+                step_of(pool.call(trade), trade.token_in, trade.amount_in, executor) for trade in (buy, sell)
+            )
+        except Unquotable:
+            return None
         return Plan(
-            kind=Kind.SANDWICH,
+            kind=self.kind,
             strategy=self.name,
             items=(
                 *run.prerequisites,
-                # A token that taxes its transfers delivers less than the pair gave: better to stop here.
-                OwnCall((front,), token, min_gain=size.front_out),
+                # A token that taxes its transfers delivers less than the pool gave: better to stop here.
+                SwapsCall(executor, (front,), token, min_gain=size.front_out),
                 run.tx,
-                OwnCall((back,), weth, min_gain=size.back_out),
+                SwapsCall(executor, (back,), weth, min_gain=size.back_out),
             ),
-            venues=(pair.address, pair.address),
+            venues=(pool.address, pool.address),
             tokens=(weth, token, weth),
             size_wei=size.front_in,
             expected_profit_wei=size.profit,
+            prize=(*(tx.hash for tx in run.prerequisites), run.tx.hash),
         )
 
 
-def _route(run: PendingRun, call: RouterCall, view: BlockView) -> Sequence[Pair]:
-    """Return the pairs the swap crossed when it was tried out, empty when they are not the call's path."""
-    route = []
+def _route(run: PendingRun, call: SwapIntent, view: BlockView) -> Sequence[Crossed]:
+    """Return the pools the swap crossed when it was tried out, empty when they are not the call's path."""
+    route: list[Crossed] = []
     if len(run.swaps) != len(call.path) - 1:
         return ()
     for swap, token_in, token_out in zip(run.swaps, call.path, call.path[1:], strict=False):
-        pair = run.before.get(swap.pool, view.graph.pairs.get(swap.pool))
-        if pair is None or swap.protocol is not Protocol.UNISWAP_V2 or pair in route:
+        pool = run.before.get(swap.pool) or view.graph.pools.get(swap.pool)
+        if pool is None or not {token_in, token_out} <= set(pool.tokens):
             return ()
-        if not pair.trades(token_in) or pair.other(token_in) != token_out:
+        hop = _closed_form(pool, token_in, token_out)
+        if hop is None or any(crossed.pool.address == pool.address for crossed in route):
             return ()
-        route.append(pair)
+        route.append(Crossed(pool, hop))
     return route
 
 
+def _closed_form(pool: Pool, token_in: bytes, token_out: bytes) -> Hop | None:
+    try:
+        return pool.constant_product(token_in, token_out)
+    except Unquotable:
+        return None
+
+
 def _victim(
-    call: RouterCall, swaps: Sequence[SwapEvent], route: Sequence[Pair], position: int
+    call: SwapIntent, swaps: Sequence[SwapEvent], route: Sequence[Crossed], position: int
 ) -> Victim | None:
     """Return the victim's terms on one hop of its route; None when its limit does not reach that hop."""
-    if not call.function.exact_input:
+    if not call.exact_input:
         if position:
             return None
         return ExactOutput(swaps[0].amount_out, call.amount_in)
     least = call.amount_out
-    for later, token_in in zip(
-        reversed(route[position + 1 :]), reversed(call.path[position + 1 : -1]), strict=True
-    ):
-        hop = later.hop(token_in)
-        if least >= hop.reserve_out:
+    for later in reversed(route[position + 1 :]):
+        if least >= later.hop.reserve_out:
             return None
-        least = least_amount_in(least, hop)
+        least = least_amount_in(least, later.hop)
     return ExactInput(swaps[position].amount_in, least)

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import chdb
-
 from mev_dagster.errors import StoreError
+from mev_dagster.store.embedded import library
 from mev_dagster.store.embedded.http_protocol import (
     Call,
     Code,
@@ -81,8 +80,9 @@ class Engine:
     def __init__(self, path: Path):
         path.mkdir(parents=True, exist_ok=True)
         self._path = str(path.resolve())
+        self._chdb = library.load()
         try:
-            self._keeper = chdb.connect(self._path)
+            self._keeper = self._chdb.connect(self._path)
         except RuntimeError as error:
             raise StoreError(f"{path}: cannot open the embedded engine: {error}") from error
         self._sessions: OrderedDict[str, tuple[Any, threading.Lock]] = OrderedDict()
@@ -148,7 +148,7 @@ class Engine:
     def _acquire(self, call: Call) -> tuple[Any, Callable[[], None]]:
         """Return a handle in the state the call asks for, and what gives it back."""
         if call.session_id is None:
-            handle = chdb.connect(self._path)
+            handle = self._chdb.connect(self._path)
             release: Callable[[], None] = handle.close
         else:
             handle, lock = self._session(call.session_id, must_exist=call.session_check)
@@ -177,7 +177,7 @@ class Engine:
                     raise QueryError(Code.SESSION_NOT_FOUND, f"Session {name} does not exist")
                 if len(self._sessions) >= MAX_SESSIONS:
                     self._forget_idle_session()
-                self._sessions[name] = (chdb.connect(self._path), threading.Lock())
+                self._sessions[name] = (self._chdb.connect(self._path), threading.Lock())
             self._sessions.move_to_end(name)
             return self._sessions[name]
 

@@ -26,7 +26,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from mev_dagster.errors import DecodeError, PortInUse, StoreError
+from mev_dagster.errors import DecodeError, StoreError
+from mev_dagster.serving.doors import Door, Guarded, hosts_of
+from mev_dagster.serving.listen import bind
+from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store
 from mev_dagster.store.embedded.engine import Engine, StatementResult
@@ -293,18 +296,6 @@ def _too_long(limits: RequestLimits) -> QueryError:
     return QueryError(Code.TOO_MANY_BYTES, f"The statement is longer than {limits.statement_bytes} bytes")
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket, or say that the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise PortInUse(f"store: {host}:{port}: {error.strerror}; set MEV_STORE_PORT") from error
-    return listener
-
-
 def serve(
     settings: Settings,
     *,
@@ -313,7 +304,7 @@ def serve(
 ) -> None:
     """Own the engine and serve it until the process is told to stop; advertises itself when ready."""
     limits = limits or RequestLimits()
-    listener = bind(settings.host, settings.store.port)
+    listener = bind("store", settings.host, settings.store.port, "MEV_STORE_PORT")
     lock = EngineLock(settings)
     if not lock.acquire():
         listener.close()
@@ -331,8 +322,8 @@ def serve(
         host, port = listener.getsockname()[:2]
         advertisement = Advertisement(url=f"http://{host}:{port}", token=token, pid=os.getpid())
         config = uvicorn.Config(
-            server.app,
-            http="h11",
+            Guarded(server.app, Door(hosts_of(settings.host))),
+            http=DeadlineProtocol,
             h11_max_incomplete_event_size=limits.header_bytes,
             log_level="warning",
             access_log=False,

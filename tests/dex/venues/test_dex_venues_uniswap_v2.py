@@ -2,17 +2,22 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import eth_abi
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.registry import PAIR_CODES
-from mev_dagster.dex.venues import uniswap_v2
-from mev_dagster.dex.venues.uniswap_v2 import Fee, Hop, Pair
+from mev_dagster.dex import constant_product
+from mev_dagster.dex.constant_product import Fee, Hop
+from mev_dagster.dex.venue import Trade
+from mev_dagster.dex.venues.uniswap_v2 import events
+from mev_dagster.dex.venues.uniswap_v2.pool import Pair
+from mev_dagster.dex.venues.uniswap_v2.venue import FEES, PAIR_CODES
 from mev_dagster.errors import DecodeError
 
 TOKEN0, TOKEN1 = b"\x01" * 20, b"\x02" * 20
@@ -42,8 +47,8 @@ def code_hashes(fixtures: Path, swaps):
 def test_every_mainnet_swap_of_a_listed_pair_obeys_the_formula(swaps, code_hashes):
     outcomes: Counter[str] = Counter()
     for swap in swaps:
-        venue = PAIR_CODES.get(code_hashes[swap["block"], swap["pair"]])
-        if venue is None:
+        family = PAIR_CODES.get(code_hashes[swap["block"], swap["pair"]])
+        if family is None:
             outcomes["not listed"] += 1
             continue
         values = [int(swap[name]) for name in ("amount0In", "amount1In", "amount0Out", "amount1Out")]
@@ -54,17 +59,17 @@ def test_every_mainnet_swap_of_a_listed_pair_obeys_the_formula(swaps, code_hashe
             TOKEN1,
             int(swap["reserve0_before"]),
             int(swap["reserve1_before"]),
-            venue.fee,
+            FEES[family],
         )
         token_in, sold, bought = (TOKEN0, in0, out1) if in0 else (TOKEN1, in1, out0)
         assert pair.allows(*values)
-        after = pair.after(token_in, sold, bought)
+        after = pair.swapped(token_in, sold, bought)
         assert (after.reserve0, after.reserve1) == (int(swap["reserve0_after"]), int(swap["reserve1_after"]))
         hop = pair.hop(token_in)
-        most = uniswap_v2.amount_out(sold, hop)
+        most = constant_product.amount_out(sold, hop)
         assert bought <= most
         assert not pair.allows(in0, in1, *(pair.outputs(pair.other(token_in), most + 1)))
-        assert uniswap_v2.least_amount_in(bought, hop) <= sold
+        assert constant_product.least_amount_in(bought, hop) <= sold
         outcomes["whole output taken" if bought == most else "less taken than allowed"] += 1
     assert outcomes == {"whole output taken": 270, "less taken than allowed": 42, "not listed": 6}
 
@@ -72,7 +77,7 @@ def test_every_mainnet_swap_of_a_listed_pair_obeys_the_formula(swaps, code_hashe
 @given(amount=st.integers(1, 1 << 112), reserve_in=reserves, reserve_out=reserves)
 def test_the_pair_allows_the_quoted_output_and_not_one_more(amount, reserve_in, reserve_out):
     pair = Pair(b"\0" * 20, TOKEN0, TOKEN1, reserve_in, reserve_out)
-    bought = uniswap_v2.amount_out(amount, pair.hop(TOKEN0))
+    bought = constant_product.amount_out(amount, pair.hop(TOKEN0))
     assert bought == 0 or pair.allows(amount, 0, 0, bought)
     assert not pair.allows(amount, 0, 0, bought + 1)
 
@@ -81,20 +86,20 @@ def test_the_pair_allows_the_quoted_output_and_not_one_more(amount, reserve_in, 
 def test_the_least_input_buys_the_wanted_output_and_one_less_does_not(data, reserve_in, reserve_out):
     hop = Hop(reserve_in, reserve_out, Fee())
     wanted = data.draw(st.integers(1, reserve_out - 1))
-    least = uniswap_v2.least_amount_in(wanted, hop)
-    assert uniswap_v2.amount_out(least, hop) >= wanted > uniswap_v2.amount_out(least - 1, hop)
-    assert uniswap_v2.amount_in(wanted, hop) in (least, least + 1)
+    least = constant_product.least_amount_in(wanted, hop)
+    assert constant_product.amount_out(least, hop) >= wanted > constant_product.amount_out(least - 1, hop)
+    assert constant_product.amount_in(wanted, hop) in (least, least + 1)
 
 
 def test_an_output_of_the_whole_reserve_has_no_input():
     with pytest.raises(ValueError, match="cannot take 100 out of a reserve of 100"):
-        uniswap_v2.least_amount_in(100, Hop(50, 100, Fee()))
+        constant_product.least_amount_in(100, Hop(50, 100, Fee()))
 
 
 def test_a_swap_log_is_netted_from_the_pool():
     data = b"".join(value.to_bytes(32, "big") for value in (0, 7, 5, 0))
-    log = Log(b"\x11" * 20, (uniswap_v2.SWAP_TOPIC, b"\x0a".rjust(32, b"\0"), b"\x0b".rjust(32, b"\0")), data)
-    swap = uniswap_v2.decode_swap(log)
+    log = Log(b"\x11" * 20, (events.SWAP_TOPIC, b"\x0a".rjust(32, b"\0"), b"\x0b".rjust(32, b"\0")), data)
+    swap = events.decode_swap(log)
     assert (swap.amount0, swap.amount1, swap.zero_for_one) == (-5, 7, False)
     assert (swap.amount_in, swap.amount_out) == (7, 5)
     assert (swap.sender, swap.recipient) == (b"\x0a".rjust(20, b"\0"), b"\x0b".rjust(20, b"\0"))
@@ -102,4 +107,19 @@ def test_a_swap_log_is_netted_from_the_pool():
 
 def test_a_log_with_the_right_topic_and_the_wrong_shape_is_refused():
     with pytest.raises(DecodeError, match="not_a_v2_swap"):
-        uniswap_v2.decode_swap(Log(b"\x11" * 20, (uniswap_v2.SWAP_TOPIC,), bytes(128)))
+        events.decode_swap(Log(b"\x11" * 20, (events.SWAP_TOPIC,), bytes(128)))
+
+
+def test_the_call_of_a_trade_is_the_pairs_own_swap_in_the_standard_encoding():
+    pair = Pair(b"\x11" * 20, TOKEN0, TOKEN1, 100, 200)
+    call = pair.call(Trade(TOKEN1, TOKEN0, 9, 4, b"\x22" * 20))
+    types = ["uint256", "uint256", "address", "bytes"]
+    assert call.data == bytes.fromhex("022c0d9f") + eth_abi.encode(types, (4, 0, b"\x22" * 20, b""))
+    assert call.to == pair.address
+
+
+def test_a_pair_is_told_its_reserves_by_its_sync_alone():
+    pair = Pair(b"\x11" * 20, TOKEN0, TOKEN1, 100, 200)
+    sync = Log(pair.address, (events.SYNC_TOPIC,), (7).to_bytes(32, "big") + (9).to_bytes(32, "big"))
+    assert pair.after(sync) == Pair(pair.address, TOKEN0, TOKEN1, 7, 9)
+    assert pair.after(replace(sync, data=b"")) == pair.after(replace(sync, topics=())) == pair

@@ -114,7 +114,9 @@ def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagste
         tags = {LANE_TAG: HOT, WORKER_PID_TAG: str(dead.pid)}
         run = instance.create_run_for_job(job, tags=tags, status=DagsterRunStatus.STARTED)
     path = tmp_path / "worker.sock"
-    worker = subprocess.Popen([sys.executable, "-m", "resources.runtime.warm_worker", str(path)])
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "resources.runtime.warm_worker", str(path), "mev_dagster.definitions"]
+    )
     try:
         deadline = time.monotonic() + 90
         while not path.exists() and time.monotonic() < deadline:

@@ -7,11 +7,10 @@ from search_market import BASE_FEE_WEI, ETHER, FEES, GWEI, Devnet, ether_for
 
 from mev_dagster.demo.cast import Fees
 from mev_dagster.demo.market import WETH
+from mev_dagster.dex.constant_product import amounts_along
 from mev_dagster.dex.frontrun import ExactInput, ExactOutput, optimal_sandwich, sandwich_of
-from mev_dagster.dex.venues.uniswap_v2 import amounts_along
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.types import TxStatus
-from mev_dagster.search.plan import Kind
 from mev_dagster.search.searcher import PRIORITY_FEE_WEI
 
 OUR_GAS_PRICE_WEI = BASE_FEE_WEI + PRIORITY_FEE_WEI
@@ -39,7 +38,7 @@ def test_every_verified_profit_is_the_formulas_profit_less_the_gas_that_was_used
             devnet.swap(other, ether_for("USD", "south", devnet.book, 30, 300)),
         ]
     )
-    assert {candidate.kind for candidate in result.candidates} == {Kind.SANDWICH, Kind.BACKRUN}
+    assert {candidate.kind for candidate in result.candidates} == {"sandwich", "backrun"}
     for candidate in result.candidates:
         assert candidate.verified
         gas_cost = candidate.verification.gas_used * OUR_GAS_PRICE_WEI
@@ -51,7 +50,7 @@ def test_every_verified_profit_is_the_formulas_profit_less_the_gas_that_was_used
 
 def test_a_sandwich_pushes_an_exact_input_to_its_limit_and_not_past_it(devnet):
     swap = ether_for("ALPHA", "north", devnet.book, 20, 100)
-    (found,) = of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), Kind.SANDWICH)
+    (found,) = of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), "sandwich")
     hop = devnet.book.hop("north", WETH, "ALPHA")
     victim = ExactInput(swap.amount, swap.limit)
     assert found.plan.size_wei == optimal_sandwich(victim, hop, 300 * ETHER).front_in
@@ -61,7 +60,7 @@ def test_a_sandwich_pushes_an_exact_input_to_its_limit_and_not_past_it(devnet):
 
 def test_a_sandwich_of_an_exact_output_makes_it_pay_up_to_its_limit(devnet):
     swap = devnet.book.buy("north", (WETH, "ALPHA"), 1_500 * ETHER, 200)
-    (found,) = of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), Kind.SANDWICH)
+    (found,) = of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), "sandwich")
     trades = sandwich_of(
         found.plan.size_wei, ExactOutput(swap.amount, swap.limit), devnet.book.hop("north", WETH, "ALPHA")
     )
@@ -71,7 +70,7 @@ def test_a_sandwich_of_an_exact_output_makes_it_pay_up_to_its_limit(devnet):
 
 def test_the_limit_of_a_longer_path_is_carried_back_to_the_hop_that_is_attacked(devnet):
     swap = devnet.book.sell("north", (WETH, "ALPHA", "USD"), 10 * ETHER, 150)
-    (found,) = of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), Kind.SANDWICH)
+    (found,) = of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), "sandwich")
     assert found.verified
     first, second = devnet.book.hop("north", WETH, "ALPHA"), devnet.book.hop("north", "ALPHA", "USD")
 
@@ -86,12 +85,12 @@ def test_the_limit_of_a_longer_path_is_carried_back_to_the_hop_that_is_attacked(
 
 def test_a_victim_without_slack_is_not_sandwiched(devnet):
     swap = ether_for("ALPHA", "north", devnet.book, 20, 0)
-    assert not of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), Kind.SANDWICH)
+    assert not of_kind(devnet.search([devnet.swap(devnet.cast.whales[0], swap)]), "sandwich")
 
 
 def test_a_backrun_stands_right_behind_the_swap_it_restores(devnet):
     tx = devnet.swap(devnet.cast.whales[0], ether_for("BETA", "south", devnet.book, 25, 50))
-    found = of_kind(devnet.search([tx]), Kind.BACKRUN)
+    found = of_kind(devnet.search([tx]), "backrun")
     moved = devnet.market.pool("south", WETH, "BETA")
     assert all(candidate.tx_hashes[0] == tx.hash and len(candidate.txs) == 2 for candidate in found)
     assert all(moved in candidate.plan.venues for candidate in found)
@@ -104,7 +103,7 @@ def test_a_price_gap_in_the_parent_state_is_an_arbitrage_without_pending_transac
     built = get_engine().simulate(devnet.state, inputs.env, [tx], begin_block=False)
     assert built.txs[0].status is TxStatus.SUCCESS
     result = devnet.search([], prestate=devnet.state.apply(built.state_diff))
-    assert {candidate.kind for candidate in result.candidates} == {Kind.ARBITRAGE}
+    assert {candidate.kind for candidate in result.candidates} == {"arbitrage"}
     assert {len(candidate.plan.venues) for candidate in result.candidates} == {2, 3}
     best = result.candidates[0]
     assert (best.rank, best.verified, best.pending_hashes) == (0, True, ())

@@ -1,22 +1,19 @@
-"""Uniswap V2 and its forks: the pair's arithmetic, its state, and its events.
+"""A pair: its storage, its quote, and what its logs and calls do to it."""
 
-The formulas are those of `UniswapV2Library` and of `UniswapV2Pair.swap`, on integers of any size. A fee is
-kept as the fraction of the input that trades (997/1000), because that is how the contracts write it.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.abi import address_of_word, topic, word
-from mev_dagster.dex.swaps import Protocol, SwapEvent
+from mev_dagster.dex.abi import address_of_word, encode_words
+from mev_dagster.dex.constant_product import STANDARD_FEE, Fee, Hop, amount_out
+from mev_dagster.dex.executor import PAIR_SWAP
+from mev_dagster.dex.venue import Payment, Pool, PoolCall, PoolState, Trade
+from mev_dagster.dex.venues.uniswap_v2.events import PROTOCOL, SYNC_TOPIC, decode_sync
 from mev_dagster.errors import DecodeError
 from mev_dagster.evm.types import StateSource
 from mev_dagster.hexadecimal import to_hex
 
-SWAP_TOPIC = topic("Swap(address,uint256,uint256,uint256,uint256,address)")
-SYNC_TOPIC = topic("Sync(uint112,uint112)")
+_NO_CALLBACK = (128, 0)
+"""The tail of `swap`'s arguments: the offset of `data`, and its length."""
 
 # Storage layout of UniswapV2Pair: 0-4 ERC-20 and permit, 5 factory, then these.
 TOKEN0_SLOT = 6
@@ -24,61 +21,11 @@ TOKEN1_SLOT = 7
 RESERVES_SLOT = 8
 RESERVE_BITS = 112
 RESERVE_MASK = (1 << RESERVE_BITS) - 1
-
-
-class Fee(NamedTuple):
-    """The fraction of the input that trades."""
-
-    numerator: int = 997
-    denominator: int = 1000
-
-
-STANDARD_FEE = Fee()
-
-
-class Hop(NamedTuple):
-    """One pair crossed in one direction."""
-
-    reserve_in: int
-    reserve_out: int
-    fee: Fee
-
-
-def amount_out(amount_in: int, hop: Hop) -> int:
-    """Return the most that `amount_in` buys (`getAmountOut`)."""
-    traded = amount_in * hop.fee.numerator
-    return traded * hop.reserve_out // (hop.reserve_in * hop.fee.denominator + traded)
-
-
-def amount_in(wanted_out: int, hop: Hop) -> int:
-    """Return what the router asks for `wanted_out` (`getAmountIn`): never less than the least that does."""
-    _check_depth(wanted_out, hop)
-    numerator = hop.reserve_in * wanted_out * hop.fee.denominator
-    return numerator // ((hop.reserve_out - wanted_out) * hop.fee.numerator) + 1
-
-
-def least_amount_in(wanted_out: int, hop: Hop) -> int:
-    """Return the least input that buys `wanted_out`; the router's own rounding may ask for one more."""
-    _check_depth(wanted_out, hop)
-    numerator = hop.reserve_in * wanted_out * hop.fee.denominator
-    return -(-numerator // ((hop.reserve_out - wanted_out) * hop.fee.numerator))
-
-
-def amounts_along(first_in: int, hops: Sequence[Hop]) -> tuple[int, ...]:
-    """Return the input followed by the output of every hop (`getAmountsOut`)."""
-    amounts = [first_in]
-    for hop in hops:
-        amounts.append(amount_out(amounts[-1], hop))
-    return tuple(amounts)
-
-
-def _check_depth(wanted_out: int, hop: Hop) -> None:
-    if not 0 <= wanted_out < hop.reserve_out:
-        raise ValueError(f"cannot take {wanted_out} out of a reserve of {hop.reserve_out}")
+PER_MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Pool):
     """A pair and its reserves at one moment."""
 
     address: bytes
@@ -87,6 +34,35 @@ class Pair:
     reserve0: int
     reserve1: int
     fee: Fee = STANDARD_FEE
+    family: str = PROTOCOL
+
+    @property
+    def tokens(self) -> tuple[bytes, bytes]:
+        """Return the two tokens."""
+        return self.token0, self.token1
+
+    @property
+    def slots(self) -> tuple[tuple[bytes, int], ...]:
+        """Return the one slot that trades change."""
+        return ((self.address, RESERVES_SLOT),)
+
+    @property
+    def fee_ppm(self) -> int:
+        """Return the share of an input that stays in the pair."""
+        return (self.fee.denominator - self.fee.numerator) * PER_MILLION // self.fee.denominator
+
+    @property
+    def at(self) -> PoolState:
+        """Return the reserves."""
+        return PoolState(self.reserve0, self.reserve1)
+
+    def quote(self, token_in: bytes, token_out: bytes, amount_in: int) -> int:
+        """Return what `amount_in` buys."""
+        return amount_out(amount_in, self.hop(token_in))
+
+    def constant_product(self, token_in: bytes, token_out: bytes) -> Hop:
+        """Return the reserves: the quote is the formula itself."""
+        return self.hop(token_in)
 
     def trades(self, token: bytes) -> bool:
         """Say whether `token` is one of the two."""
@@ -104,7 +80,16 @@ class Pair:
             return Hop(self.reserve1, self.reserve0, self.fee)
         raise ValueError(f"pair {to_hex(self.address)} does not trade {to_hex(token_in)}")
 
-    def after(self, token_in: bytes, sold: int, bought: int) -> "Pair":
+    def after(self, log: Log) -> "Pair":
+        """Return the pair behind one of its logs: every change of reserves is announced by a Sync."""
+        if not log.topics or log.topics[0] != SYNC_TOPIC:
+            return self
+        try:
+            return self.with_reserves(*decode_sync(log).reserves)
+        except DecodeError:
+            return self
+
+    def swapped(self, token_in: bytes, sold: int, bought: int) -> "Pair":
         """Return the pair after it took `sold` of `token_in` and gave `bought` of the other token."""
         if token_in == self.token0:
             return replace(self, reserve0=self.reserve0 + sold, reserve1=self.reserve1 - bought)
@@ -113,6 +98,13 @@ class Pair:
     def with_reserves(self, reserve0: int, reserve1: int) -> "Pair":
         """Return the pair at another moment."""
         return replace(self, reserve0=reserve0, reserve1=reserve1)
+
+    def call(self, trade: Trade) -> PoolCall:
+        """Return the call of `swap`, which finds the input already paid."""
+        outputs = self.outputs(trade.token_out, trade.amount_out)
+        return PoolCall(
+            self.address, PAIR_SWAP + encode_words((*outputs, trade.recipient, *_NO_CALLBACK)), Payment.FIRST
+        )
 
     def outputs(self, token_out: bytes, bought: int) -> tuple[int, int]:
         """Return `(amount0_out, amount1_out)` as `swap` takes them."""
@@ -132,7 +124,7 @@ class Pair:
         return adjusted0 * adjusted1 >= self.reserve0 * self.reserve1 * self.fee.denominator**2
 
 
-def read_pair(state: StateSource, address: bytes, fee: Fee) -> Pair:
+def read_pair(state: StateSource, address: bytes, fee: Fee, family: str = PROTOCOL) -> Pair:
     """Read a pair by its storage layout; raises `MissingState` when a slot is not known."""
     reserve0, reserve1 = unpack_reserves(state.storage(address, RESERVES_SLOT))
     return Pair(
@@ -142,34 +134,10 @@ def read_pair(state: StateSource, address: bytes, fee: Fee) -> Pair:
         reserve0,
         reserve1,
         fee,
+        family,
     )
 
 
 def unpack_reserves(slot_value: int) -> tuple[int, int]:
     """Split the packed slot `blockTimestampLast (32) | reserve1 (112) | reserve0 (112)`."""
     return slot_value & RESERVE_MASK, slot_value >> RESERVE_BITS & RESERVE_MASK
-
-
-class Sync(NamedTuple):
-    """The reserves a pair announced."""
-
-    pair: bytes
-    reserve0: int
-    reserve1: int
-
-
-def decode_sync(log: Log) -> Sync:
-    """Decode a Sync log."""
-    if len(log.topics) != 1 or log.topics[0] != SYNC_TOPIC or len(log.data) != 64:
-        raise DecodeError("not_a_v2_sync", f"{len(log.topics)} topics, {len(log.data)} bytes")
-    return Sync(log.address, word(log.data, 0), word(log.data, 1))
-
-
-def decode_swap(log: Log) -> SwapEvent:
-    """Decode a Swap log. A swap that paid in both tokens is netted per token."""
-    if len(log.topics) != 3 or log.topics[0] != SWAP_TOPIC or len(log.data) != 128:
-        raise DecodeError("not_a_v2_swap", f"{len(log.topics)} topics, {len(log.data)} bytes")
-    in0, in1, out0, out1 = (word(log.data, index) for index in range(4))
-    return SwapEvent(
-        Protocol.UNISWAP_V2, log.address, log.topics[1][12:], log.topics[2][12:], in0 - out0, in1 - out1
-    )
