@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mev_dagster.errors import NodeUnreachable, PluginFailed, StoreError
+from mev_dagster.errors import PluginFailed, StoreError, StoreUnreachable
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.manifest import prunable, read_manifest
 from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus, source_name
@@ -32,7 +32,7 @@ from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.head_lags import HeadLags
 from mev_dagster.ingest.heard_runs import HeardRuns
-from mev_dagster.ingest.http import GUARDED, Head, Heads, HttpServer, Orders, application
+from mev_dagster.ingest.http import GUARDED, DaemonCommands, Head, Heads, HttpServer, application
 from mev_dagster.ingest.lanes.lane import IngestLane, LaneContext, LaneFactory
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
@@ -105,13 +105,13 @@ class IngestDaemon:
         except BaseException:
             listener.close()
             raise
-        orders = Orders(self._take_alerts, self._seal_log, self._prune_log)
+        commands = DaemonCommands(self._take_alerts, self._seal_log, self._prune_log)
         app = application(
             self.metrics.registry,
             self._heads,
             self.health,
             self.not_ready,
-            orders,
+            commands,
             self._settings.home / "reports",
         )
         door = Door(hosts_of(self._settings.host), home_token(self._settings.home), GUARDED)
@@ -357,7 +357,7 @@ class IngestDaemon:
             self._feed_now.clear()
             try:
                 count = await asyncio.to_thread(self._feeder.step)
-            except (StoreError, NodeUnreachable) as error:
+            except (StoreError, StoreUnreachable) as error:
                 self._store_error = str(error)
                 self.metrics.store_failures.inc()
                 log.warning("store lost", error=error, backlog=self.health()["backlog"])

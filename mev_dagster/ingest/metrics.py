@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 
-from mev_dagster.events.types import Event, Lane, lane_name, source_name
+from mev_dagster.events.types import Event, Lane, LaneState, LaneStatus, lane_name, source_name
 from mev_dagster.telemetry import catalogue
 
 
@@ -32,3 +32,6 @@ class IngestMetrics(catalogue.IngestMetrics):
         """Count a batch of logged events."""
         for (lane, source, kind), count in Tally((e.lane, e.source, type(e)) for e in events).items():
             self.events.labels(self.lane_label(lane, source), kind.__name__).inc(count)
+        for event in events:
+            if isinstance(event, LaneStatus) and event.state is LaneState.RESYNCED:
+                self.resynced.labels(self.lane_label(event.lane, event.source)).inc(event.count)

@@ -15,7 +15,7 @@ from mev_dagster.devp2p.metrics import P2PMetrics
 from mev_dagster.devp2p.network import NetworkConfig, Peer
 from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
 from mev_dagster.devp2p.node import MempoolNode, NodeConfig, enodes
-from mev_dagster.devp2p.txt import TxtResolver, system_server
+from mev_dagster.devp2p.txt import TxtResolver
 from mev_dagster.errors import InputError
 from mev_dagster.events.types import Lane, LaneState, LaneStatus, TxBody, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED
@@ -93,7 +93,7 @@ class P2PLane:
             self._metrics,
             self._clock,
             fork_id=self._chain.fork_id,
-            resolver=TxtResolver(system_server()),
+            resolver=TxtResolver(),
         )
         try:
             await run_until_one_ends(self.node.run(), self._chain.follow())
