@@ -99,10 +99,34 @@ class MissingState(MevError):
         self.key = key
 
 
-class NodeUnreachable(MevError):
-    """A node, store, relay or other service did not answer."""
+class Unreachable(MevError):
+    """A service did not answer; which one is said by the kinds below."""
 
     code = "unreachable"
+
+
+class NodeUnreachable(Unreachable):
+    """An execution node did not answer, or was lost."""
+
+
+class StoreUnreachable(Unreachable):
+    """No store answers."""
+
+
+class RelayUnreachable(Unreachable):
+    """A relay did not answer in time."""
+
+
+class DnsUnreachable(Unreachable):
+    """No name server answered, or none knows the name."""
+
+
+class DaemonUnreachable(Unreachable):
+    """The ingest daemon did not answer."""
+
+
+class PlatformUnreachable(Unreachable):
+    """A process that `mev` started, or the web server, did not come up or does not answer."""
 
 
 class NodeAnswerError(MevError):

@@ -19,7 +19,7 @@ from typing import Any, Self
 import msgspec
 import psutil
 
-from mev_dagster.errors import MevError, NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import MevError, NodeAnswerError, PlatformUnreachable
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import open_store
 from mev_dagster.store.tables import TABLES
@@ -81,7 +81,7 @@ class Platform:
         self.processes = {one["name"]: one["pid"] for one in listed["processes"]}
         if not listed.get("healthy"):
             self.__exit__()
-            raise NodeUnreachable(f"the platform did not come up within {UP_SECONDS} s: {listed}")
+            raise PlatformUnreachable(f"the platform did not come up within {UP_SECONDS} s: {listed}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,7 +116,7 @@ class Platform:
             with urllib.request.urlopen(request, timeout=ASK_SECONDS) as answer:  # noqa: S310
                 found = msgspec.json.decode(answer.read())
         except OSError as error:
-            raise NodeUnreachable(f"{url}: {error}") from error
+            raise PlatformUnreachable(f"{url}: {error}") from error
         if found.get("errors"):
             raise NodeAnswerError(f"{url}: {found['errors'][0].get('message')}")
         (value,) = found["data"].values()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mev_dagster.chain import rlp
 from mev_dagster.chain.ecdsa import SECP256K1_HALF_N, SECP256K1_N, recover_address
-from mev_dagster.chain.envelope import BLOB, Envelope, split_transaction
+from mev_dagster.chain.envelope import BLOB, split_transaction
 from mev_dagster.chain.nested_lists import AuthorizationFields
 from mev_dagster.errors import DecodeError
 from mev_dagster.units import MIB
@@ -119,11 +119,6 @@ def _recover_authority(fields: AuthorizationFields) -> bytes | None:
         return recover_address(fields.signing_hash, signature, fields.y_parity)
     except DecodeError:
         return None
-
-
-def recover_sender(envelope: Envelope) -> bytes:
-    """Return the address whose key signed the transaction."""
-    return recover_address(envelope.signing_hash, envelope.signature, envelope.y_parity)
 
 
 def decode_transaction(raw: bytes, *, allow_high_s: bool = False) -> Transaction:

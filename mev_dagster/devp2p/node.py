@@ -81,7 +81,7 @@ class MempoolNode:
         self._maintenance = Maintenance(
             self.network, self.book, clock, limits=config.pool, score_of=self._score_of
         )
-        self._socket = DiscoverySocket(clock)
+        self._socket = DiscoverySocket(clock, metrics.datagrams_ignored)
         self._record: NodeRecord | None = None
         metrics.known_nodes.set_function(lambda: len(self.book))
 

@@ -55,7 +55,6 @@ class KnownNode(msgspec.Struct):
     score: float = 0.0
     failures: int = 0
     last_seen: float = 0.0
-    last_reason: str = ""
     not_before: float = 0.0
 
 
@@ -100,7 +99,6 @@ class PeerBook:
         node = self._nodes.get(node_id)
         if node is None:
             return
-        node.last_reason = reason
         if score is not None:
             node.score = score
         kept = node.origin in (Origin.TRUSTED, Origin.STATIC)

@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 
+from prometheus_client import Counter
+
 from mev_dagster.devp2p.discovery import Address, Datagram, DiscoveryNode
 from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.responder import TokenBucket
@@ -20,8 +22,8 @@ BURST, PER_SECOND = 200, 100  # a signature recovered from each: at most a hundr
 class DiscoverySocket(asyncio.DatagramProtocol):
     """One UDP socket and the discovery behind it."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.ignored = 0
+    def __init__(self, clock: Clock, ignored: Counter) -> None:
+        self._ignored = ignored
         self.port = 0
         self._clock = clock
         self._bucket = TokenBucket(burst=BURST, per_second=PER_SECOND)
@@ -58,7 +60,7 @@ class DiscoverySocket(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """Take one datagram, if there is time for it."""
         if self._discovery is None or not self._bucket.take(self._clock.mono_ns()):
-            self.ignored += 1
+            self._ignored.inc()
             return
         self._send(self._discovery.receive(data, (addr[0], addr[1]), self._now()))
 

@@ -17,7 +17,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 import mev_dagster
-from mev_dagster.errors import NodeUnreachable
+from mev_dagster.errors import PlatformUnreachable
 
 START_SECONDS = 90.0
 STOP_SECONDS = 60.0
@@ -28,11 +28,11 @@ Metrics = dict[str, list[tuple[dict[str, str], float]]]  # sample name -> (label
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = START_SECONDS) -> T:
-    """Poll until something is true and return it; raises `NodeUnreachable` when it takes too long."""
+    """Poll until something is true and return it; raises `PlatformUnreachable` when it takes too long."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise NodeUnreachable(f"waited {seconds:g} s for {what}")
+            raise PlatformUnreachable(f"waited {seconds:g} s for {what}")
         time.sleep(POLL_SECONDS)
     return value
 
@@ -86,10 +86,10 @@ class MevProcess:
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def check_alive(self) -> None:
-        """Raise `NodeUnreachable` with the log's last line when it has ended."""
+        """Raise `PlatformUnreachable` with the log's last line when it has ended."""
         if (status := self.process.poll()) is not None:
             last = self._log_path.read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
-            raise NodeUnreachable(f"mev {self._arguments[0]} ended with status {status}: {last[0]}")
+            raise PlatformUnreachable(f"mev {self._arguments[0]} ended with status {status}: {last[0]}")
 
     def kill(self) -> None:
         """End it as a power cut would."""

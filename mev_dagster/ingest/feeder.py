@@ -72,7 +72,7 @@ class StoreFeeder:
     def step(self) -> int:
         """Store the next batch and return how many events it held; 0 when the store has caught up.
 
-        Raises `StoreError` or `NodeUnreachable` when the store fails. The next step then connects anew and
+        Raises `StoreError` or `StoreUnreachable` when the store fails. The next step then connects anew and
         goes on from what the store itself says it holds.
         """
         try:

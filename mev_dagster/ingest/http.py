@@ -42,7 +42,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class DaemonCommands:
     """What the daemon does when it is told to; each returns what it did."""
 
     take_alerts: Callable[[list[Alert]], int]
@@ -77,14 +77,14 @@ def application(
     heads: Heads,
     health: Callable[[], dict[str, Any]],
     not_ready: Callable[[], list[str]],
-    orders: Orders | None = None,
+    commands: DaemonCommands | None = None,
     reports: Path | None = None,
 ) -> Starlette:
     """Build the app. `health` describes the daemon; `not_ready` names what keeps it from being ready.
 
     `reports` is the folder whose pages are handed out; absent, none are.
     """
-    told = [] if orders is None else _told(orders)
+    told = [] if commands is None else _told(commands)
 
     async def metrics(_: Request) -> Response:
         body, content_type = exposition(registry)
@@ -135,23 +135,23 @@ def _pages(folder: Path) -> Route:
     return Route("/reports/{name}.html", page)
 
 
-def _told(orders: Orders) -> list[Route]:
+def _told(commands: DaemonCommands) -> list[Route]:
     """Return the routes that make the daemon do something; each wants JSON, which no web page may send."""
 
     async def alerts(request: Request) -> Response:
         taken = parse_webhook(await _json_body(request))
-        return JSONResponse({"alerts": len(taken), "new": orders.take_alerts(taken)})
+        return JSONResponse({"alerts": len(taken), "new": commands.take_alerts(taken)})
 
     async def seal(request: Request) -> Response:
         await _json_body(request)
-        return JSONResponse(await orders.seal_log())
+        return JSONResponse(await commands.seal_log())
 
     async def prune(request: Request) -> Response:
         try:
             asked = msgspec.json.decode(await _json_body(request), type=_Prune)
         except msgspec.DecodeError as error:
             raise DecodeError("bad_json", str(error)) from error
-        return JSONResponse(await orders.prune_log(asked.before_wall_ns, asked.dry_run))
+        return JSONResponse(await commands.prune_log(asked.before_wall_ns, asked.dry_run))
 
     return [
         Route(path, _answering(work), methods=["POST"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mev_dagster.errors import NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import NodeAnswerError, PlatformUnreachable
 from mev_dagster.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
@@ -58,7 +58,7 @@ class Webserver:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                 found = msgspec.json.decode(answer.read())
         except OSError as error:
-            raise NodeUnreachable(
+            raise PlatformUnreachable(
                 f"Dagster's web server does not answer at {self.url}; start it with `mev up`: {error}"
             ) from error
         if found.get("errors"):

@@ -15,7 +15,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from mev_dagster.errors import NodeUnreachable, StoreError
+from mev_dagster.errors import StoreError, StoreUnreachable
 from mev_dagster.settings import Settings
 from mev_dagster.store.migrate import MigrationReport, migrate
 from mev_dagster.store.sql import Not, conditions, digest_expression, quoted, time_literal
@@ -52,7 +52,7 @@ def _typed_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise NodeUnreachable(f"the store did not answer: {_message(error)}") from error
+        raise StoreUnreachable(f"the store did not answer: {_message(error)}") from error
     except ClickHouseError as error:
         raise StoreError(_message(error)) from error
 

@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3 import PoolManager
 
-from mev_dagster.errors import InputError, NodeUnreachable, StoreError
+from mev_dagster.errors import InputError, StoreError, StoreUnreachable
 from mev_dagster.settings import Settings
 from mev_dagster.store.embedded import library
 
@@ -143,7 +143,7 @@ def connect(
                 raise
         if late:
             if not in_process:
-                raise NodeUnreachable(
+                raise StoreUnreachable(
                     f"no embedded store server answers in {settings.home}; start one: mev store serve"
                 )
             raise StoreError(f"{settings.store_dir} is in use by {lock.owner()}; share it: mev store serve")
@@ -174,7 +174,7 @@ def _connect_advertised(advertised: Advertisement) -> Client | None:
     try:
         host, port = parts.hostname or "", parts.port or 0
         return _http_client("http", host, port, "default", advertised.token, pool=pool)
-    except NodeUnreachable:
+    except StoreUnreachable:
         return None
     except StoreError:
         if _alive(advertised.pid):
@@ -207,7 +207,7 @@ def _http_client(
             pool_mgr=pool,
         )
     except OperationalError as error:
-        raise NodeUnreachable(f"no store answers at {scheme}://{host}:{port}") from error
+        raise StoreUnreachable(f"no store answers at {scheme}://{host}:{port}") from error
     except ClickHouseError as error:
         raise StoreError(" ".join(str(error).split())) from error
 

@@ -217,6 +217,9 @@ class P2PMetrics(RoomMetrics):
     )
     pauses = counter("mev_p2p_backpressure_pauses_total", "pauses", "Sockets told to wait")
     holds = counter("mev_p2p_holds_total", "holds", "Times all reading waited for the queue")
+    datagrams_ignored = counter(
+        "mev_p2p_datagrams_ignored_total", "datagrams", "Discovery datagrams beyond what is read a second"
+    )
     known_nodes = gauge("mev_p2p_known_nodes", "nodes", "Nodes in the peer book")
 
 

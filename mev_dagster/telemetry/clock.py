@@ -53,10 +53,6 @@ class VirtualClock:
         """Return the virtual time."""
         return self._now_ns
 
-    def advance_to(self, now_ns: int) -> None:
-        """Move the clock forward to `now_ns`; it never goes backwards."""
-        self._now_ns = max(self._now_ns, now_ns)
-
     async def sleep(self, seconds: float) -> None:
         """Move the clock forward and let other tasks run."""
         self._now_ns += round(seconds * NS_PER_SECOND)

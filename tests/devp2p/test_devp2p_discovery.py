@@ -25,7 +25,7 @@ from mev_dagster.devp2p.enode import Enode, parse_enode
 from mev_dagster.devp2p.enr import decode_record, parse_record, sign_record
 from mev_dagster.devp2p.forkid import ForkId
 from mev_dagster.devp2p.keys import NodeKey
-from mev_dagster.errors import DecodeError, InputError, NodeUnreachable
+from mev_dagster.errors import DecodeError, DnsUnreachable, InputError
 
 KEY = NodeKey(b"\x31" * 32)
 # EIP-778's example
@@ -225,7 +225,7 @@ async def test_a_list_with_a_forged_root_is_refused_as_a_whole():
 
     async def resolve(name: str) -> str:
         if name not in zone:
-            raise NodeUnreachable(name)
+            raise DnsUnreachable(name)
         return zone[name]
 
     with pytest.raises(DecodeError, match="bad_signature"):

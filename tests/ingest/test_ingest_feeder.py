@@ -7,7 +7,7 @@ from ingest_events import GENESIS, arrived, block_on, body, numbered, seen, two_
 from ingest_run import new_pipeline, transfer
 from prometheus_client import CollectorRegistry
 
-from mev_dagster.errors import LogCorrupt, NodeUnreachable
+from mev_dagster.errors import LogCorrupt, StoreUnreachable
 from mev_dagster.events.log import EventLogWriter
 from mev_dagster.ingest.backfill import backfill
 from mev_dagster.ingest.feeder import StoreFeeder
@@ -113,7 +113,7 @@ def test_a_run_killed_after_writing_a_table_is_repeated_without_a_trace(session,
 
 
 def test_an_outage_leaves_a_backlog_that_is_drained_in_order(session):
-    answers = [NodeUnreachable("the store did not answer")] * 2
+    answers = [StoreUnreachable("the store did not answer")] * 2
 
     def connect():
         if answers:
@@ -123,7 +123,7 @@ def test_an_outage_leaves_a_backlog_that_is_drained_in_order(session):
     feeder = session.feeder(connect)
     session.append(two_blocks_with_a_reorg()[0])
     for _ in range(2):
-        with pytest.raises(NodeUnreachable):
+        with pytest.raises(StoreUnreachable):
             feeder.step()
         assert feeder.backlog == session.log.next_seq
     session.drain(feeder)

@@ -9,7 +9,7 @@ from ingest_processes import StoreServer
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.bench.day_stream import Stream, arrivals, sign_chunk
-from mev_dagster.errors import NodeUnreachable, StoreError
+from mev_dagster.errors import StoreError, StoreUnreachable
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.windows import windows
 from mev_dagster.ingest import feeder as feeding
@@ -124,7 +124,7 @@ def test_a_store_that_was_away_gets_the_backlog_in_order(tmp_path, events, monke
         for event in range(third, len(events), third):
             writer.append_many(events[event : event + third])
             writer.commit()
-            with pytest.raises((NodeUnreachable, StoreError)):
+            with pytest.raises((StoreUnreachable, StoreError)):
                 feeder.step()
             backlogs.append(feeder.backlog)
         assert backlogs == sorted(backlogs)

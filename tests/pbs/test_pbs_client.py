@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pbs_sandbox import SLOT, connected, make_relay, make_submission, offer
 
-from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable, RelayRefused
+from mev_dagster.errors import InputError, NodeAnswerError, RelayRefused, RelayUnreachable
 from mev_dagster.pbs.client import guard
 from mev_dagster.pbs.client.answers import AnswerClass
 from mev_dagster.pbs.client.breaker import CircuitBreaker
@@ -203,7 +203,7 @@ async def test_no_relay_at_all_is_tried_and_reported(submission):
         port = free.getsockname()[1]
     async with client_of(f"http://127.0.0.1:{port}") as client:
         report = await offer(client, submission)
-        with pytest.raises(NodeUnreachable, match=str(port)):
+        with pytest.raises(RelayUnreachable, match=str(port)):
             await client.duties()
     assert len(report.attempts) == 4
     assert "ClientConnectorError" in report.attempts[0].message

@@ -15,7 +15,7 @@ import pytest
 from served_store import ServerProcess
 from store_rows import sightings
 
-from mev_dagster.errors import InputError, NodeUnreachable, PortInUse, StoreError
+from mev_dagster.errors import InputError, PortInUse, StoreError, StoreUnreachable
 from mev_dagster.serving.listen import bind
 from mev_dagster.settings import Settings
 from mev_dagster.store import endpoint
@@ -63,7 +63,7 @@ def test_a_client_outlives_a_restart_of_the_server(own_server: ServerProcess):
     with open_store(own_server.settings) as store:
         store.insert("tx_sightings", sightings(3))
         own_server.kill()
-        with pytest.raises(NodeUnreachable):
+        with pytest.raises(StoreUnreachable):
             store.count("tx_sightings")
         own_server.start()
         assert store.count("tx_sightings") == 3
@@ -102,7 +102,7 @@ def test_an_engine_that_another_process_owns_is_not_opened(tmp_path: Path):
 
 
 def test_a_service_waits_for_the_server_and_never_owns_the_engine(tmp_path: Path):
-    with pytest.raises(NodeUnreachable, match="mev store serve"):
+    with pytest.raises(StoreUnreachable, match="mev store serve"):
         open_store(Settings(home=tmp_path), in_process=False)
     assert not (tmp_path / "store").exists()
 
@@ -112,7 +112,7 @@ def test_a_crashed_servers_advertisement_is_given_time_and_then_ignored(tmp_path
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     write_advertisement(settings, Advertisement(f"http://127.0.0.1:{port}", "token", 1))
-    with pytest.raises(NodeUnreachable):
+    with pytest.raises(StoreUnreachable):
         open_store(settings, in_process=False)
 
 
@@ -124,7 +124,7 @@ def test_a_stranger_on_a_dead_servers_port_is_not_taken_for_the_store(tmp_path: 
         settings = Settings(home=tmp_path)
         url = f"http://127.0.0.1:{stranger.server_port}"
         write_advertisement(settings, Advertisement(url, "token", ended.pid))
-        with pytest.raises(NodeUnreachable, match="no embedded store server answers"):
+        with pytest.raises(StoreUnreachable, match="no embedded store server answers"):
             open_store(settings, in_process=False)
         stranger.shutdown()
 
@@ -144,7 +144,7 @@ def test_a_url_that_names_no_server_is_refused(url: str):
 def test_an_unreachable_server_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(NodeUnreachable, match=f"no store answers at http://127.0.0.1:{port}"):
+    with pytest.raises(StoreUnreachable, match=f"no store answers at http://127.0.0.1:{port}"):
         open_store(Settings(store={"url": f"http://127.0.0.1:{port}"}))
 
 

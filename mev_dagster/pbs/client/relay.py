@@ -9,7 +9,7 @@ from typing import Any
 
 from opentelemetry.trace import Span, SpanKind
 
-from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, RelayRefused
+from mev_dagster.errors import DecodeError, NodeAnswerError, RelayRefused, RelayUnreachable
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.client.answers import AnswerClass, classify, message_of
@@ -113,7 +113,7 @@ class RelayClient(RelayTransport):
         """Say how a submission answered with 200 really ended: relays drop some without a word."""
         try:
             listed = await self.is_listed(submission, timeout_s=self._time_left_s(deadline_ns))
-        except (NodeUnreachable, NodeAnswerError):
+        except (RelayUnreachable, NodeAnswerError):
             return SubmissionEnd.UNCONFIRMED
         return SubmissionEnd.ACCEPTED if listed else SubmissionEnd.SILENTLY_DROPPED
 
@@ -174,7 +174,7 @@ class RelayClient(RelayTransport):
                 headers=headers,
                 timeout_s=self._time_left_s(sending.deadline_ns),
             )
-        except NodeUnreachable as error:
+        except RelayUnreachable as error:
             return 0, AnswerClass.TRANSIENT, str(error), None
         except NodeAnswerError as error:
             return 0, AnswerClass.UNKNOWN, str(error), None

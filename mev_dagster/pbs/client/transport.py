@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, RelayRefused
+from mev_dagster.errors import DecodeError, NodeAnswerError, RelayRefused, RelayUnreachable
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.client.answers import message_of
 from mev_dagster.pbs.client.guard import check_relay_url, guarded_session
@@ -89,7 +89,7 @@ class RelayTransport:
             raise RelayRefused("the relay client is closed")
         limit_s = self.endpoint.total_timeout_s if timeout_s is None else timeout_s
         if limit_s <= 0:
-            raise NodeUnreachable(f"{self.base}{path}: no time is left")
+            raise RelayUnreachable(f"{self.base}{path}: no time is left")
         timeout = aiohttp.ClientTimeout(total=limit_s, connect=self.endpoint.connect_timeout_s)
         try:
             async with self._session.request(
@@ -97,7 +97,7 @@ class RelayTransport:
             ) as response:
                 return RelayAnswer(response.status, await _limited(response), response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NodeUnreachable(f"{self.base}{path}: {type(error).__name__}: {error}") from error
+            raise RelayUnreachable(f"{self.base}{path}: {type(error).__name__}: {error}") from error
 
     def _decoded(self, path: str, answer: RelayAnswer) -> Any:
         try:

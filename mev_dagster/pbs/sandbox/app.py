@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mev_dagster.errors import DecodeError, MevError, NodeUnreachable
+from mev_dagster.errors import DecodeError, MevError, Unreachable
 from mev_dagster.pbs import wire
 from mev_dagster.pbs.sandbox import data_api, proposer_api, sandbox_api
 from mev_dagster.pbs.sandbox.answers import refusal
@@ -53,7 +53,7 @@ def build_app(relay: SandboxRelay, *, ready: Callable[[], bool] = lambda: True) 
             relay.metrics.answered.labels(str(error.answer.status), error.answer.code).inc()
             return response(error.answer)
         assert isinstance(error, MevError), "registered for this class only"
-        status = 503 if isinstance(error, NodeUnreachable) else 400
+        status = 503 if isinstance(error, Unreachable) else 400
         return response(refusal(error.code, str(error), status))
 
     return Starlette(

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from mev_dagster.errors import QueueFull
 from mev_dagster.ingest import alert_inbox
 from mev_dagster.ingest.alert_inbox import AlertInbox
-from mev_dagster.ingest.http import Heads, Orders, application
+from mev_dagster.ingest.http import DaemonCommands, Heads, application
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.metrics import process_registry
 
@@ -29,9 +29,8 @@ def client(tmp_path: Path) -> TestClient:
     async def prune(before: int, dry_run: bool) -> dict[str, object]:
         return {"segments": [str(before), str(dry_run)], "bytes": 0}
 
-    return TestClient(
-        application(process_registry(), Heads(), dict, list, Orders(take, seal, prune), tmp_path / "reports")
-    )
+    commands = DaemonCommands(take, seal, prune)
+    return TestClient(application(process_registry(), Heads(), dict, list, commands, tmp_path / "reports"))
 
 
 def post(client: TestClient, *alerts: object):

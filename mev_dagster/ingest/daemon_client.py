@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mev_dagster.errors import NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import DaemonUnreachable, NodeAnswerError
 from mev_dagster.serving.token import bearer
 from mev_dagster.settings import Settings
 
@@ -25,6 +25,6 @@ def tell(settings: Settings, path: str, body: Any) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         raise NodeAnswerError(f"{url}: {error.code}: {error.read(500).decode(errors='replace')}") from error
     except OSError as error:
-        raise NodeUnreachable(f"the ingest daemon does not answer at {url}: {error}") from error
+        raise DaemonUnreachable(f"the ingest daemon does not answer at {url}: {error}") from error
     except msgspec.DecodeError as error:
         raise NodeAnswerError(f"{url}: {error}") from error
