@@ -65,9 +65,13 @@ def closed_form_input(through: Mobius) -> int:
     return (isqrt(through.a * through.b) - through.b) // through.c
 
 
-@lru_cache(maxsize=SIZES_KEPT)
-def optimal_cycle(hops: tuple[Hop, ...], limit: int) -> CycleSize | None:
+def optimal_cycle(hops: Sequence[Hop], limit: int) -> CycleSize | None:
     """Return the best whole-number size of at most `limit`, or None when no size gains."""
+    return _optimal_cycle(tuple(hops), limit)
+
+
+@lru_cache(maxsize=SIZES_KEPT)
+def _optimal_cycle(hops: tuple[Hop, ...], limit: int) -> CycleSize | None:
     best = min(closed_form_input(compose(hops)), limit)
     if best <= 0:
         return None
