@@ -122,7 +122,8 @@ def _alert(burn: Burn) -> dict[str, Any]:
 def text() -> str:
     """Return the rule file as it is kept."""
     head = "# Made by `python -m mev_dagster.telemetry.slo`; the objectives are data there.\n"
-    return head + yaml.safe_dump(rules(), sort_keys=False, width=110)
+    body: str = yaml.safe_dump(rules(), sort_keys=False, width=110)
+    return head + body
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ def lag(stage: str, bound: str, in_time: str, all_of: str) -> dict[str, str]:
     }
 
 
+def seen_txs(seen: str) -> str:
+    return f'mev_ingest_included_txs_total{{instance="a",seen="{seen}"}}'
+
+
 STORIES = [
     Story("ProcessDown", {'up{instance="a",job="mev-ingest"}': "1x3 0x8 1x20"}, {0.5: 0, 2: 1, 4: 0}),
     Story("ProcessDown", {'up{instance="a",job="node"}': "0x30"}, {5: 0}),
@@ -96,16 +100,16 @@ STORIES = [
     Story(
         "CoverageCollapse",
         {
-            'mev_ingest_included_txs_total{instance="a",seen="before"}': "0+90x120 10800+1x100 10900+90x200",
-            'mev_ingest_included_txs_total{instance="a",seen="in_block"}': "0+10x120 1200+99x100 11100+10x200",
+            seen_txs("before"): "0+90x120 10800+1x100 10900+90x200",
+            seen_txs("in_block"): "0+10x120 1200+99x100 11100+10x200",
         },
         {29: 0, 55: 1, 100: 0},
     ),
     Story(
         "CoverageCollapse",
         {
-            'mev_ingest_included_txs_total{instance="a",seen="before"}': "0+30x200",
-            'mev_ingest_included_txs_total{instance="a",seen="in_block"}': "0+70x200",
+            seen_txs("before"): "0+30x200",
+            seen_txs("in_block"): "0+70x200",
         },
         {49: 0},
     ),

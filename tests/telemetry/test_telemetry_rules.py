@@ -71,7 +71,9 @@ def test_the_objectives_file_is_what_the_objectives_make():
 
 def test_prometheus_takes_the_configuration_with_every_rule_file(promtool):
     config = OPS / "prometheus" / "prometheus.yml"
-    judged = subprocess.run([promtool, "check", "config", config], capture_output=True, text=True, check=False)
+    judged = subprocess.run(
+        [promtool, "check", "config", config], capture_output=True, text=True, check=False
+    )
     assert judged.returncode == 0, judged.stdout + judged.stderr
     assert yaml.safe_load(config.read_text())["rule_files"] == [path.name for path in RULES]
 
