@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from mev_dagster.blockrun.judge import judge_of
 from mev_dagster.blockrun.run import BlockRun, keys_for
 from mev_dagster.blockrun.run_tags import (
     BLOCK_HASH_TAG,
@@ -21,10 +22,11 @@ from mev_dagster.blockrun.run_tags import (
 )
 from mev_dagster.hexadecimal import from_hex
 from mev_dagster.settings import settings
+from mev_dagster.telemetry.block_names import name_blocks
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 from mev_dagster.windows.log_windows import log_identity
 from resources.chain import ChainResource
-from resources.engine import EngineResource, judge_of
+from resources.engine import EngineResource
 from resources.event_log import EventLogResource
 from resources.store import StoreResource
 
@@ -75,6 +77,7 @@ class BlockSearchResource(dg.ConfigurableResource):
             judge_of(config),
             config.home,
             keys_for(source),
+            config.relay.deadline_ms,
             tracing=Tracing("builder", [JsonLinesExporter(config.home / "traces" / "builder.jsonl")]),
             budget=config.search.budget,
             expected_hash=from_hex(expected) if expected else None,
@@ -90,7 +93,7 @@ def _tag(context: dg.AssetExecutionContext, block: BlockRun) -> None:
         return
     capture = settings().capture
     about = {
-        BLOCK_TAG: "-".join(dict.fromkeys((keys[0], keys[-1]))),
+        BLOCK_TAG: name_blocks(map(int, keys)),
         **({CAPTURE_TAG: capture.name} if capture else {}),
     }
     if len(keys) == 1:

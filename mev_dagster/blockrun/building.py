@@ -1,19 +1,30 @@
 """Build: from a decision to the sealed block that a slot's proposer is offered."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from opentelemetry.trace import Span
 
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.forks import schedule_for
+from mev_dagster.chain.transactions import Transaction
+from mev_dagster.errors import NodeAnswerError
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy
+from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SlotDuty
-from mev_dagster.pbs.dry_run import context_for, template_for
+from mev_dagster.pbs.context import BlockContext, Proposer, context_of
 from mev_dagster.pbs.keys import Keyring
-from mev_dagster.pbs.template import BlockTemplate
-from mev_dagster.search.inputs import SearchInputs
+from mev_dagster.pbs.orders import Resigner
+from mev_dagster.pbs.sandbox.posts import slot_to_json
+from mev_dagster.pbs.sandbox.slots import clock_for
+from mev_dagster.pbs.template import BlockTemplate, build_template
+from mev_dagster.search.inputs import SearchInputs, known_only
+from mev_dagster.search.rank import Candidate
+from mev_dagster.search.run import SearchResult
+from mev_dagster.search.searcher import Searcher, bid_for
 from mev_dagster.telemetry.tracing import Tracing
 
 
@@ -51,3 +62,60 @@ def build_block(
             }
         )
         return template
+
+
+def context_for(block: Block, chain_id: int) -> BlockContext:
+    """Return the context of a block that landed, in its chain's slot."""
+    return context_of(block, schedule_for(chain_id), clock_for(chain_id).slot_at(block.header.timestamp))
+
+
+async def duty_for(
+    client: RelayClient, inputs: SearchInputs, context: BlockContext, block: Block
+) -> SlotDuty:
+    """Return the slot's proposer from the relay; hand the slot in where the relay has no source for it."""
+    try:
+        return await client.duty_of_block(context.number)
+    except NodeAnswerError:
+        state = known_only(inputs.prestate)
+        note = "the state was handed in by the builder"
+        return await client.post_slot(slot_to_json(context, block.header.coinbase, state, note=note))
+
+
+def template_for(
+    inputs: SearchInputs,
+    result: SearchResult,
+    context: BlockContext,
+    duty: SlotDuty,
+    *,
+    engine: SimulationEngine,
+    keys: Keyring,
+    strategy: BidStrategy | None = None,
+) -> BlockTemplate:
+    """Build the block of a search result for a proposer.
+
+    Candidates of an injected searcher are left out: neither it nor its executor is on the chain, so no relay
+    could execute them (docs/decisions/0003).
+    """
+    message = duty.registration.message
+    searcher = result.searcher
+    buildable = searcher is not None and not searcher.injected
+    return build_template(
+        engine,
+        known_only(inputs.prestate),
+        replace(context, slot=duty.slot),
+        Proposer(message.pubkey, message.fee_recipient, message.gas_limit),
+        keys,
+        candidates=result.candidates if buildable else (),
+        resigner=_resigner(inputs, searcher) if searcher is not None else None,
+        pending=[entry.tx for entry in inputs.pending],
+        strategy=strategy,
+    )
+
+
+def _resigner(inputs: SearchInputs, searcher: Searcher) -> Resigner[Candidate]:
+    price = bid_for(inputs.env, [entry.tx for entry in inputs.pending])
+
+    def sign(candidate: Candidate, count: int) -> tuple[Transaction, ...]:
+        return replace(searcher, nonce=searcher.nonce + count).sign(candidate.plan, inputs.env, price)
+
+    return Resigner(searcher.address, sign)

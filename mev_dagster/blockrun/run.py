@@ -53,7 +53,7 @@ class BlockRun:
     """Everything a run of block `number` works out, each part when it is first asked for.
 
     `expected_hash` is the block the run was started for, where that is known. `live` says that it follows a
-    head. Without `tracing` its rows belong to no trace.
+    head. A submission has `deadline_ms`. Without `tracing` its rows belong to no trace.
     """
 
     number: int
@@ -64,6 +64,7 @@ class BlockRun:
     judge: Recheck
     home: Path
     keys: Keyring
+    deadline_ms: int
     tracing: Tracing | None = None
     budget: int = DEFAULT_BUDGET
     expected_hash: bytes | None = None

@@ -5,20 +5,21 @@
 A step never hands anything to the next but through the store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest
-from mev_dagster.blockrun.building import build_block
+from mev_dagster.blockrun.building import build_block, context_for, duty_for
 from mev_dagster.blockrun.decide import Decision
-from mev_dagster.blockrun.handing_over import HandedOver, hand_over, slot_deadline_ns
+from mev_dagster.blockrun.handing_over import HandedOver, hand_over
 from mev_dagster.blockrun.judging import label_landed, score
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
 from mev_dagster.blockrun.sealed import StoredBlock, sealed_columns, stored_block
-from mev_dagster.errors import InputError
+from mev_dagster.errors import InputError, UnsupportedFork
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.features.tx import TxFeatures
@@ -26,7 +27,6 @@ from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.rows import mev_label_columns
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
-from mev_dagster.pbs.dry_run import context_for, duty_for
 from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.rows import (
@@ -200,9 +200,17 @@ async def build_template(run: BlockRun, client: RelayClient) -> BlockTemplate:
         on_disproved=lambda: _store_disproved(run),
     )
     where = {"block_number": run.number}
-    run.replace(SEALED_TABLE, where, sealed_columns(template, run.span.block_hash, run.root))
+    run.replace(SEALED_TABLE, where, _sealed_columns(run, template))
     run.replace("block_templates", where, template_rows(template, trace_id=run.trace_id))
     return template
+
+
+def _sealed_columns(run: BlockRun, template: BlockTemplate) -> Mapping[str, list[Any]]:
+    """Return the row to submit from; none where a block can be built that no relay's protocol carries."""
+    try:
+        return sealed_columns(template, run.span.block_hash, run.root)
+    except UnsupportedFork:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +242,7 @@ async def submit_stored(run: BlockRun, client: RelayClient) -> Submitted:
         client,
         run.keys,
         parent=block.parent,
-        deadline_ns=slot_deadline_ns(run.clock),
+        deadline_ms=run.deadline_ms,
         superseded=run.lost_its_block,
         on_report=keep,
     )

@@ -17,18 +17,21 @@ def backtest(
 ) -> None:
     """Search each block of a capture as if it were still to come, and compare with what landed in it."""
     from mev_dagster.backtest.report import backtest_to_json, print_backtest
-    from mev_dagster.backtest.run import backtest_capture
+    from mev_dagster.blockrun.judge import judge_of
+    from mev_dagster.blockrun.over_capture import backtest_capture
     from mev_dagster.captures.format import open_capture
     from mev_dagster.commands import output
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.settings import settings
 
+    config = settings()
     with open_capture(path) as capture, output.progress("backtesting", quiet=json) as bar:
         task = bar.add_task("", total=len(capture.numbers), detail="")
         result = backtest_capture(
             capture,
             get_engine(engine),
-            budget=settings().search.budget if budget is None else budget,
+            judge_of(config),
+            budget=config.search.budget if budget is None else budget,
             on_block=lambda number: bar.update(task, advance=1, detail=f"block {number}"),
         )
     if json:

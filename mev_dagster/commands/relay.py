@@ -169,13 +169,15 @@ async def _submit_file(file: Path, endpoint: "RelayEndpoint", bound_ms: int) -> 
 async def _submit_block(
     capture: Path, number: int, endpoint: "RelayEndpoint", bound_ms: int
 ) -> dict[str, Any]:
+    from mev_dagster.blockrun.decide import decide
+    from mev_dagster.blockrun.dry_run import dry_run
+    from mev_dagster.blockrun.judge import judge_of
     from mev_dagster.captures.format import open_capture
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.pbs.client.relay import RelayClient
-    from mev_dagster.pbs.dry_run import dry_run
     from mev_dagster.pbs.keys import Keyring
     from mev_dagster.search.inputs import capture_inputs
-    from mev_dagster.search.run import search_block
+    from mev_dagster.settings import settings
     from mev_dagster.telemetry.tracing import Tracing
 
     engine, tracing = get_engine(), Tracing("builder")
@@ -186,7 +188,7 @@ async def _submit_block(
     async with relay_client as client:
         run = await dry_run(
             inputs,
-            search_block(inputs, engine),
+            decide(inputs, engine, judge_of(settings())),
             landed,
             client=client,
             engine=engine,
@@ -195,8 +197,9 @@ async def _submit_block(
             deadline_ms=bound_ms,
             superseded=lambda: False,
         )
-    template = run.template
-    return _outcome(run.report, run.receipts) | {
+    template, handed_over = run.template, run.handed_over
+    submitted = (handed_over.report, handed_over.receipts) if handed_over else (None, ())
+    return _outcome(*submitted) | {
         "block_hash": to_hex(template.sealed.block.hash),
         "transactions": len(template.sealed.block.transactions),
         "opportunity_ids": list(template.opportunity_ids),

@@ -29,6 +29,7 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Rebuild every row of a log from its events, digest it window by window, compare it with a store."""
+    from mev_dagster.blockrun.judge import judge_of
     from mev_dagster.commands import output
     from mev_dagster.events.reader import EventLogReader
     from mev_dagster.evm.engines import get_engine
@@ -47,6 +48,7 @@ def replay(
             deciding = Deciding(
                 source,
                 get_engine(engine),
+                judge_of(settings()),
                 budget=settings().search.budget,
                 on_block=lambda number: bar.update(task, detail=f"block {number}"),
             )

@@ -21,26 +21,27 @@ def search(
     """Find, execute and rank what could have been earned in each block of a capture."""
     import hashlib
 
+    from mev_dagster.blockrun.judge import judge_of
+    from mev_dagster.blockrun.over_capture import decide_capture
     from mev_dagster.captures.format import open_capture
     from mev_dagster.commands import output
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.search.inputs import capture_inputs
     from mev_dagster.search.report import block_to_json, print_block
-    from mev_dagster.search.run import search_block
     from mev_dagster.settings import settings
 
-    executed = settings().search.budget if budget is None else budget
-    simulation = get_engine(engine)
-    results = []
+    config, results = settings(), []
     with open_capture(path) as capture, output.progress("searching", quiet=json) as bar:
         total = 1 if block is not None else len(capture.numbers)
         task = bar.add_task("", total=total, detail="")
-        for inputs in capture_inputs(capture, block):
-
-            def say(step: str, number: int = inputs.env.number) -> None:
-                bar.update(task, detail=f"block {number}: {step}")
-
-            results.append(search_block(inputs, simulation, budget=executed, on_step=say))
+        for decision in decide_capture(
+            capture,
+            get_engine(engine),
+            judge_of(config),
+            number=block,
+            budget=config.search.budget if budget is None else budget,
+            on_step=lambda number, step: bar.update(task, detail=f"block {number}: {step}"),
+        ):
+            results.append(decision.result)
             bar.advance(task)
         synthetic = capture.synthetic
     blocks = [block_to_json(result) for result in results]

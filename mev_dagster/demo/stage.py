@@ -8,15 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mev_dagster.blockrun.handing_over import HandedOver
+from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.captures.format import Capture, open_capture
 from mev_dagster.captures.manifest import MANIFEST
+from mev_dagster.events.reader import EventLogReader
 from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.labels.label import BlockLabels
-from mev_dagster.pbs.dry_run import DryRun
-from mev_dagster.search.inputs import SearchInputs
+from mev_dagster.pbs.keys import Keyring
+from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.rank import Candidate
-from mev_dagster.search.run import SearchResult
 from mev_dagster.settings import Settings
 from mev_dagster.store.client import Store, open_store
 
@@ -35,9 +38,9 @@ class Stage:
     capture: Capture
     settings: Settings
     engine: SimulationEngine
-    inputs: dict[int, SearchInputs] = field(default_factory=dict)
-    searches: dict[int, SearchResult] = field(default_factory=dict)
-    runs: dict[int, DryRun] = field(default_factory=dict)
+    blocks: dict[int, BlockRun] = field(default_factory=dict)
+    templates: dict[int, BlockTemplate] = field(default_factory=dict)
+    submissions: dict[int, HandedOver] = field(default_factory=dict)
     labels: dict[int, BlockLabels] = field(default_factory=dict)
     _store: Store | None = None
 
@@ -59,6 +62,23 @@ class Stage:
             self._store.close()
             self._store = None
 
+    def run_of(self, number: int) -> BlockRun:
+        """Return the run of a block of the capture, on this home's log and store."""
+        if number not in self.blocks:
+            self.blocks[number] = BlockRun(
+                number,
+                self.store,
+                EventLogReader(self.settings.events_dir),
+                self.capture,
+                self.engine,
+                Recheck(self.settings.evm.recheck_share, reference=self.engine),
+                self.settings.home,
+                Keyring.test_only(self.seed),
+                self.settings.relay.deadline_ms,
+                budget=self.settings.search.budget,
+            )
+        return self.blocks[number]
+
     @property
     def traces_dir(self) -> Path:
         """Return where spans are written."""
@@ -69,9 +89,9 @@ class Stage:
         """Return the most profitable candidate that made it into a block, with the block's number."""
         chosen = [
             (number, candidate)
-            for number, run in self.runs.items()
-            for candidate in self.searches[number].candidates
-            if candidate.opportunity_id in run.template.opportunity_ids
+            for number, template in self.templates.items()
+            for candidate in self.blocks[number].decision.result.candidates
+            if candidate.opportunity_id in template.opportunity_ids
         ]
         return max(chosen, key=lambda pair: (pair[1].simulated_profit_wei or 0, -pair[0]), default=None)
 

@@ -5,23 +5,14 @@ node. The rows are compared with those the block's run stored, the ranking by it
 """
 
 import hashlib
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mev_dagster.captures.source import ChainSource
-from mev_dagster.errors import CaptureError, NodeAnswerError
-from mev_dagster.events.reader import EventLogReader
-from mev_dagster.events.types import BlockSeen, Event
-from mev_dagster.evm.types import SimulationEngine
-from mev_dagster.features.mempool import PENDING_WINDOWS
+from mev_dagster.blockrun.over_log import DecidedHead
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.replay.against import Divergence
 from mev_dagster.replay.stored import StoredBlock
-from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.rows import opportunity_columns, simulation_columns
-from mev_dagster.search.run import SearchResult, search_block
 from mev_dagster.store.tables import TABLES
 from mev_dagster.units import NS_PER_SECOND
 
@@ -33,59 +24,15 @@ TABLES_OF_A_RUN = ("tx_features", "simulations", "opportunities")
 Columns = dict[str, Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A block searched again. `seq` is its head's event."""
-
-    seq: int
-    head: BlockSeen
-    result: SearchResult
-
-    def columns(self, table: str) -> Columns:
-        """Return what the block's run stores in a table."""
-        if table == "simulations":
-            return dict(simulation_columns(self.result))
-        if table == "opportunities":
-            return dict(opportunity_columns(self.result))
-        env = self.result.env
-        return dict(tx_feature_columns(env.number, env.timestamp * NS_PER_SECOND, self.result.features))
-
-
-def decide_again(
-    reader: EventLogReader,
-    source: ChainSource,
-    engine: SimulationEngine,
-    *,
-    budget: int,
-    last_seq: int,
-    known_pairs: Sequence[bytes] = (),
-) -> Iterator[Decided]:
-    """Search every block of the log whose state the source has, in the log's order."""
-    windows: deque[list[Event]] = deque([[]], maxlen=PENDING_WINDOWS)
-    for event in reader.read(reader.first_seq):
-        if event.seq > last_seq:
-            return
-        windows[-1].append(event)
-        if not isinstance(event, BlockSeen):
-            continue
-        if _is_canonical(source, event):
-            inputs = log_inputs(
-                (held for window in windows for held in window),
-                event.number,
-                event.block_hash,
-                source=source,
-                engine=engine,
-                known_pairs=known_pairs,
-            )
-            yield Decided(event.seq, event, search_block(inputs, engine, budget=budget))
-        windows.append([])
-
-
-def _is_canonical(source: ChainSource, head: BlockSeen) -> bool:
-    try:
-        return source.block(head.number).hash == head.block_hash
-    except (CaptureError, NodeAnswerError):
-        return False  # the source begins later, ends earlier, or is of another branch
+def run_columns(decided: DecidedHead, table: str) -> Columns:
+    """Return what a block's run stores in a table."""
+    result = decided.decision.result
+    if table == "simulations":
+        return dict(simulation_columns(result))
+    if table == "opportunities":
+        return dict(opportunity_columns(result))
+    env = result.env
+    return dict(tx_feature_columns(env.number, env.timestamp * NS_PER_SECOND, result.features))
 
 
 class DecisionComparison:
@@ -102,10 +49,10 @@ class DecisionComparison:
         """One digest over the rank digests of all blocks."""
         return self._digest.digest()
 
-    def push(self, decided: Decided) -> None:
+    def push(self, decided: DecidedHead) -> None:
         """Compare one block; a block that no run has searched is only digested."""
         self.blocks += 1
-        self._digest.update(decided.head.block_hash + decided.result.rank_digest)
+        self._digest.update(decided.head.block_hash + decided.decision.result.rank_digest)
         if self._store is None:
             return
         stored = StoredBlock(self._store, decided.head.number, decided.head.block_hash)
@@ -119,12 +66,12 @@ class DecisionComparison:
             decided,
             "block_runs",
             "rank_digest",
-            decided.result.rank_digest,
+            decided.decision.result.rank_digest,
             rank_digest,
         )
 
-    def _compare_rows(self, decided: Decided, table: str, stored: StoredBlock) -> None:
-        columns = decided.columns(table)
+    def _compare_rows(self, decided: DecidedHead, table: str, stored: StoredBlock) -> None:
+        columns = run_columns(decided, table)
         key = [name for name in TABLES[table].key if name in columns]
         names = list(columns)
         made = {
@@ -144,8 +91,8 @@ class DecisionComparison:
                 at = names.index(differing)
                 self._check(decided, table, differing, mine[at], theirs[at])
 
-    def _check(self, decided: Decided, table: str, column: str, mine: Any, theirs: Any) -> bool:
+    def _check(self, decided: DecidedHead, table: str, column: str, mine: Any, theirs: Any) -> bool:
         if mine != theirs and self.first is None:
             why = f"block {decided.head.number} decided again comes out differently"
-            self.first = Divergence(decided.seq, table, column, mine, theirs, why)
+            self.first = Divergence(decided.head.seq, table, column, mine, theirs, why)
         return bool(mine == theirs)

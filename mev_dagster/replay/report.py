@@ -1,15 +1,17 @@
 """A whole replay in one call, and what it found: for the command, the Dagster check and the demo alike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from mev_dagster.blockrun.over_log import decide_log
 from mev_dagster.captures.source import ChainSource
 from mev_dagster.errors import InputError
 from mev_dagster.events.reader import EventLogReader
+from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.replay.against import Comparison, Divergence
-from mev_dagster.replay.decisions import DecisionComparison, decide_again
+from mev_dagster.replay.decisions import DecisionComparison
 from mev_dagster.replay.run import Replay
 from mev_dagster.replay.stored import StoredLog
 from mev_dagster.search.run import DEFAULT_BUDGET
@@ -55,12 +57,12 @@ class ReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """What it takes to search the log's blocks again: their state, an engine, the budget of the live path."""
+    """What it takes to decide a log's blocks again: their state; the live path's engine, judge and budget."""
 
     source: ChainSource
     engine: SimulationEngine
+    judge: Recheck
     budget: int = DEFAULT_BUDGET
-    known_pairs: Sequence[bytes] = ()
     on_block: Callable[[int], None] = lambda number: None
 
 
@@ -120,13 +122,14 @@ def _decide(
     reader: EventLogReader, store: "Store | None", deciding: Deciding, last_seq: int
 ) -> DecisionComparison:
     comparison = DecisionComparison(store)
-    for decided in decide_again(
+    for decided in decide_log(
         reader,
         deciding.source,
         deciding.engine,
+        deciding.judge,
         budget=deciding.budget,
         last_seq=last_seq,
-        known_pairs=deciding.known_pairs,
+        store=store,
     ):
         comparison.push(decided)
         deciding.on_block(decided.head.number)

@@ -1,10 +1,10 @@
 """An engine that is wrong: its finds are dropped, counted, kept with their input, and a check fails."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from fault_injecting import FaultInjectingEngine
 from prometheus_client import CollectorRegistry
 
 import resources.block_search
@@ -13,32 +13,11 @@ from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.evm.engines import get_engine
-from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.recheck import Recheck, kept_inputs, load_artifact
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, open_store
 
 FOUND, ENTERED = "engine_agrees_with_reference", "winners_agree_with_reference"
-
-
-class FaultInjectingEngine(PyEvmEngine):
-    """The reference, but that it adds a wei to what the coinbase gets whenever a bundle is tried."""
-
-    name = "fault_injecting"
-
-    def session(self, *arguments, **options):
-        session = super().session(*arguments, **options)
-        honest = session.run
-
-        def run(txs):
-            result = honest(txs)
-            if len(txs) == 1:
-                return result
-            last = replace(result.txs[-1], coinbase_payment_wei=result.txs[-1].coinbase_payment_wei + 1)
-            return replace(result, txs=(*result.txs[:-1], last))
-
-        session.run = run
-        return session
 
 
 @pytest.fixture(scope="module")

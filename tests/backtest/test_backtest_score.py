@@ -10,11 +10,12 @@ import pytest
 
 from mev_dagster.backtest.opportunity import Found, Landed, opportunities_of
 from mev_dagster.backtest.rows import backtest_columns
-from mev_dagster.backtest.run import backtest_capture
 from mev_dagster.backtest.score import pnl_wei
+from mev_dagster.blockrun.over_capture import backtest_capture
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.importers import import_blocks_prestate
 from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.recheck import Recheck
 from mev_dagster.labels.score import Agreement
 from mev_dagster.search.inputs import capture_inputs
 from mev_dagster.search.run import search_block
@@ -26,7 +27,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "mev_dagster" / "demo" / "captur
 @pytest.fixture(scope="module")
 def shipped():
     with open_capture(SHIPPED) as capture:
-        yield backtest_capture(capture, get_engine())
+        yield backtest_capture(capture, get_engine(), Recheck(0.0))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_an_arbitrage_is_the_same_with_two_pairs_in_common(candidates):
 def test_a_missed_opportunity_says_what_kept_it_from_being_verified(fixtures, tmp_path):
     import_blocks_prestate([fixtures / "blocks_prestate" / "11743952.json.zst"], tmp_path / "capture")
     with open_capture(tmp_path / "capture") as capture:
-        result = backtest_capture(capture, get_engine())
+        result = backtest_capture(capture, get_engine(), Recheck(0.0))
     assert [match.missed for match in result.blocks[0].matches] == ["", "no_candidate", "missing_state"]
     assert result.per_kind["sandwich"] == Agreement(tp=1, fp=0, fn=2)
     assert result.synthetic

@@ -13,16 +13,17 @@ import pytest
 from pbs_sandbox import ENGINE, running
 
 import mev_dagster
+from mev_dagster.blockrun.decide import decide
+from mev_dagster.blockrun.dry_run import dry_run
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.importers import import_blocks_prestate
+from mev_dagster.evm.recheck import Recheck
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.transport import RelayEndpoint
-from mev_dagster.pbs.dry_run import dry_run
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.payout import Payment
 from mev_dagster.pbs.sandbox.serve import SandboxOptions, open_relay
 from mev_dagster.search.inputs import capture_inputs
-from mev_dagster.search.run import search_block
 from mev_dagster.telemetry.tracing import Tracing
 
 SHIPPED = Path(mev_dagster.__file__).parent / "demo" / "capture"
@@ -34,17 +35,17 @@ def devnet_block():
         number = capture.numbers[6]
         [inputs] = capture_inputs(capture, number)
         block = capture.block(number)
-    return inputs, search_block(inputs, ENGINE), block
+    return inputs, decide(inputs, ENGINE, Recheck(0.0)), block
 
 
 async def run(found, options, *, keys=None):
-    inputs, result, block = found
+    inputs, decision, block = found
     tracing = Tracing("builder", seed=b"test")
     relay = open_relay(options)
     async with running(relay) as url, RelayClient(RelayEndpoint(url), tracing=tracing) as client:
         return await dry_run(
             inputs,
-            result,
+            decision,
             block,
             client=client,
             engine=ENGINE,
@@ -57,29 +58,29 @@ async def run(found, options, *, keys=None):
 
 async def test_a_devnet_block_is_built_accepted_and_proven_to_the_state_root(devnet_block):
     found = await run(devnet_block, SandboxOptions(capture=SHIPPED, seed="tests", strict_payment=True))
-    assert found.accepted
+    assert found.handed_over.report.accepted
     template = found.template
     assert template.sealed.state_root_known
     assert template.payment is Payment.TRANSACTION
-    verified = [candidate for candidate in devnet_block[1].candidates if candidate.verified]
+    verified = [candidate for candidate in devnet_block[1].result.candidates if candidate.verified]
     assert len(template.opportunity_ids) >= 2, "several candidates of one searcher stand in one block"
     assert set(template.opportunity_ids) <= {candidate.opportunity_id for candidate in verified}
-    [receipt] = found.receipts
+    [receipt] = found.handed_over.receipts
     checks = {check["name"]: check for check in receipt["checks"]}
     assert checks["state_root"]["message"] == "0x" + template.sealed.block.header.state_root.hex()
-    assert receipt["trace_id"] == found.trace_id.hex() == found.report.attempts[0].trace_id.hex()
+    assert receipt["trace_id"] == found.trace_id.hex() == found.handed_over.report.attempts[0].trace_id.hex()
 
 
 async def test_replaying_a_block_gives_the_same_bytes(devnet_block):
     options = SandboxOptions(capture=SHIPPED, seed="tests")
     first, second = await run(devnet_block, options), await run(devnet_block, options)
-    assert first.report.submission == second.report.submission
+    assert first.handed_over.report.submission == second.handed_over.report.submission
     assert first.trace_id == second.trace_id
 
 
 async def test_a_relay_without_the_capture_is_handed_the_slot(devnet_block):
     found = await run(devnet_block, SandboxOptions(seed="tests"))
-    assert found.accepted
+    assert found.handed_over.report.accepted
 
 
 @pytest.mark.parametrize("number", [17666333, 22615247])
@@ -91,15 +92,15 @@ async def test_a_mainnet_block_pays_the_real_recipient_as_coinbase_and_signs_no_
     with open_capture(tmp_path / "capture") as capture:
         [inputs] = capture_inputs(capture, number)
         block = capture.block(number)
-    result = search_block(inputs, ENGINE, budget=8)
-    found = await run((inputs, result, block), SandboxOptions(seed="tests"))
-    assert found.accepted
+    decision = decide(inputs, ENGINE, Recheck(0.0), budget=8)
+    found = await run((inputs, decision, block), SandboxOptions(seed="tests"))
+    assert found.handed_over.report.accepted
     assert found.template.payment is Payment.COINBASE
     assert found.template.payout is None
     assert found.template.opportunity_ids == (), "an injected searcher's candidates are not built"
     assert found.template.sealed.block.header.coinbase == block.header.coinbase
     assert not found.template.sealed.state_root_known
-    assert found.report.submission.message.value == found.template.block_value_wei
+    assert found.handed_over.report.submission.message.value == found.template.block_value_wei
 
 
 # As processes

@@ -4,6 +4,7 @@ import pytest
 from pbs_devnet import ADDRESSES, CHAIN_ID, ETHER, KEYS
 from pbs_sandbox import ENGINE, offer, running
 
+from mev_dagster.blockrun.building import context_for
 from mev_dagster.captures.source import NodeSource
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.demo.anvil import AnvilNode
@@ -11,7 +12,6 @@ from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.pbs.context import Proposer
-from mev_dagster.pbs.dry_run import context_for
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.sandbox.serve import SandboxOptions, open_relay
 from mev_dagster.pbs.template import build_template, submission_of

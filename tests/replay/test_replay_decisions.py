@@ -3,15 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from fault_injecting import FaultInjectingEngine
 
+from mev_dagster.blockrun.over_log import decide_log
 from mev_dagster.captures.format import open_capture
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.types import BlockSeen, TxBody, TxSeen
 from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.recheck import Recheck
 from mev_dagster.ingest.backfill import backfill
-from mev_dagster.replay.decisions import TABLES_OF_A_RUN, decide_again
+from mev_dagster.replay.decisions import TABLES_OF_A_RUN, run_columns
 from mev_dagster.replay.report import Deciding, replay_log
+from mev_dagster.search.recheck import PARITY_MISMATCH
 
 WINDOWS = 4
 BUDGET = 8
@@ -37,8 +41,13 @@ def written(directory, events):
     return EventLogReader(directory)
 
 
-def decided(reader, capture):
-    return list(decide_again(reader, capture, get_engine(), budget=BUDGET, last_seq=reader.last_seq))
+def decided(reader, capture, engine=None, store=None):
+    engine = engine or get_engine()
+    return list(
+        decide_log(
+            reader, capture, engine, Recheck(0.0), budget=BUDGET, last_seq=reader.last_seq, store=store
+        )
+    )
 
 
 @pytest.fixture
@@ -47,9 +56,10 @@ def live(tmp_path, events, capture, store):
     reader = written(tmp_path / "events", events)
     backfill(store, reader.directory)
     for block in decided(reader, capture):
-        env = block.result.env
+        result = block.decision.result
+        env = result.env
         for table in TABLES_OF_A_RUN:
-            store.replace(table, {"block_number": env.number}, block.columns(table))
+            store.replace(table, {"block_number": env.number}, run_columns(block, table))
         store.insert(
             "block_runs",
             {
@@ -58,11 +68,11 @@ def live(tmp_path, events, capture, store):
                 "block_time": [env.timestamp * 10**9],
                 "seen_at": [block.head.wall_ns],
                 "finished_at": [block.head.wall_ns],
-                "engine": [block.result.engine],
-                "pending_txs": [len(block.result.features)],
-                "candidates": [len(block.result.candidates)],
-                "verified": [sum(candidate.verified for candidate in block.result.candidates)],
-                "rank_digest": [block.result.rank_digest],
+                "engine": [result.engine],
+                "pending_txs": [len(result.features)],
+                "candidates": [len(result.candidates)],
+                "verified": [sum(candidate.verified for candidate in result.candidates)],
+                "rank_digest": [result.rank_digest],
                 "live": [False],
             },
         )
@@ -70,7 +80,7 @@ def live(tmp_path, events, capture, store):
 
 
 def replayed(reader, store, capture):
-    return replay_log(reader, store, deciding=Deciding(capture, get_engine(), budget=BUDGET))
+    return replay_log(reader, store, deciding=Deciding(capture, get_engine(), Recheck(0.0), budget=BUDGET))
 
 
 def test_what_was_decided_live_is_decided_again(live, store, capture):
@@ -93,7 +103,7 @@ def test_a_ranking_altered_in_the_store_is_found(live, store, capture):
 def test_a_log_that_lacks_one_sighting_decides_otherwise(events, capture, store, tmp_path):
     victims = [e for e in events if isinstance(e, TxSeen)]
     whole = written(tmp_path / "whole", events)
-    full = {block.head.number: block.result for block in decided(whole, capture)}
+    full = {block.head.number: block.decision.result for block in decided(whole, capture)}
     ranked = next(result for result in full.values() if any(c.verified for c in result.candidates))
     hidden = ranked.candidates[0].pending_hashes[0]
     assert hidden in {event.tx_hash for event in victims}
@@ -102,7 +112,10 @@ def test_a_log_that_lacks_one_sighting_decides_otherwise(events, capture, store,
         for event in events
         if not (isinstance(event, TxSeen | TxBody) and event.tx_hash == hidden)
     ]
-    again = {block.head.number: block.result for block in decided(written(tmp_path / "rest", rest), capture)}
+    again = {
+        block.head.number: block.decision.result
+        for block in decided(written(tmp_path / "rest", rest), capture)
+    }
     assert again[ranked.env.number].rank_digest != ranked.rank_digest
 
 
@@ -111,3 +124,27 @@ def test_without_a_store_the_decisions_are_only_digested(events, capture, tmp_pa
     first, second = (replayed(reader, None, capture) for _ in range(2))
     assert first.rank_digest == second.rank_digest
     assert (first.parity, first.blocks_decided, first.ok) == (None, WINDOWS, True)
+
+
+def test_a_replay_runs_what_it_finds_again_on_the_reference(events, capture, tmp_path):
+    """A wrong engine's finds are dropped in a replay as they are in the run it repeats."""
+    blocks = decided(written(tmp_path / "log", events), capture, FaultInjectingEngine())
+    dropped = [c for b in blocks for c in b.decision.result.candidates if c.reason == PARITY_MISMATCH]
+    assert sum(block.decision.mismatches for block in blocks) > 0
+    assert dropped
+    assert not any(candidate.verified for candidate in dropped)
+
+
+def test_what_building_disproved_live_is_disproved_in_the_replay_too(live, store, capture):
+    wrong = FaultInjectingEngine()
+    first, later = next(
+        (block, bundles[-1].opportunity_id)
+        for block in decided(live, capture, wrong)
+        if (bundles := [c for c in block.decision.result.candidates if c.verified and len(c.txs) > 1])
+    )
+    before = first.decision.result.rank_digest
+    assert not first.decision.candidates.hold([later])
+    number = first.head.number
+    store.replace("opportunities", {"block_number": number}, run_columns(first, "opportunities"))
+    again = next(b for b in decided(live, capture, wrong, store) if b.head.number == number)
+    assert again.decision.result.rank_digest == first.decision.result.rank_digest != before

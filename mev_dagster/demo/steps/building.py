@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from mev_dagster.blockrun import steps
+from mev_dagster.blockrun.handing_over import HandedOver
 from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.pbs.client.deadline import submission_deadline_ns
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
 from mev_dagster.pbs.client.transport import RelayEndpoint
-from mev_dagster.pbs.dry_run import DryRun, dry_run
-from mev_dagster.pbs.keys import Keyring
-from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.sandbox.serve import SandboxOptions, bind, open_relay, server_for, url_of
-from mev_dagster.pbs.template import submission_of
+from mev_dagster.pbs.template import BlockTemplate, submission_of
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 
 RELAY_TRACES = "relay.jsonl"
@@ -25,32 +24,29 @@ BUILDER_TRACES = "builder.jsonl"
 
 def build_and_submit(stage: Stage) -> StepOutcome:
     """Build a block for every slot, hand each to a sandbox relay of our own, and one forgery after them."""
-    keys = Keyring.test_only(stage.seed)
     with _relay(stage) as url:
-        asyncio.run(_run_all(stage, keys, url))
+        asyncio.run(_run_all(stage, url))
         chosen = stage.built_on
         if chosen is None:
             return StepOutcome(
                 False, {"error": "nothing_built", "detail": "no candidate made it into a block"}
             )
-        refused = asyncio.run(_forge(stage, stage.runs[chosen[0]], keys, url))
-    for number, run in stage.runs.items():
-        _store(stage, number, run)
-    runs, best = list(stage.runs.values()), stage.runs[chosen[0]]
-    known = sum(run.template.sealed.state_root_known for run in runs)
-    accepted = sum(run.accepted for run in runs)
+        refused = asyncio.run(_forge(stage, chosen[0], url))
+    templates, best = list(stage.templates.values()), stage.templates[chosen[0]]
+    known = sum(template.sealed.state_root_known for template in templates)
+    accepted = sum(submission.report.accepted for submission in stage.submissions.values())
     return StepOutcome(
-        len(runs) == known == accepted == len(stage.searches) and not refused.accepted,
+        len(templates) == known == accepted == len(stage.blocks) and not refused.accepted,
         {
-            "blocks": len(runs),
-            "txs": sum(len(run.template.sealed.block.transactions) for run in runs),
-            "candidates_included": sum(len(run.template.opportunity_ids) for run in runs),
+            "blocks": len(templates),
+            "txs": sum(len(template.sealed.block.transactions) for template in templates),
+            "candidates_included": sum(len(template.opportunity_ids) for template in templates),
             "state_roots_known": known,
-            "bids_wei": sum(run.template.bid_wei for run in runs),
+            "bids_wei": sum(template.bid_wei for template in templates),
             "relay": "sandbox",
             "accepted": accepted,
             "best": _described(best),
-            "answer": _answer(best),
+            "answer": _answer(stage.submissions.get(chosen[0])),
             "forged_bid": {
                 "accepted": refused.accepted,
                 "status": refused.attempts[-1].status,
@@ -78,48 +74,33 @@ def _relay(stage: Stage) -> Iterator[str]:
         relay.tracing.close()
 
 
-async def _run_all(stage: Stage, keys: Keyring, url: str) -> None:
+async def _run_all(stage: Stage, url: str) -> None:
     exporter = JsonLinesExporter(stage.traces_dir / BUILDER_TRACES)
     tracing = Tracing("builder", [exporter], seed=stage.seed.encode())
     try:
         async with RelayClient(RelayEndpoint(url), tracing=tracing) as client:
-            for number, result in stage.searches.items():
-                stage.runs[number] = await dry_run(
-                    stage.inputs[number],
-                    result,
-                    stage.capture.block(number),
-                    client=client,
-                    engine=stage.engine,
-                    keys=keys,
-                    tracing=tracing,
-                    deadline_ms=stage.settings.relay.deadline_ms,
-                    superseded=lambda: False,
-                )
+            for number, run in stage.blocks.items():
+                run.tracing = tracing
+                run.begin_trace()
+                stage.templates[number] = await steps.build_template(run, client)
+                submitted = await steps.submit_stored(run, client)
+                if submitted.handed_over is not None:
+                    stage.submissions[number] = submitted.handed_over
     finally:
         tracing.close()
 
 
-async def _forge(stage: Stage, run: DryRun, keys: Keyring, url: str) -> SubmissionReport:
+async def _forge(stage: Stage, number: int, url: str) -> SubmissionReport:
     """Submit a block that was accepted once more, its bid raised by a wei behind the signature's back."""
-    honest = submission_of(run.template, keys)
+    honest = submission_of(stage.templates[number], stage.blocks[number].keys)
     forged = replace(honest, message=replace(honest.message, value=honest.message.value + 1))
     async with RelayClient(RelayEndpoint(url)) as client:
         deadline_ns = submission_deadline_ns(client.clock, bound_ms=stage.settings.relay.deadline_ms)
         return await client.submit(forged, deadline_ns=deadline_ns, superseded=lambda: False)
 
 
-def _store(stage: Stage, number: int, run: DryRun) -> None:
-    """Write what the Dagster assets of the block would write."""
-    store, where = stage.store, {"block_number": number}
-    store.replace("block_templates", where, template_rows(run.template, trace_id=run.trace_id))
-    if run.report is not None:
-        submitted = submission_rows(run.report, opportunity_ids=run.template.opportunity_ids)
-        store.replace("relay_submissions", where, submitted)
-        store.replace("relay_receipts", where, receipt_rows(run.report, run.receipts))
-
-
-def _described(run: DryRun) -> dict[str, Any]:
-    template, block = run.template, run.template.sealed.block
+def _described(template: BlockTemplate) -> dict[str, Any]:
+    block = template.sealed.block
     return {
         "block": block.header.number,
         "block_hash": block.hash,
@@ -134,10 +115,10 @@ def _described(run: DryRun) -> dict[str, Any]:
     }
 
 
-def _answer(run: DryRun) -> dict[str, Any]:
-    if not run.receipts:
+def _answer(submission: HandedOver | None) -> dict[str, Any]:
+    if submission is None or not submission.receipts:
         return {"status": 0, "code": "no_receipt", "checks": []}
-    last = run.receipts[-1]
+    last = submission.receipts[-1]
     return {
         "status": last["status"],
         "code": last["code"],

@@ -1,20 +1,17 @@
 """What really landed, and how our search stands against it."""
 
 from mev_dagster.backtest.rows import backtest_columns
-from mev_dagster.backtest.score import Backtest, score_block
+from mev_dagster.backtest.score import Backtest
+from mev_dagster.blockrun import steps
+from mev_dagster.blockrun.judging import score
 from mev_dagster.demo.stage import Stage, StepOutcome
-from mev_dagster.labels.label import label_block
-from mev_dagster.labels.rows import mev_label_columns
-from mev_dagster.labels.sources import blocks_of_capture
 from mev_dagster.units import NS_PER_SECOND
 
 
 def label(stage: Stage) -> StepOutcome:
     """Label the MEV that landed in every block, from receipts alone."""
-    for block in blocks_of_capture(stage.capture, stage.engine):
-        stage.labels[block.number] = label_block(block)
-        where = {"block_number": block.number, "block_hash": block.hash}
-        stage.store.replace("mev_labels", where, mev_label_columns(stage.labels[block.number]))
+    for number in stage.capture.numbers:
+        stage.labels[number] = steps.store_labels(stage.run_of(number), payments_by=stage.engine)
     labels = stage.labels.values()
     arbitrages = [found for one in labels for found in one.of("arbitrage")]
     sandwiches = [found for one in labels for found in one.of("sandwich")]
@@ -38,7 +35,7 @@ def label(stage: Stage) -> StepOutcome:
 
 def backtest(stage: Stage) -> StepOutcome:
     """Score what the search found before the blocks against what landed in them."""
-    scores = tuple(score_block(stage.searches[number], stage.labels[number]) for number in stage.searches)
+    scores = tuple(score(run.decision, stage.labels[number]) for number, run in stage.blocks.items())
     result = Backtest(scores, stage.capture.synthetic)
     first = stage.capture.block(stage.capture.numbers[0])
     columns = backtest_columns(

@@ -6,6 +6,7 @@ from typing import Any
 
 from mev_dagster.demo.stage import Stage, StepOutcome
 from mev_dagster.demo.steps.building import BUILDER_TRACES, RELAY_TRACES
+from mev_dagster.telemetry.tracing import trace_id_of
 from mev_dagster.units import NS_PER_MS
 
 Row = dict[str, Any]
@@ -17,9 +18,9 @@ def trace(stage: Stage) -> StepOutcome:
     if chosen is None:
         return StepOutcome(False, {"error": "no candidate made it into a block"})
     number, candidate = chosen
-    identity, run = candidate.opportunity_id, stage.runs[number]
-    trace_id = run.trace_id
-    pending, hash_of_block = set(candidate.pending_hashes), run.template.sealed.block.hash
+    identity, run = candidate.opportunity_id, stage.blocks[number]
+    trace_id = trace_id_of(run.root)
+    pending, hash_of_block = set(candidate.pending_hashes), stage.templates[number].sealed.block.hash
 
     def rows(table: str, belongs: Callable[[Row], bool]) -> list[Row]:
         frame = stage.store.frame(table, blocks=range(number, number + 1))
@@ -36,8 +37,8 @@ def trace(stage: Stage) -> StepOutcome:
         "relay_submissions": rows("relay_submissions", lambda row: row["trace_id"] == trace_id),
         "relay_receipts": rows("relay_receipts", lambda row: row["trace_id"] == trace_id),
     }
-    closed_ns = stage.inputs[number].at_ns
-    first_ns = min(entry.first_seen_ns for entry in stage.inputs[number].pending if entry.tx.hash in pending)
+    closed_ns = run.inputs.at_ns
+    first_ns = min(entry.first_seen_ns for entry in run.inputs.pending if entry.tx.hash in pending)
     answer = path["relay_receipts"][0] if path["relay_receipts"] else None
     return StepOutcome(
         all(path.values()) and answer is not None and bool(answer["accepted"]),

@@ -4,31 +4,20 @@ import hashlib
 from collections import Counter
 from typing import Any
 
+from mev_dagster.blockrun import steps
 from mev_dagster.demo.stage import Stage, StepOutcome
-from mev_dagster.events.reader import EventLogReader
-from mev_dagster.features.rows import tx_feature_columns
-from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.rank import Candidate
-from mev_dagster.search.rows import (
-    opportunity_columns,
-    pool_columns,
-    pool_state_columns,
-    simulation_columns,
-)
-from mev_dagster.search.run import SearchResult, search_block
-from mev_dagster.units import NS_PER_SECOND
+from mev_dagster.search.run import SearchResult
 
 
 def search(stage: Stage) -> StepOutcome:
     """Search every block and keep what was found in the store."""
-    reader = EventLogReader(stage.settings.events_dir)
     for number in stage.capture.numbers:
-        block_hash = stage.capture.block(number).hash
-        inputs = log_inputs(reader.read(), number, block_hash, source=stage.capture, engine=stage.engine)
-        result = search_block(inputs, stage.engine, budget=stage.settings.search.budget)
-        stage.inputs[number], stage.searches[number] = inputs, result
-        _store(stage, result)
-    results = stage.searches.values()
+        run = stage.run_of(number)
+        steps.store_features(run)
+        steps.simulate_pending(run)
+        steps.find_opportunities(run)
+    results = [run.decision.result for run in stage.blocks.values()]
     found = [candidate for result in results for candidate in result.candidates]
     verified = [candidate for candidate in found if candidate.verified]
     digest = hashlib.sha256(b"".join(result.rank_digest for result in results))
@@ -36,7 +25,7 @@ def search(stage: Stage) -> StepOutcome:
         bool(verified),
         {
             "blocks": len(results),
-            "pools": len(next(iter(results)).discovery.pools),
+            "pools": len(results[0].discovery.pools),
             "pending_executed": sum(len(result.runs) for result in results),
             "plans": sum(result.proposed for result in results),
             "below_gas": sum(result.pruned for result in results),
@@ -47,17 +36,6 @@ def search(stage: Stage) -> StepOutcome:
             "rank_digest": digest.digest(),
         },
     )
-
-
-def _store(stage: Stage, result: SearchResult) -> None:
-    """Write what the Dagster assets of the block would write."""
-    where, store = {"block_number": result.env.number}, stage.store
-    time_ns = result.env.timestamp * NS_PER_SECOND
-    store.replace("tx_features", where, tx_feature_columns(result.env.number, time_ns, result.features))
-    store.replace("simulations", where, simulation_columns(result))
-    store.replace("opportunities", where, opportunity_columns(result))
-    store.insert_new("pools", pool_columns(result), key="pool")
-    store.replace("pool_states", where, pool_state_columns(result))
 
 
 def _verified(result: SearchResult) -> list[Candidate]:
