@@ -43,14 +43,14 @@ class HeadLags:
         """Note a head that is durable in the log."""
         now_ns = self._clock.mono_ns()
         self.age.renew(head.wall_ns - decode_header(head.header_rlp).timestamp * NS_PER_SECOND)
-        arrived_ns = self._arrived.pop(head.block_hash)
+        arrived_ns = self._arrived.pop(head.block_hash, None)
         if arrived_ns is not None:
             self._logged[seq] = arrived_ns
             self._observe("logged", now_ns - arrived_ns)
 
     def stored(self, seq: int, wall_ns: int, lane: int) -> None:
         """Note a head that the store holds; one that an earlier process logged has only its wall time."""
-        arrived_ns = self._logged.pop(seq)
+        arrived_ns = self._logged.pop(seq, None)
         if arrived_ns is not None:
             self._observe("stored", self._clock.mono_ns() - arrived_ns)
         elif lane != Lane.CAPTURE:
