@@ -1,28 +1,16 @@
 """Operations: what keeps the platform's own data in bounds."""
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import dagster as dg
 
-from assets.partitions import blocks
 from assets.tables import preview
-from mev_dagster.captures.retention import prune_folder, rotate_traces
-from mev_dagster.errors import MevError
 from mev_dagster.events.manifest import read_manifest
-from mev_dagster.evm.state.prestate_store import PrestateStore
-from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.daemon_client import tell
-from mev_dagster.reports.links import reports_dir
+from mev_dagster.retention import sweep_event_log, sweep_home, sweep_store, totals
 from mev_dagster.settings import settings
-from mev_dagster.store.client import Store
-from mev_dagster.store.retention import prune
-from mev_dagster.units import NS_PER_DAY
-from resources.runtime.instance_remains import sweep_backfills, sweep_checks, sweep_ticks
-from resources.runtime.instance_retention import delete_keys, delete_runs, expired_keys, old_runs
+from resources.runtime.instance_sweep import sweep_dagster
 from resources.store import StoreResource
 
 OWNERS = ["team:operations"]
@@ -32,16 +20,6 @@ class RetentionConfig(dg.Config):
     """What a retention run may do."""
 
     dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What one place let go, or would; `problem` says why it could not be swept."""
-
-    place: str
-    what: str
-    count: int
-    problem: str = ""
 
 
 @dg.asset(
@@ -86,82 +64,6 @@ def retention(
             )
         ],
     )
-
-
-def totals(swept: list[Swept]) -> dict[str, int]:
-    """Count what went, by place."""
-    found: dict[str, int] = {}
-    for one in swept:
-        found[one.place] = found.get(one.place, 0) + one.count
-    return found
-
-
-def sweep_store(store: Store, dry_run: bool) -> Iterator[Swept]:
-    """Rows older than their tier keeps, dropped by partition."""
-    report = prune(store, dry_run=dry_run)
-    for table, pruned in report.tables.items():
-        yield Swept("store", f"{table}: {', '.join(pruned.days)}", pruned.rows)
-
-
-def sweep_beside_the_store(dry_run: bool) -> Iterator[Swept]:
-    """Everything but the store, as `mev store prune --all` does it; Dagster's records where there are any."""
-    yield from sweep_event_log(dry_run)
-    yield from sweep_home(dry_run)
-    home = settings().dagster_home.resolve()
-    if (home / "dagster.yaml").exists():
-        with dg.DagsterInstance.from_config(str(home)) as instance:
-            yield from sweep_dagster(instance, dry_run)
-
-
-def sweep_event_log(dry_run: bool) -> Iterator[Swept]:
-    """Sealed segments that the store holds; the daemon, the log's only writer, removes them."""
-    config = settings()
-    before = time.time_ns() - config.retention.days_events * NS_PER_DAY
-    try:
-        answer = tell(config, "/log/prune", {"before_wall_ns": before, "dry_run": dry_run})
-    except MevError as error:
-        yield Swept("events", "", 0, str(error))
-    else:
-        names = answer["segments"]
-        yield Swept("events", ", ".join(names) or "no segment", len(names))
-
-
-def sweep_home(dry_run: bool) -> Iterator[Swept]:
-    """Captures, report pages, prestates and traces, and alerts that were done with long ago."""
-    config, now_ns = settings(), time.time_ns()
-    before = now_ns - config.retention.days_recordings * NS_PER_DAY
-    for place, folder in (("captures", config.home / "captures"), ("reports", reports_dir(config))):
-        for removed in prune_folder(folder, before, dry_run=dry_run):
-            yield Swept(place, removed.path.name, 1)
-    try:
-        for path in PrestateStore(config.prestate_dir).prune(before, dry_run=dry_run):
-            yield Swept("prestates", f"{path.parent.name} {path.name}", 1)
-    except MevError as error:
-        yield Swept("prestates", "", 0, str(error))
-    traces = config.home / "traces"
-    for grown in rotate_traces(traces, now_ns, dry_run=dry_run):
-        yield Swept("traces", f"{grown.path.name} set aside", 0)
-    for removed in prune_folder(traces, before, dry_run=dry_run):
-        yield Swept("traces", removed.path.name, 1)
-    forgotten = AlertInbox(config.home).forget(
-        now_ns - config.retention.days_alerts * NS_PER_DAY, dry_run=dry_run
-    )
-    yield Swept("alerts", "alerts done with", forgotten)
-
-
-def sweep_dagster(instance: dg.DagsterInstance, dry_run: bool) -> Iterator[Swept]:
-    """Ended runs with their events, and block keys beyond the rolling window."""
-    config = settings()
-    before = datetime.now(UTC) - timedelta(days=config.retention.days_runs)
-    runs = old_runs(instance, before)
-    keys = expired_keys(instance.get_dynamic_partitions(str(blocks.name)), config.dagster.blocks_kept)
-    if not dry_run:
-        delete_runs(instance, runs)
-        delete_keys(instance, str(blocks.name), keys)
-    yield Swept("runs", "ended runs and their events", len(runs))
-    for place, sweep in (("checks", sweep_checks), ("backfills", sweep_backfills), ("ticks", sweep_ticks)):
-        yield Swept(place, f"from before {before:%Y-%m-%d}", sweep(instance, before, dry_run=dry_run))
-    yield Swept("keys", f"{keys[0]} to {keys[-1]}" if keys else "no key", len(keys))
 
 
 @dg.asset(

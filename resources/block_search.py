@@ -22,6 +22,7 @@ from mev_dagster.blockrun.run_tags import (
 )
 from mev_dagster.hexadecimal import from_hex
 from mev_dagster.settings import settings
+from mev_dagster.telemetry.block_names import name_blocks
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
 from mev_dagster.windows.log_windows import log_identity
 from resources.chain import ChainResource
@@ -92,7 +93,7 @@ def _tag(context: dg.AssetExecutionContext, block: BlockRun) -> None:
         return
     capture = settings().capture
     about = {
-        BLOCK_TAG: "-".join(dict.fromkeys((keys[0], keys[-1]))),
+        BLOCK_TAG: name_blocks(map(int, keys)),
         **({CAPTURE_TAG: capture.name} if capture else {}),
     }
     if len(keys) == 1:

@@ -4,53 +4,45 @@ A run that was superseded is no failure of ours and is left alone. The sensor ke
 it could lose: which runs failed, and which of them were tried again, stands in Dagster's own run table.
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from mev_dagster.blockrun.run_tags import ATTEMPT_TAG, BLOCK_TAG, ENDED_TAG, RETRY_OF_TAG, SUPERSEDED
+from mev_dagster.blockrun.retries import (
+    attempt_of,
+    is_given_up,
+    is_retried,
+    next_tags,
+    pause_seconds,
+    raise_alerts,
+)
+from mev_dagster.blockrun.run_tags import (
+    BLOCK_JOBS,
+    ENDED_TAG,
+    PARTITION_TAG,
+    RANGE_START_TAG,
+    RETRY_OF_TAG,
+    SUPERSEDED,
+)
 from mev_dagster.errors import MevError
-from mev_dagster.store.client import Store
 from resources.store import service_store
 from sensors.jobs import backfill_blocks, roll_up_days, roll_up_hours, search_block
-from sensors.ranges import RANGE_START_TAG
-from sensors.unfinished import BLOCK_JOBS
 
 EVERY_SECONDS = 10
 LOOK_BACK = timedelta(hours=2)
-MAX_ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 5
-PAUSE_FACTOR = 4
 RUNS_PER_TICK = 16
 RETRIED_JOBS = (*BLOCK_JOBS, roll_up_hours.name, roll_up_days.name)
-CARRIED = ("mev/", "dagster/asset_partition_range")
-
-
-def pause_seconds(attempt: int) -> int:
-    """Return how long to wait after attempt 1, 2, 3: 5, 20, 80 seconds."""
-    return FIRST_PAUSE_SECONDS * int(PAUSE_FACTOR ** (attempt - 1))
-
-
-def attempt_of(run: dg.DagsterRun) -> int:
-    """Return which attempt a run was; a tag that is no number counts as the last one."""
-    text = run.tags.get(ATTEMPT_TAG, "1")
-    return int(text) if text.isascii() and text.isdigit() else MAX_ATTEMPTS
 
 
 def retry(run: dg.DagsterRun) -> dg.RunRequest:
     """Return the next attempt of a failed run, in its own lane."""
-    tags = {key: value for key, value in run.tags.items() if key.startswith(CARRIED)}
-    tags.pop("mev/worker_pid", None)
-    partition = None if RANGE_START_TAG in tags else run.tags.get("dagster/partition")
+    tags = next_tags(run)
     return dg.RunRequest(
         run_key=f"retry:{run.run_id}",
         job_name=run.job_name,
-        partition_key=partition,
-        tags={**tags, ATTEMPT_TAG: str(attempt_of(run) + 1), RETRY_OF_TAG: run.run_id},
+        partition_key=None if RANGE_START_TAG in tags else run.tags.get(PARTITION_TAG),
+        tags=tags,
     )
 
 
@@ -66,9 +58,9 @@ def failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Ski
     due, given_up, pausing = [], [], 0
     for record in failures(context.instance):
         run = record.dagster_run
-        if attempt_of(run) >= MAX_ATTEMPTS:
+        if is_given_up(run.tags):
             given_up.append(run)
-        elif now < (record.end_time or now) + pause_seconds(attempt_of(run)):
+        elif now < (record.end_time or now) + pause_seconds(attempt_of(run.tags)):
             pausing += 1
         else:
             due.append(run)
@@ -96,36 +88,7 @@ def failures(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     return [
         record
         for record in found
-        if ("dagster/partition" in record.dagster_run.tags or RANGE_START_TAG in record.dagster_run.tags)
+        if is_retried(record.dagster_run.tags)
         and record.dagster_run.tags.get(ENDED_TAG) != SUPERSEDED
         and not instance.get_runs_count(dg.RunsFilter(tags={RETRY_OF_TAG: record.dagster_run.run_id}))
     ]
-
-
-def raise_alerts(store: Store, runs: Iterable[dg.DagsterRun]) -> None:
-    """Write one alert row a run that is given up; doing it again changes nothing."""
-    for run in runs:
-        of_block = run.job_name in BLOCK_JOBS
-        about = run.tags.get(BLOCK_TAG) or run.tags.get("dagster/partition", "")
-        name, kind = ("BlockRunFailed", "block") if of_block else ("RollupFailed", "partition")
-        labels = {"alertname": name, kind: about, "job": run.job_name, "run_id": run.run_id}
-        text = json.dumps(labels, sort_keys=True)
-        alert_id = hashlib.sha256(text.encode()).digest()
-        if store.count("alerts", {"alert_id": alert_id}):
-            continue
-        now_ns = time.time_ns()
-        numbers = [int(part) for part in about.split("-") if of_block and part.isascii() and part.isdigit()]
-        store.replace(
-            "alerts",
-            {"alert_id": alert_id},
-            {
-                "name": [name],
-                "source": ["failed_runs"],
-                "labels": [text],
-                "summary": [f"{kind} {about}: {MAX_ATTEMPTS} attempts failed"],
-                "starts_at": [now_ns],
-                "received_at": [now_ns],
-                "block_numbers": [numbers],
-                "action": [f"given up after {MAX_ATTEMPTS} attempts; the last is run {run.run_id}"],
-            },
-        )

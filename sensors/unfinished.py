@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from mev_dagster.blockrun.run_tags import BLOCK_TAG
+from mev_dagster.blockrun.run_tags import BLOCK_JOBS
+from mev_dagster.blockrun.stretches import partitions_of
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -11,7 +12,6 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-BLOCK_JOBS = ("search_block", "backfill_blocks")
 
 
 def unfinished(instance: dg.DagsterInstance, job_name: str) -> int:
@@ -26,4 +26,4 @@ def blocks_under_way(instance: dg.DagsterInstance) -> set[str]:
         for job in BLOCK_JOBS
         for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED), limit=512)
     ]
-    return {run.tags.get("dagster/partition") or run.tags.get(BLOCK_TAG, "") for run in runs} - {""}
+    return {key for run in runs for key in partitions_of(run.tags)}

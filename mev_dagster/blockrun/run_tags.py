@@ -16,6 +16,7 @@ WARM = "warm"
 """It did; a run executed again would otherwise keep what its parent's launch left in its tags."""
 
 BLOCK_TAG = "mev/block"
+"""The blocks of a run, as `telemetry.block_names` writes them."""
 BLOCK_HASH_TAG = "mev/block_hash"
 WINDOW_TAG = "mev/window"
 CAPTURE_TAG = "mev/capture"
@@ -27,6 +28,14 @@ ENDED_TAG = "mev/ended"
 SUPERSEDED = "superseded"
 
 BACKFILL_TAG = "dagster/backfill"
+PARTITION_TAG = "dagster/partition"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+BLOCK_PARTITIONS = "blocks"
+"""The dynamic partitions that block runs are of; a key is a block's number."""
+BLOCK_JOBS = ("search_block", "backfill_blocks")
+"""The jobs whose partitions are blocks."""
 
 
 def lane_of(tags: Mapping[str, str]) -> str | None:

@@ -11,7 +11,6 @@ make the same bytes.
 """
 
 import os
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from struct import Struct
@@ -20,6 +19,7 @@ from typing import BinaryIO
 from zlib import crc32
 
 import zstandard
+from cachetools import LRUCache
 
 from mev_dagster.errors import CaptureError
 from mev_dagster.units import GIB, MIB
@@ -144,7 +144,7 @@ class PartReader:
             raise CaptureError(f"part {self.name}: truncated or altered at its end")
         self._index_offset, self.records = _TRAILER.unpack(fixed)
         self._places: dict[bytes, tuple[int, int]] | None = None
-        self._chunks: OrderedDict[int, bytes] = OrderedDict()
+        self._chunks: LRUCache[int, bytes] = LRUCache(_CACHED_CHUNKS)
         self._end = size - _TRAILER_SIZE
 
     def __contains__(self, key: bytes) -> bool:
@@ -188,8 +188,6 @@ class PartReader:
         if raw is None:
             raw, _ = _read_chunk(self._file, offset, self._index_offset, self.name, MAX_CHUNK_BYTES)
             self._chunks[offset] = raw
-            if len(self._chunks) > _CACHED_CHUNKS:
-                self._chunks.popitem(last=False)
         found, payload, _ = _record(raw, place, self.name)
         if found != key:
             raise CaptureError(f"part {self.name}: the index points at another record")

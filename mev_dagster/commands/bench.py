@@ -25,6 +25,7 @@ BENCHES = {
     "log": "mev_dagster.bench.log",
     "store": "mev_dagster.bench.store",
     "replay": "mev_dagster.bench.replay",
+    "rpc": "mev_dagster.bench.rpc",
     "dagster": "mev_dagster.bench.dagster_runs",
     "growth": "mev_dagster.bench.growth",
 }

@@ -84,19 +84,23 @@ def fixtures() -> Finding:
 
 
 def node() -> Finding:
-    """Say whether the configured execution node answers."""
+    """Say whether the configured execution nodes answer, over HTTP, WebSocket or IPC."""
+    import asyncio
+
     from mev_dagster.errors import MevError
-    from mev_dagster.node.http import JsonRpc
+    from mev_dagster.node.control import identify
     from mev_dagster.settings import settings
 
-    url = settings().node_url
-    if url is None:
-        return Finding("execution node", True, False, "none configured", "")
-    try:
-        chain = int(str(JsonRpc(url).call("eth_chainId", [])), 16)
-    except MevError as error:
-        return Finding("execution node", False, True, str(error), "start the node, or correct MEV_RPC_URL")
-    return Finding("execution node", True, True, f"chain id {chain}", "")
+    told = []
+    for one in settings().nodes:
+        try:
+            found = asyncio.run(identify(one.url))
+        except MevError as error:
+            return Finding(
+                "execution node", False, True, str(error), "start the node, or correct MEV_RPC_URL"
+            )
+        told.append(f"{one.name}: chain id {found.chain_id}, {found.client_version}")
+    return Finding("execution node", True, bool(told), "; ".join(told) or "none configured", "")
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (

@@ -66,7 +66,7 @@ def prune(
         report = run(store, dry_run=dry_run, before=_day(before))
     swept: list[dict[str, Any]] = []
     if everything:
-        from assets.operations import sweep_beside_the_store
+        from resources.runtime.instance_sweep import sweep_beside_the_store
 
         swept = [asdict(one) for one in sweep_beside_the_store(dry_run)]
     ok = not any(one["problem"] for one in swept)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cachetools import FIFOCache
+
 from mev_dagster.devp2p.eth.pooled import BLOB_TYPE, PooledTransaction
 from mev_dagster.units import NS_PER_MS
 
@@ -111,7 +113,7 @@ class Fetcher:
         self._is_known = is_known
         self.limits = limits or FetchLimits()
         self._wanted: dict[bytes, _Wanted] = {}
-        self._settled: dict[bytes, None] = {}  # oldest first
+        self._settled: FIFOCache[bytes, None] = FIFOCache(self.limits.settled)
         self._peers: dict[str, _Peer] = {}
         self._requests: dict[int, _Open] = {}  # by id, and so by age
         self._next_id = 1
@@ -246,8 +248,6 @@ class Fetcher:
     def settle(self, tx_hash: bytes) -> None:
         """A hash needs no fetching any more: its body came, from here or from elsewhere."""
         self._settled[tx_hash] = None
-        if len(self._settled) > self.limits.settled:
-            del self._settled[next(iter(self._settled))]
         self._forget(tx_hash)
 
     # What time does

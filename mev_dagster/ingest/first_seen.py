@@ -3,10 +3,11 @@
 `mev coverage` answers the same from the store, over any time; this is for a dashboard.
 """
 
+from cachetools import FIFOCache
+
 from mev_dagster.events.types import Lane, TxSeen, lane_name
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.units import NS_PER_SECOND
-from mev_dagster.windows.memory import Recent
 
 REMEMBERED = 65_536
 
@@ -16,7 +17,7 @@ class FirstSeen:
 
     def __init__(self, metrics: IngestMetrics) -> None:
         self._metrics = metrics
-        self._first: Recent[bytes, tuple[Lane, int] | None] = Recent(REMEMBERED)
+        self._first: FIFOCache[bytes, tuple[Lane, int] | None] = FIFOCache(REMEMBERED)
 
     def saw(self, sighting: TxSeen) -> None:
         """Take a sighting. A capture's times are those of its recording, and are compared with nobody's."""

@@ -12,6 +12,8 @@ the source suffix `/block` and have no sighting: nobody could have acted on them
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from cachetools import FIFOCache
+
 from mev_dagster.chain.blocks import encode_header
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction, decode_transaction, strip_sidecar
@@ -29,14 +31,13 @@ from mev_dagster.events.types import (
     TxRejected,
     TxReplaced,
     TxSeen,
-    lane_name,
 )
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.first_seen import FirstSeen
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.windows.canonical_chain import BlockRef, CanonicalChain
-from mev_dagster.windows.memory import DecodedTransactions, Recent
+from mev_dagster.windows.memory import DecodedTransactions
 
 KNOWN_HASHES = 262_144  # three hours of mainnet; a hash that comes back later is logged again, harmlessly
 REJECTS_REMEMBERED = 16_384
@@ -57,9 +58,9 @@ class Pipeline:
         self._metrics = metrics
         self._chain_id = chain_id
         self._decoded = decoded or DecodedTransactions()
-        self._known: Recent[bytes, None] = Recent(KNOWN_HASHES)
-        self._pending: Recent[tuple[bytes, int], bytes] = Recent(KNOWN_HASHES)
-        self._rejected: Recent[bytes, None] = Recent(REJECTS_REMEMBERED)
+        self._known: FIFOCache[bytes, None] = FIFOCache(KNOWN_HASHES)
+        self._pending: FIFOCache[tuple[bytes, int], bytes] = FIFOCache(KNOWN_HASHES)
+        self._rejected: FIFOCache[bytes, None] = FIFOCache(REJECTS_REMEMBERED)
         self._first_seen = FirstSeen(metrics)
 
     def knows(self, tx_hash: bytes) -> bool:
@@ -87,7 +88,7 @@ class Pipeline:
                 self._known[event.tx_hash] = None
                 self._pending[keys[event.tx_hash]] = event.tx_hash
             elif isinstance(event, TxIncluded) and event.tx_hash in keys:
-                self._pending.pop(keys[event.tx_hash])
+                self._pending.pop(keys[event.tx_hash], None)
             elif isinstance(event, TxRejected):
                 self._rejected[event.digest] = None
             elif isinstance(event, BlockSeen | BlockReverted):
@@ -108,7 +109,7 @@ class Pipeline:
 
     def _body(self, body: TxBody) -> Iterator[Event]:
         if body.tx_hash in self._known:
-            self._metrics.duplicates.labels(lane_name(body.lane)).inc()
+            self._metrics.duplicates.labels(self._metrics.lane_label(body.lane, body.source)).inc()
             return
         transaction = self._decoded.find(body.tx_hash, body.raw)
         if transaction is None:
@@ -170,7 +171,7 @@ class Pipeline:
             yield TxIncluded(*stamp, arrived.source, tx_hash, header.number, block.hash, index)
         for transaction in block.transactions:
             yield from self._replacement(transaction, arrived)
-            self._pending.pop((transaction.sender, transaction.nonce))
+            self._pending.pop((transaction.sender, transaction.nonce), None)
         self._metrics.reverted_blocks.inc(len(extension.reverted))
         self._metrics.missing_blocks.inc(extension.missing)
         self._metrics.head_block.set(header.number)

@@ -1,14 +1,7 @@
 """Where things are shown: a block's part of its hour's page, a run, a partition. All on this machine."""
 
-from pathlib import Path
-
 from mev_dagster.reports.window import ReportWindow
 from mev_dagster.settings import Settings
-
-
-def reports_dir(config: Settings) -> Path:
-    """Return the folder of the pages."""
-    return config.home / "reports"
 
 
 def page_url(config: Settings, window: ReportWindow) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mev_dagster.reports.figures import Report, ReportedBlock
-from mev_dagster.reports.links import partition_url, reports_dir, run_url
+from mev_dagster.reports.links import partition_url, run_url
 from mev_dagster.reports.plots import MAX_BARS, svg_bars
 from mev_dagster.reports.spans import Span, spans_of
 from mev_dagster.settings import Settings
@@ -23,7 +23,7 @@ ATTRIBUTES_SHOWN = 160
 
 def write_page(config: Settings, report: Report) -> Path:
     """Write the page beside the others, at once and whole; return its path."""
-    folder = reports_dir(config)
+    folder = config.reports_dir
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{report.window.name}.html"
     draft = folder / f"{path.name}.{os.getpid()}"

@@ -96,7 +96,7 @@ class RelaySettings(Section):
         8_000,
         gt=0,
         le=60_000,
-        description="longest a command offers a block; block runs have a slot",
+        description="longest a block is offered to a relay",
     )
 
 

@@ -144,6 +144,11 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
     @property
+    def reports_dir(self) -> Path:
+        """Folder of the report pages."""
+        return self.home / "reports"
+
+    @property
     def mismatch_dir(self) -> Path:
         """Inputs on which an engine and the reference disagreed, whole, each under its own id."""
         return self.home / "mismatches"

@@ -14,13 +14,13 @@ from typing import Literal, TypeVar
 import msgspec
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.telemetry.block_names import MAX_BLOCKS, blocks_named
 from mev_dagster.units import MIB, NS_PER_MS, NS_PER_SECOND
 
 MAX_BODY_BYTES = MIB
 MAX_ALERTS = 256
 MAX_LABELS = 64
 MAX_TEXT = 1024
-MAX_BLOCKS = 4096
 BLOCK_LABELS = ("block", "window", "block_number")
 
 T = TypeVar("T")
@@ -56,11 +56,12 @@ class Alert:
     def blocks(self) -> tuple[int, ...] | None:
         """Return the blocks the labels name, None when they name none.
 
-        One label `block`, `window` or `block_number` ("17" or "17,19"), or `first_block` and `last_block`.
+        One label `block`, `window` or `block_number` ("17", "17,19", "17-19"), or `first_block` and
+        `last_block`.
         """
         for name in BLOCK_LABELS:
             if name in self.labels:
-                return tuple(sorted({_number(name, part) for part in self.labels[name].split(",")}))
+                return _blocks(name, self.labels[name])
         if "first_block" in self.labels and "last_block" in self.labels:
             first = _number("first_block", self.labels["first_block"])
             last = _number("last_block", self.labels["last_block"])
@@ -197,6 +198,13 @@ def _alert(
     alert = Alert(dict(labels), summary[:MAX_TEXT], starts_ns, nanoseconds_of(ends) if ends else None, source)
     alert.blocks()  # a label that names no block is refused where it comes in
     return alert
+
+
+def _blocks(name: str, text: str) -> tuple[int, ...]:
+    found = blocks_named(text)
+    if found is None:
+        raise DecodeError("bad_label", f"{name}={text[:40]!r}: expected block numbers in decimal")
+    return found
 
 
 def _number(name: str, text: str) -> int:

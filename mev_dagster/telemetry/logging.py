@@ -5,17 +5,22 @@
 
 Level `error` always means a fault of the system, never of its input. Values are cleaned on the way out:
 fields named like a secret are masked and addresses keep only scheme, host and port, since providers put
-API keys in the path.
+API keys in the path. structlog does the rest, over the standard library's loggers and without its own global
+configuration: whoever imports us keeps theirs.
 """
 
 import logging
 import re
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
+from structlog.stdlib import BoundLogger, ProcessorFormatter, filter_by_level
+from structlog.typing import EventDict
 
 from mev_dagster.hexadecimal import to_hex
 
@@ -23,7 +28,6 @@ ROOT_NAME = "mev"
 SECRET_FIELD = re.compile(r"password|secret|token|api_?key|private_?key|authorization|cookie|mnemonic", re.I)
 ADDRESS = re.compile(r"\b(?:https?|wss?|enode|postgres(?:ql)?|clickhouse)://[^\s'\"<>]+", re.I)
 MASK = "***"
-_FIELDS = "mev_fields"
 
 
 def public_address(url: str) -> str:
@@ -60,72 +64,51 @@ def _clean_value(name: str, value: Any) -> Any:
     return value
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as JSON: at, level, room, event, then its fields."""
-        document = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
-            "level": record.levelname.lower(),
-            "room": record.name.removeprefix(f"{ROOT_NAME}."),
-            "event": cleaned(record.getMessage()),
-            **getattr(record, _FIELDS, {}),
-        }
-        if record.exc_info:
-            document["trace"] = cleaned(self.formatException(record.exc_info))
-        return msgspec.json.encode(document, enc_hook=str).decode()
+def _cleaned_fields(_: Any, __: str, document: EventDict) -> EventDict:
+    """Clean what is told, and turn the exception being handled into text."""
+    told = document.pop("exc_info", None)
+    clean = {name: _clean_value(name, value) for name, value in document.items()}
+    clean["event"] = cleaned(str(document["event"]))
+    if told:
+        clean["trace"] = cleaned("".join(traceback.format_exception(sys.exception())).rstrip())
+    return clean
 
 
-class ReadableLines(logging.Formatter):
-    """One line for a person."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return time, level, room, event and `name=value` fields."""
-        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        room = record.name.removeprefix(f"{ROOT_NAME}.")
-        fields = " ".join(f"{name}={value}" for name, value in getattr(record, _FIELDS, {}).items())
-        line = f"{at} {record.levelname.lower():7} {room:14} {cleaned(record.getMessage())} {fields}".rstrip()
-        if record.exc_info:
-            line += "\n" + cleaned(self.formatException(record.exc_info))
-        return line
-
-
-class Logger:
-    """A logger whose messages are constant event names and whose facts are fields."""
-
-    def __init__(self, room: str) -> None:
-        self._logger = logging.getLogger(f"{ROOT_NAME}.{room}")
-
-    def _write(self, level: int, event: str, fields: dict[str, Any], trace: bool = False) -> None:
-        if self._logger.isEnabledFor(level):
-            clean = {name: _clean_value(name, value) for name, value in fields.items()}
-            self._logger.log(level, event, extra={_FIELDS: clean}, exc_info=trace)
-
-    def debug(self, event: str, **fields: Any) -> None:
-        """Record a detail that only a developer wants."""
-        self._write(logging.DEBUG, event, fields)
-
-    def info(self, event: str, **fields: Any) -> None:
-        """Record something that is as it should be."""
-        self._write(logging.INFO, event, fields)
-
-    def warning(self, event: str, **fields: Any) -> None:
-        """Record trouble that came from outside or mends itself."""
-        self._write(logging.WARNING, event, fields)
-
-    def error(self, event: str, **fields: Any) -> None:
-        """Record a fault of the system."""
-        self._write(logging.ERROR, event, fields)
-
-    def exception(self, event: str, **fields: Any) -> None:
-        """Record a fault of the system with the trace of the exception being handled."""
-        self._write(logging.ERROR, event, fields, trace=True)
+def _headed(_: Any, __: str, document: EventDict) -> EventDict:
+    """Put at, level, room and event in front of the fields."""
+    record: logging.LogRecord = document.pop("_record")
+    del document["_from_structlog"]
+    return {
+        "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
+        "level": record.levelname.lower(),
+        "room": record.name.removeprefix(f"{ROOT_NAME}."),
+        "event": document.pop("event", record.getMessage()),
+        **document,
+    }
 
 
-def logger(room: str) -> Logger:
+def _json_line(_: Any, __: str, document: EventDict) -> str:
+    return msgspec.json.encode(document, enc_hook=str).decode()
+
+
+def _readable_line(_: Any, __: str, document: EventDict) -> str:
+    """Return time, level, room, event and `name=value` fields."""
+    at, level, room = document.pop("at"), document.pop("level"), document.pop("room")
+    event, trace = document.pop("event"), document.pop("trace", None)
+    fields = " ".join(f"{name}={value}" for name, value in document.items())
+    time = datetime.fromisoformat(at).strftime("%H:%M:%S.%f")[:-3]
+    line = f"{time} {level:7} {room:14} {event} {fields}".rstrip()
+    return line if trace is None else f"{line}\n{trace}"
+
+
+def logger(room: str) -> BoundLogger:
     """Return the structured logger of a room, e.g. `logger("ingest.rpc")`."""
-    return Logger(room)
+    wrapped: BoundLogger = structlog.wrap_logger(
+        logging.getLogger(f"{ROOT_NAME}.{room}"),
+        processors=[filter_by_level, _cleaned_fields, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=BoundLogger,
+    )
+    return wrapped
 
 
 def configure(level: str = "INFO", *, stream: TextIO | None = None, json: bool | None = None) -> None:
@@ -133,7 +116,8 @@ def configure(level: str = "INFO", *, stream: TextIO | None = None, json: bool |
     target = sys.stderr if stream is None else stream
     as_json = not target.isatty() if json is None else json
     handler = logging.StreamHandler(target)
-    handler.setFormatter(JsonLines() if as_json else ReadableLines())
+    line = _json_line if as_json else _readable_line
+    handler.setFormatter(ProcessorFormatter(processors=[_headed, line]))
     root = logging.getLogger(ROOT_NAME)
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

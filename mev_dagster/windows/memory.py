@@ -1,39 +1,8 @@
-"""Bounded memories: what has been seen lately, and decoded transactions that need not be decoded twice."""
+"""Decoded transactions that need not be decoded twice, as many as fit."""
 
-from collections import OrderedDict
-from typing import Generic, TypeVar
+from cachetools import FIFOCache
 
 from mev_dagster.chain.transactions import Transaction
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class Recent(Generic[Key, Value]):
-    """A mapping that forgets the entry written longest ago once it holds `capacity`."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._entries: OrderedDict[Key, Value] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._entries
-
-    def __setitem__(self, key: Key, value: Value) -> None:
-        self._entries[key] = value
-        if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
-
-    def get(self, key: Key) -> Value | None:
-        """Return the value of `key`, None when it was never written or has been forgotten."""
-        return self._entries.get(key)
-
-    def pop(self, key: Key) -> Value | None:
-        """Forget `key` and return its value."""
-        return self._entries.pop(key, None)
 
 
 class DecodedTransactions:
@@ -44,7 +13,7 @@ class DecodedTransactions:
     """
 
     def __init__(self, capacity: int = 16_384) -> None:
-        self._recent: Recent[bytes, Transaction] = Recent(capacity)
+        self._recent: FIFOCache[bytes, Transaction] = FIFOCache(capacity)
 
     def remember(self, transaction: Transaction) -> None:
         """Keep a decoded transaction for a while."""

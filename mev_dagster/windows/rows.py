@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from cachetools import FIFOCache
 
 from mev_dagster.chain.blocks import Header, decode_header
 from mev_dagster.events.batch import RawBatch, gather
@@ -31,7 +32,6 @@ from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
 from mev_dagster.windows.checkpoints import Checkpoint, EventDigest, row_digest
 from mev_dagster.windows.log_windows import WindowSpan, find_window, log_identity
-from mev_dagster.windows.memory import Recent
 from mev_dagster.windows.row_parts import Piece, Row, RowPart, Rows
 from mev_dagster.windows.window_columns import (
     KINDS,
@@ -93,7 +93,7 @@ class RowBuilder:
         self._log_id = log_id
         self._cutter = WindowCutter()
         self._events = EventDigest()  # of the open window
-        self._blocks: Recent[bytes, Row] = Recent(BLOCKS_REMEMBERED)
+        self._blocks: FIFOCache[bytes, Row] = FIFOCache(BLOCKS_REMEMBERED)
         self._expected_number = 0  # of the head that will close the open window
         self._open: list[_Open] = []
         self._head_returns = False  # the newest head lost to a rival once and has come back

@@ -13,15 +13,16 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 
-from assets.operations import sweep_dagster, sweep_home
 from mev_dagster.captures.retention import LARGEST_TRACE_BYTES, prune_folder, rotate_traces
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.evm.types import Account
 from mev_dagster.platform.dagster_home import prepare
+from mev_dagster.retention import sweep_home
 from mev_dagster.settings import settings
 from resources.runtime.instance_retention import old_runs
+from resources.runtime.instance_sweep import sweep_dagster
 
 DAY_NS = 86_400 * 10**9
 

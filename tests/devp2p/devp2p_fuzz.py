@@ -42,7 +42,6 @@ from mev_dagster.devp2p.frames import FrameWriter
 from mev_dagster.devp2p.handshake import Initiator, Recipient, Secrets
 from mev_dagster.devp2p.hello import Capability, Hello, decode_disconnect, decode_hello
 from mev_dagster.devp2p.rlpx import RlpxLink
-from mev_dagster.devp2p.txt import decode_answer, encode_query
 from mev_dagster.errors import DecodeError, InputError
 
 LIMIT = 1 << 20
@@ -190,13 +189,6 @@ def fuzz_trees(rng: random.Random) -> None:
     )
     damaged = damage(text.encode(), rng).decode("latin-1")
     parse_entry(damaged, hash_label(damaged))
-
-
-def fuzz_txt(rng: random.Random) -> None:
-    query = encode_query(7, "a.example.org")
-    answer = bytes((0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0)) + query[12:-11]
-    answer += b"\xc0\x0c" + bytes((0, 16, 0, 1, 0, 0, 0, 9, 0, 6, 5)) + b"hello"
-    decode_answer(7, damage(answer, rng))
 
 
 TARGETS: dict[str, Callable[[random.Random], None]] = {

@@ -151,3 +151,11 @@ def test_the_same_arrivals_give_the_same_events():
     one = block_on(GENESIS, transfer(0))
     arrivals = [body(transfer(0)), body(transfer(1)), arrived(one), arrived(block_on(one.header))]
     assert new_pipeline().accept(arrivals) == new_pipeline().accept(arrivals)
+
+
+def test_a_hash_seen_again_outlives_one_that_was_not(monkeypatch):
+    monkeypatch.setattr("mev_dagster.ingest.pipeline.KNOWN_HASHES", 2)
+    pipeline = new_pipeline()
+    for tx_hash in (b"first", b"second", b"first", b"third"):
+        pipeline.remember(tx_hash)
+    assert [pipeline.knows(tx_hash) for tx_hash in (b"first", b"second", b"third")] == [True, False, True]

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from alerting import alertmanager, answer, daemon, prometheus, server_that_answers, until
 
-from mev_dagster.blockrun.run_tags import ALERT_TAG, BLOCK_TAG, COLD, LANE_TAG
+from mev_dagster.blockrun.run_tags import ALERT_TAG, BLOCK_TAG, COLD, LANE_TAG, RANGE_END_TAG, RANGE_START_TAG
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
@@ -18,7 +18,6 @@ from mev_dagster.settings import settings
 from mev_dagster.store.client import open_store
 from sensors.alerts import alerts
 from sensors.jobs import backfill_blocks
-from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG
 
 STARTED = "2026-11-22T10:00:00.5Z"
 

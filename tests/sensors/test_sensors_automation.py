@@ -8,15 +8,20 @@ from typing import NamedTuple
 import dagster as dg
 import pytest
 
+from mev_dagster.blockrun import gaps as fallen_through
+from mev_dagster.blockrun import retries
 from mev_dagster.blockrun.run_tags import (
     ATTEMPT_TAG,
     BLOCK_HASH_TAG,
     COLD,
     ENDED_TAG,
     LANE_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
     RETRY_OF_TAG,
     SUPERSEDED,
 )
+from mev_dagster.blockrun.stretches import stretches
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
@@ -26,7 +31,6 @@ from mev_dagster.store.client import Store, open_store
 from mev_dagster.telemetry.alerts import Alert
 from sensors.alerts import alerts
 from sensors.jobs import backfill_blocks, search_block
-from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG, stretches
 
 # The package hands out the sensors under the names of their modules.
 failed_runs, gaps, new_blocks = (
@@ -104,7 +108,7 @@ def searched(store: Store, number: int) -> None:
 
 
 def test_windows_without_a_result_get_one_cold_run_each(store, instance, numbers, monkeypatch):
-    monkeypatch.setattr(gaps, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(fallen_through, "GRACE_SECONDS", 0)
     assert "none fell through" in tick(gaps.gaps, instance).skip_message
     overtaking = numbers[-1]
     searched(store, overtaking)
@@ -126,7 +130,7 @@ def test_a_window_the_store_lost_is_restored_from_the_log(store, instance, numbe
     store.command(f"INSERT INTO kept SELECT * FROM ingest_windows WHERE block_number = {lost}")
     store.delete("ingest_windows", {"block_number": lost})
     try:
-        restorable, never_seen = gaps.missing(store)
+        restorable, never_seen = fallen_through.missing(store)
     finally:
         store.command("INSERT INTO ingest_windows SELECT * FROM kept")
         store.command("DROP TABLE kept")
@@ -136,7 +140,7 @@ def test_a_window_the_store_lost_is_restored_from_the_log(store, instance, numbe
 
 def test_blocks_the_log_never_saw_are_an_alert_written_once(store):
     for _ in range(2):
-        gaps.record_lost(store, [7, 8])
+        fallen_through.record_lost(store, [7, 8])
     [(name, blocks)] = store.rows("SELECT name, block_numbers FROM alerts FINAL")
     assert (name, list(blocks)) == ("MissingWindows", [7, 8])
 
@@ -157,7 +161,7 @@ def test_a_failed_run_is_tried_again_after_its_pause_with_its_tags(instance, mon
     early = tick(failed_runs.failed_runs, instance)
     assert not early.run_requests
     assert "1 failed runs wait for their pause" in early.skip_message
-    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
     [again] = tick(failed_runs.failed_runs, instance).run_requests
     assert again.partition_key == "17"
     assert again.tags[ATTEMPT_TAG] == "2"
@@ -165,12 +169,8 @@ def test_a_failed_run_is_tried_again_after_its_pause_with_its_tags(instance, mon
     assert (again.tags[LANE_TAG], again.tags[BLOCK_HASH_TAG]) == ("hot", "0x11")
 
 
-def test_pauses_grow():
-    assert [failed_runs.pause_seconds(attempt) for attempt in (1, 2, 3)] == [5, 20, 80]
-
-
 def test_a_run_that_has_been_tried_again_or_was_superseded_is_left_alone(instance, monkeypatch):
-    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
     first = failed(instance, "17")
     instance.create_run_for_job(search_block_job(), tags={RETRY_OF_TAG: first.run_id})
     failed(instance, "18", **{ENDED_TAG: SUPERSEDED})
@@ -182,8 +182,8 @@ def search_block_job():
 
 
 def test_after_the_last_attempt_there_is_one_alert_and_no_run(store, instance, monkeypatch):
-    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
-    failed(instance, "17", **{ATTEMPT_TAG: str(failed_runs.MAX_ATTEMPTS)})
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
+    failed(instance, "17", **{ATTEMPT_TAG: str(retries.MAX_ATTEMPTS)})
     for _ in range(2):
         skipped = tick(failed_runs.failed_runs, instance)
         assert not skipped.run_requests
@@ -193,7 +193,7 @@ def test_after_the_last_attempt_there_is_one_alert_and_no_run(store, instance, m
 
 
 def test_a_failed_roll_up_is_tried_again_and_given_up_with_its_hour(store, instance, monkeypatch):
-    monkeypatch.setattr(failed_runs, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
     hour = "2026-01-01-00:00"
 
     def failed_roll_up(**tags: str) -> dg.DagsterRun:
@@ -206,7 +206,7 @@ def test_a_failed_roll_up_is_tried_again_and_given_up_with_its_hour(store, insta
     [again] = tick(failed_runs.failed_runs, instance).run_requests
     assert (again.job_name, again.partition_key) == ("roll_up_hours", hour)
     instance.create_run_for_job(search_block_job(), tags={RETRY_OF_TAG: first.run_id})
-    failed_roll_up(**{ATTEMPT_TAG: str(failed_runs.MAX_ATTEMPTS)})
+    failed_roll_up(**{ATTEMPT_TAG: str(retries.MAX_ATTEMPTS)})
     assert "1 are given up" in tick(failed_runs.failed_runs, instance).skip_message
     [(name, blocks, summary)] = store.rows("SELECT name, block_numbers, summary FROM alerts FINAL")
     assert (name, list(blocks)) == ("RollupFailed", [])

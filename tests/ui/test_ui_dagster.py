@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from browser import Browser
 
+from mev_dagster.blockrun.run_tags import RANGE_END_TAG, RANGE_START_TAG
 from mev_dagster.captures.format import open_capture
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.platform.webserver import REPOSITORY, Webserver
 from mev_dagster.settings import Settings
-from sensors.ranges import RANGE_END_TAG, RANGE_START_TAG
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]  # the first test starts a platform
 ROOT = Path(__file__).resolve().parents[2]

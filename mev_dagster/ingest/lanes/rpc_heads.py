@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from cachetools import FIFOCache
+
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.jsonrpc import block_from_rpc
 from mev_dagster.errors import DecodeError, NodeAnswerError
@@ -10,7 +12,7 @@ from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain
-from mev_dagster.windows.memory import DecodedTransactions, Recent
+from mev_dagster.windows.memory import DecodedTransactions
 
 # An outage of 50 minutes of mainnet is filled; a longer one leaves a gap that says how many are missing.
 MAX_FILLED_BLOCKS = 256
@@ -24,7 +26,7 @@ class HeadFollower:
     def __init__(self, chain: CanonicalChain, decoded: DecodedTransactions) -> None:
         self._chain = chain
         self._decoded = decoded
-        self._refused: Recent[bytes, None] = Recent(BLOCKS_REMEMBERED)
+        self._refused: FIFOCache[bytes, None] = FIFOCache(BLOCKS_REMEMBERED)
 
     async def follow(self, node: NodeConnection, head: dict[str, Any]) -> AsyncIterator[Block]:
         """Yield the blocks between what is known and `head`, oldest first.

@@ -13,10 +13,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.operations import sweep_dagster
 from mev_dagster.errors import InputError
 from mev_dagster.platform.dagster_home import prepare
 from mev_dagster.settings import Settings, settings
+from resources.runtime.instance_sweep import sweep_dagster
 
 PASSWORD = "p@ss/word"
 START_SECONDS = 60

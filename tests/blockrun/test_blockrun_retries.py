@@ -1,0 +1,93 @@
+"""A run that is given up leaves one alert that names every block it was about."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from mev_dagster.blockrun.retries import MAX_ATTEMPTS, attempt_of, next_tags, pause_seconds, raise_alerts
+from mev_dagster.blockrun.run_tags import (
+    ATTEMPT_TAG,
+    BLOCK_TAG,
+    LANE_TAG,
+    PARTITION_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    RETRY_OF_TAG,
+)
+from mev_dagster.blockrun.stretches import partitions_of
+
+
+@dataclass
+class Run:
+    tags: dict[str, str]
+    job_name: str = "backfill_blocks"
+    run_id: str = "r"
+
+
+@dataclass
+class Rows:
+    """The alerts table, as far as raising alerts needs it."""
+
+    kept: dict[bytes, dict] = field(default_factory=dict)
+
+    def count(self, table, where):
+        return int(where["alert_id"] in self.kept)
+
+    def replace(self, table, where, columns):
+        assert table == "alerts"
+        self.kept[where["alert_id"]] = {name: values[0] for name, values in columns.items()}
+
+
+def raised(*runs: Run) -> list[dict]:
+    rows = Rows()
+    raise_alerts(rows, runs)
+    return list(rows.kept.values())
+
+
+@pytest.mark.parametrize(
+    ("tags", "blocks"),
+    [
+        ({BLOCK_TAG: "100-115"}, list(range(100, 116))),
+        ({BLOCK_TAG: "17"}, [17]),
+        ({BLOCK_TAG: "100-102,105"}, [100, 101, 102, 105]),
+        ({BLOCK_TAG: "17,19"}, [17, 19]),
+        ({PARTITION_TAG: "17"}, [17]),
+        ({RANGE_START_TAG: "100", RANGE_END_TAG: "103"}, [100, 101, 102, 103]),
+        ({BLOCK_TAG: "no block"}, []),
+        ({}, []),
+    ],
+)
+def test_every_block_of_a_run_that_is_given_up_stands_in_its_alert(tags, blocks):
+    [row] = raised(Run(tags))
+    assert (row["name"], row["block_numbers"]) == ("BlockRunFailed", blocks)
+
+
+def test_a_roll_up_s_hour_is_no_list_of_blocks():
+    [row] = raised(Run({PARTITION_TAG: "2026-01-01-00:00"}, job_name="roll_up_hours"))
+    assert (row["name"], row["block_numbers"]) == ("RollupFailed", [])
+    assert json.loads(row["labels"])["partition"] == "2026-01-01-00:00"
+
+
+def test_a_run_is_told_of_once():
+    run = Run({BLOCK_TAG: "17"})
+    assert len(raised(run, run, Run({BLOCK_TAG: "17"}, run_id="another"))) == 2
+
+
+def test_the_next_attempt_is_about_the_same_in_the_same_lane():
+    run = Run({BLOCK_TAG: "17", LANE_TAG: "hot", "mev/worker_pid": "12", "dagster/run_key": "k"})
+    assert next_tags(run) == {BLOCK_TAG: "17", LANE_TAG: "hot", ATTEMPT_TAG: "2", RETRY_OF_TAG: "r"}
+
+
+def test_pauses_grow():
+    assert [pause_seconds(attempt) for attempt in (1, 2, 3)] == [5, 20, 80]
+
+
+def test_an_attempt_that_is_no_number_counts_as_the_last_one():
+    assert attempt_of({ATTEMPT_TAG: "²"}) == MAX_ATTEMPTS
+
+
+def test_the_blocks_of_a_range_run_are_all_under_way():
+    assert partitions_of({BLOCK_TAG: "100-102,105"}) == {"100", "101", "102", "105"}
+    assert partitions_of({PARTITION_TAG: "7", BLOCK_TAG: "1"}) == {"7"}
+    assert partitions_of({}) == set()
