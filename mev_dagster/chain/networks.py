@@ -1,7 +1,7 @@
 """The networks and what they schedule: `forks.toml`, a file that extends it, or a devnet's genesis."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -16,7 +16,6 @@ from mev_dagster.chain.forks import (
     ForkSchedule,
 )
 from mev_dagster.errors import InputError
-from mev_dagster.settings import settings
 
 Json = Mapping[str, Any]
 
@@ -206,9 +205,17 @@ def _extended_by(path: Path) -> dict[str, Network]:
         raise InputError(f"{path}: {error}") from error
 
 
+_told_by: list[Callable[[], Path | None]] = []
+
+
+def extend_by(told: Callable[[], Path | None]) -> None:
+    """Say where the file that extends the shipped table is told: the settings do."""
+    _told_by[:] = [told]
+
+
 def networks() -> Mapping[str, Network]:
     """Return every network that is shipped, with what the settings' `forks_file` adds."""
-    extension = settings().forks_file
+    extension = _told_by[0]() if _told_by else None
     return SHIPPED if extension is None else _extended_by(extension)
 
 

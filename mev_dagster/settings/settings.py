@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mev_dagster.chain.networks import extend_by
 from mev_dagster.errors import InputError
 from mev_dagster.settings.items import Lanes, ProviderItem, Providers, RelayItem, Relays, Strategies, http_of
 from mev_dagster.settings.names import Setting, settings_of
@@ -175,3 +176,6 @@ def process_profile() -> Path | None:
 def settings() -> Settings:
     """Return the settings of this process, read once."""
     return Settings()
+
+
+extend_by(lambda: settings().forks_file)
