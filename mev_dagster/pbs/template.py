@@ -8,7 +8,7 @@ from mev_dagster.errors import InputError, MissingState
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource, TxStatus
 from mev_dagster.hexadecimal import to_hex
-from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue
+from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue, offer_wei
 from mev_dagster.pbs.bls import PUBKEY_BYTES, SIGNATURE_BYTES
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import Keyring, PayoutKey
@@ -88,7 +88,8 @@ def build_template(
 
     value = sum(item.value_wei for item in filling.included)
     auction = BiddingTerms(strategy or TrueValue(), top_bid_wei, ms_into_slot)
-    bid, payments = _pay(session, payout, value, auction)
+    purse = state.account(coinbase).balance_wei if payout else 0
+    bid, payments = _pay(session, payout, value, purse, auction)
     chosen = [tx for item in filling.included for tx in item.order.txs]
     sealed = seal(engine, state, context, coinbase, [*chosen, *payments])
     cost = _cost_of_payment(sealed, proposer, context) if payments else 0
@@ -114,26 +115,31 @@ class BiddingTerms:
     top_bid_wei: int | None
     ms_into_slot: int
 
-    def bid(self, block_value_wei: int) -> int:
-        """Return the bid, 0 for none."""
-        context = BidContext(block_value_wei, self.top_bid_wei, self.ms_into_slot)
-        return self.strategy.bid(context) or 0
+    def bid(self, block_value_wei: int, affordable_wei: int) -> int:
+        """Return the bid, 0 for none; never more than can be paid."""
+        context = BidContext(block_value_wei, self.top_bid_wei, self.ms_into_slot, affordable_wei)
+        return offer_wei(self.strategy, context)
 
 
 def _pay(
-    session: StateSession, payout: Payout | None, value_wei: int, auction: BiddingTerms
+    session: StateSession, payout: Payout | None, value_wei: int, purse_wei: int, auction: BiddingTerms
 ) -> tuple[int, tuple[Transaction, ...]]:
-    """Return the bid, and the paying transaction where there is one.
+    """Return the bid, and the paying transaction where there is one; `purse_wei` is the payer's own money.
 
     A proposer that is the coinbase is paid by every transaction: the bid is the whole value.
     """
     if payout is None:
         return max(value_wei, 0), ()
-    if value_wei <= payout.cost_wei:
+    if not _bid_with(payout, value_wei, purse_wei, auction):
         return 0, ()
     payout = fitted(session, payout)
-    bid = auction.bid(value_wei - payout.cost_wei)
+    bid = _bid_with(payout, value_wei, purse_wei, auction)
     return (bid, (payout.sign(bid),)) if bid else (0, ())
+
+
+def _bid_with(payout: Payout, value_wei: int, purse_wei: int, auction: BiddingTerms) -> int:
+    left_wei = value_wei - payout.cost_wei
+    return auction.bid(left_wei, purse_wei + left_wei)
 
 
 def _cost_of_payment(sealed: SealedBlock, proposer: Proposer, context: BlockContext) -> int:
