@@ -42,7 +42,11 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "liquidation": "mev_dagster.labels.inspectors.liquidation:Liquidations",
         "sandwich": "mev_dagster.labels.inspectors.sandwich:Sandwiches",
     },
-    "lanes": {},
+    "lanes": {
+        "capture": "mev_dagster.ingest.lanes.capture:CaptureMaker",
+        "p2p": "mev_dagster.ingest.lanes.p2p:P2PMaker",
+        "rpc": "mev_dagster.ingest.lanes.rpc:RpcMaker",
+    },
     "relays": {"http": "mev_dagster.pbs.client.registry:http_relay"},
     "bids": {
         "fixed_margin": "mev_dagster.pbs.bid_strategies:fixed_margin",

@@ -72,9 +72,9 @@ def gateway(
 
 
 def _source(rpc: str | None, capture: Path | None, speed: str, generate: float | None) -> "GatewaySource":
-    from mev_dagster.commands.ingest import parse_speed
     from mev_dagster.errors import InputError
     from mev_dagster.ingest.gateway import capture_source, generator_source, rpc_source
+    from mev_dagster.ingest.lanes.capture import parse_speed
 
     given = [option for option in (rpc, capture, generate) if option is not None]
     if len(given) != 1:

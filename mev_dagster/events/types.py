@@ -165,6 +165,11 @@ Event: TypeAlias = (
 )
 
 
+def source_name(source: str) -> str:
+    """Return a source without what follows a slash: the name of a lane that another package brought."""
+    return source.partition("/")[0]
+
+
 def lane_name(lane: Lane) -> str:
     """Return the name of a lane as labels, columns and logs show it."""
     return lane.name.lower()

@@ -17,16 +17,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry
-
-from mev_dagster.errors import StoreError, StoreUnreachable
+from mev_dagster.errors import PluginFailed, StoreError, StoreUnreachable
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.events.manifest import prunable, read_manifest
-from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus, lane_name
+from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus, source_name
 from mev_dagster.evm.recheck import kept_inputs
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
@@ -36,13 +33,14 @@ from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.head_lags import HeadLags
 from mev_dagster.ingest.heard_runs import HeardRuns
 from mev_dagster.ingest.http import GUARDED, DaemonCommands, Head, Heads, HttpServer, application
-from mev_dagster.ingest.lanes import IngestLane
+from mev_dagster.ingest.lanes.lane import IngestLane, LaneContext, LaneFactory
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
+from mev_dagster.plugins import note
 from mev_dagster.serving.doors import Door, Guarded, hosts_of
 from mev_dagster.serving.listen import bind
 from mev_dagster.serving.metrics import refusals
@@ -53,7 +51,6 @@ from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
 from mev_dagster.windows.bodies import BodyDecoder
-from mev_dagster.windows.canonical_chain import CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions
 
 if TYPE_CHECKING:
@@ -66,20 +63,6 @@ READY_BACKLOG_EVENTS = 50_000
 PROBE_SECONDS = 0.1
 
 log = logger("ingest")
-
-
-@dataclass(frozen=True, slots=True)
-class LaneContext:
-    """What a lane may share with the pipeline."""
-
-    clock: Clock
-    chain: CanonicalChain
-    knows: Callable[[bytes], bool]
-    decoded: DecodedTransactions
-    registry: CollectorRegistry
-
-
-LaneFactory = Callable[[LaneContext], IngestLane]
 
 
 class IngestDaemon:
@@ -192,7 +175,7 @@ class IngestDaemon:
         head = self._heads.newest
         return {
             "lanes": {
-                lane_name(s.lane.kind): {
+                self.metrics.lane_label(s.lane.kind, s.lane.source): {
                     "connected": s.lane.connected,
                     "source": s.lane.source,
                     "last_error": s.last_error,
@@ -272,15 +255,20 @@ class IngestDaemon:
         )
         self._supervisors = [
             LaneSupervisor(
-                factory(context(self._pipeline.chain.copy())),
+                lane,
                 self._queue,
                 self.metrics,
                 self._clock,
                 backoff=lambda: delays(self._rng),
                 restart=not self._once,
             )
-            for factory in self._factories
+            for lane in _lanes(self._factories, lambda: context(self._pipeline.chain.copy()))
         ]
+        self.metrics.name_private_lanes(
+            source_name(supervisor.lane.source)
+            for supervisor in self._supervisors
+            if supervisor.lane.kind is Lane.PRIVATE
+        )
         self._continues = last_seq >= 0
         self.metrics.durable_seq.set(last_seq)
         self.metrics.queue_capacity.set(self._queue.capacity)
@@ -291,7 +279,8 @@ class IngestDaemon:
         self.metrics.engine_mismatches.set_function(partial(kept_inputs, settings.mismatch_dir))
         for supervisor in self._supervisors:
             lane = supervisor.lane
-            self.metrics.lane_up.labels(lane_name(lane.kind)).set_function(partial(_is_connected, lane))
+            label = self.metrics.lane_label(lane.kind, lane.source)
+            self.metrics.lane_up.labels(label).set_function(partial(_is_connected, lane))
 
     def _close_log(self) -> None:
         self._feeder.close()
@@ -401,3 +390,12 @@ class IngestDaemon:
 
 def _is_connected(lane: IngestLane) -> float:
     return float(lane.connected)
+
+
+def _lanes(factories: Sequence[LaneFactory], context: Callable[[], LaneContext]) -> Iterator[IngestLane]:
+    """Yield the lanes; one of another package that cannot be made is left out, named and counted."""
+    for factory in factories:
+        try:
+            yield factory(context())
+        except PluginFailed as failure:
+            note(failure)

@@ -22,8 +22,8 @@ from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
 from mev_dagster.devp2p.responder import Headers, NoHeaders
 from mev_dagster.devp2p.session import StatusSource
 from mev_dagster.events.types import TxBody
-from mev_dagster.ingest.lanes import IngestLane
 from mev_dagster.ingest.lanes.capture import CaptureLane
+from mev_dagster.ingest.lanes.lane import IngestLane
 from mev_dagster.ingest.lanes.p2p_chain import RpcChain
 from mev_dagster.ingest.lanes.rpc import RpcLane
 from mev_dagster.ingest.queue import ArrivalQueue

@@ -6,6 +6,7 @@ the daemon reads it. Both are measured on the monotonic clock: setting the wall 
 
 from collections.abc import Iterable
 
+from cachetools import FIFOCache
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.chain.blocks import decode_header
@@ -15,7 +16,6 @@ from mev_dagster.telemetry.catalogue import BlockMetrics
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.metrics import GrowingAge
 from mev_dagster.units import NS_PER_SECOND
-from mev_dagster.windows.memory import Recent
 
 HEADS_REMEMBERED = 4_096
 
@@ -26,8 +26,8 @@ class HeadLags:
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         self._lag = BlockMetrics.on(registry).block_lag
         self._clock = clock
-        self._arrived: Recent[bytes, int] = Recent(HEADS_REMEMBERED)
-        self._logged: Recent[int, int] = Recent(HEADS_REMEMBERED)
+        self._arrived: FIFOCache[bytes, int] = FIFOCache(HEADS_REMEMBERED)
+        self._logged: FIFOCache[int, int] = FIFOCache(HEADS_REMEMBERED)
         self.age = GrowingAge(clock)
 
     def fetched(self, arrivals: Iterable[Arrival]) -> None:
@@ -43,14 +43,14 @@ class HeadLags:
         """Note a head that is durable in the log."""
         now_ns = self._clock.mono_ns()
         self.age.renew(head.wall_ns - decode_header(head.header_rlp).timestamp * NS_PER_SECOND)
-        arrived_ns = self._arrived.pop(head.block_hash)
+        arrived_ns = self._arrived.pop(head.block_hash, None)
         if arrived_ns is not None:
             self._logged[seq] = arrived_ns
             self._observe("logged", now_ns - arrived_ns)
 
     def stored(self, seq: int, wall_ns: int, lane: int) -> None:
         """Note a head that the store holds; one that an earlier process logged has only its wall time."""
-        arrived_ns = self._logged.pop(seq)
+        arrived_ns = self._logged.pop(seq, None)
         if arrived_ns is not None:
             self._observe("stored", self._clock.mono_ns() - arrived_ns)
         elif lane != Lane.CAPTURE:

@@ -31,7 +31,6 @@ from mev_dagster.events.types import (
     TxRejected,
     TxReplaced,
     TxSeen,
-    lane_name,
 )
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
@@ -110,7 +109,7 @@ class Pipeline:
 
     def _body(self, body: TxBody) -> Iterator[Event]:
         if body.tx_hash in self._known:
-            self._metrics.duplicates.labels(lane_name(body.lane)).inc()
+            self._metrics.duplicates.labels(self._metrics.lane_label(body.lane, body.source)).inc()
             return
         transaction = self._decoded.find(body.tx_hash, body.raw)
         if transaction is None:

@@ -20,7 +20,9 @@ DropKey = tuple[Lane, str, str]  # lane, source, reason
 class ArrivalQueue:
     """A bounded first-in first-out queue of arrivals."""
 
-    def __init__(self, capacity: int, *, on_drop: Callable[[Lane, str, int], None] | None = None) -> None:
+    def __init__(
+        self, capacity: int, *, on_drop: Callable[[Lane, str, str, int], None] | None = None
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"a queue needs room for at least one arrival, not {capacity}")
         self.capacity = capacity
@@ -78,7 +80,7 @@ class ArrivalQueue:
         self.dropped[lane, source, reason] += count
         self._unreported[lane, source, reason] += count
         if self._on_drop is not None:
-            self._on_drop(lane, reason, count)
+            self._on_drop(lane, source, reason, count)
 
     def unreported_drops(self) -> dict[DropKey, int]:
         """Return, once, the drops counted since the last call."""

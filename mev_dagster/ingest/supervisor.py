@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable, Iterator
 
 from mev_dagster.errors import InputError, MevError
-from mev_dagster.events.types import LaneState, LaneStatus, lane_name
+from mev_dagster.events.types import LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.backoff import delays
-from mev_dagster.ingest.lanes import IngestLane
+from mev_dagster.ingest.lanes.lane import IngestLane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import Clock
@@ -36,6 +36,10 @@ class LaneSupervisor:
         self._backoff = backoff or (lambda: delays(random.Random()))  # noqa: S311 - jitter, not a secret
         self._restart = restart
 
+    @property
+    def _label(self) -> str:
+        return self._metrics.lane_label(self.lane.kind, self.lane.source)
+
     async def run(self) -> None:
         """Run until the source is exhausted. What no restart can mend (a wrong flag) is raised."""
         waits = self._backoff()
@@ -49,12 +53,12 @@ class LaneSupervisor:
                 raise
             except MevError as error:
                 self.last_error = str(error)
-                log.warning("lane lost", lane=lane_name(self.lane.kind), error=error)
+                log.warning("lane lost", lane=self._label, error=error)
                 if not self._restart:
                     raise
             except Exception as fault:
                 self.last_error = f"{type(fault).__name__}: {fault}"
-                log.exception("lane died", lane=lane_name(self.lane.kind))
+                log.exception("lane died", lane=self._label)
                 if not self._restart:
                     raise
             if self.lane.connected:
@@ -64,7 +68,7 @@ class LaneSupervisor:
             if not told:
                 await self._report(LaneState.GAP)
                 told = True
-            self._metrics.lane_restarts.labels(lane_name(self.lane.kind)).inc()
+            self._metrics.lane_restarts.labels(self._label).inc()
             await self._clock.sleep(next(waits))
 
     async def _report(self, state: LaneState) -> None:

@@ -30,7 +30,7 @@ async def test_a_full_queue_refuses_counts_and_names_itself():
     with pytest.raises(QueueFull, match="the ingest queue holds 2 of 2 arrivals: dropped TxSeen of lane rpc"):
         queue.put_now(seen(3))
     assert queue.dropped == {(Lane.RPC, "node", "queue_full"): 2}
-    assert counted == [(Lane.RPC, "queue_full", 1)] * 2
+    assert counted == [(Lane.RPC, "node", "queue_full", 1)] * 2
     assert await queue.take(9) == [seen(0), seen(1)]
 
 

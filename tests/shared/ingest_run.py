@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from mev_dagster.chain.signing import address_of, sign_transaction
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.events.types import BlockSeen, Event
-from mev_dagster.ingest.lanes import IngestLane
+from mev_dagster.ingest.lanes.lane import IngestLane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue

@@ -19,9 +19,10 @@ from mev_dagster.errors import PeerUnreachable
 from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Lane, TxBody, TxSeen
 from mev_dagster.events.verify import verify
-from mev_dagster.ingest.daemon import IngestDaemon, LaneContext, LaneFactory
+from mev_dagster.ingest.daemon import IngestDaemon
 from mev_dagster.ingest.gateway import capture_chain
 from mev_dagster.ingest.lanes.capture import CaptureLane
+from mev_dagster.ingest.lanes.lane import LaneContext, LaneFactory
 from mev_dagster.ingest.lanes.p2p import P2PLane
 from mev_dagster.ingest.lanes.p2p_chain import Mimicry
 from mev_dagster.ingest.queue import ArrivalQueue

@@ -7,10 +7,13 @@ a live node.
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
-from mev_dagster.captures.format import Capture
+from mev_dagster.captures.format import Capture, open_capture
+from mev_dagster.errors import InputError
 from mev_dagster.events.types import BlockSeen, Event, Lane, LaneStatus, TxBody, TxRejected, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
+from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.units import NS_PER_SECOND
@@ -69,6 +72,37 @@ class CaptureLane:
             if block.hash == event.block_hash:  # a reverted rival's body is in no capture
                 return BlockArrived(event.wall_ns, event.mono_ns, Lane.CAPTURE, event.source, block)
         return None
+
+
+class CaptureMaker(LaneMaker):
+    """Plays the capture at `path`, `speed` times real time."""
+
+    options = frozenset({"path", "speed"})
+
+    def wanted(self, order: LaneOrder) -> bool:
+        """Run wherever a path is given."""
+        return "path" in order.options
+
+    def prepare(self, order: LaneOrder) -> LaneFactory:
+        """Open the capture."""
+        if "path" not in order.options:
+            raise InputError("lane capture needs --capture")
+        speed = parse_speed(str(order.options.get("speed", 1)))
+        capture = open_capture(Path(str(order.options["path"])))
+        return lambda context: CaptureLane(capture, context.clock, speed=speed, chain=context.chain)
+
+
+def parse_speed(text: str) -> float | None:
+    """Read a pace: times real time, or None for `max`."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise InputError(f"--speed: expected 1, a positive number or max, found {text!r}")
+    return speed
 
 
 class _Pace:

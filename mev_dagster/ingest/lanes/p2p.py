@@ -19,10 +19,12 @@ from mev_dagster.devp2p.txt import TxtResolver
 from mev_dagster.errors import InputError
 from mev_dagster.events.types import Lane, LaneState, LaneStatus, TxBody, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED
-from mev_dagster.ingest.lanes.p2p_chain import PeerChain
+from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
+from mev_dagster.ingest.lanes.p2p_chain import Mimicry, PeerChain, RpcChain
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.tasks import run_until_one_ends
 from mev_dagster.settings import Settings
+from mev_dagster.settings.items import words
 from mev_dagster.telemetry.clock import Clock
 
 SOURCE = "devp2p"
@@ -143,3 +145,27 @@ class P2PLane:
     def _opened_queue(self) -> ArrivalQueue:
         assert self._queue is not None, "the lane runs"
         return self._queue
+
+
+class P2PMaker(LaneMaker):
+    """Joins the network; `peers` are enodes it keeps to beside those of the settings."""
+
+    options = frozenset({"peers"})
+
+    def wanted(self, order: LaneOrder) -> bool:
+        """Run wherever a peer is given."""
+        return "peers" in order.options
+
+    def prepare(self, order: LaneOrder) -> LaneFactory:
+        """Check the enodes."""
+        settings = order.settings
+        config = node_config(settings, static=enodes(words(str(order.options.get("peers", "")))))
+        return lambda context: P2PLane(
+            config,
+            RpcChain(settings.node_http_url)
+            if settings.node_http_url
+            else Mimicry(context.clock, settings.chain_id),
+            context.clock,
+            P2PMetrics(context.registry),
+            knows=context.knows,
+        )

@@ -10,6 +10,7 @@ import msgspec
 from mev_dagster.errors import InputError, NodeAnswerError
 from mev_dagster.events.types import Lane, LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED, BlockArrived
+from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
 from mev_dagster.ingest.lanes.rpc_heads import HeadFollower
 from mev_dagster.ingest.lanes.rpc_pending import PendingWatch
 from mev_dagster.ingest.queue import ArrivalQueue
@@ -23,6 +24,30 @@ from mev_dagster.windows.memory import DecodedTransactions
 log = logger("ingest.rpc")
 
 HEADS_WAITING = 64  # the newest one leads to all before it
+
+
+class RpcMaker(LaneMaker):
+    """Follows the node of the settings."""
+
+    def wanted(self, order: LaneOrder) -> bool:
+        """Run wherever a node is named."""
+        return order.settings.node_url is not None
+
+    def prepare(self, order: LaneOrder) -> LaneFactory:
+        """Check the node's address."""
+        url, chain_id = order.settings.node_url, order.settings.chain_id
+        if not url:
+            raise InputError("lane rpc needs --rpc or MEV_RPC_URL")
+        check_websocket_url(url)
+        return lambda context: RpcLane(
+            url,
+            context.clock,
+            chain=context.chain,
+            knows=context.knows,
+            decoded=context.decoded,
+            chain_id=chain_id,
+        )
+
 
 Announced = tuple[dict[str, Any], int, int]  # header, wall_ns, mono_ns
 

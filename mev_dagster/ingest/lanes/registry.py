@@ -1,0 +1,78 @@
+"""From settings and flags to lanes: which run, what each is told, and what is wrong with it in one line."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from mev_dagster.errors import InputError, PluginFailed
+from mev_dagster.events.types import Lane, source_name
+from mev_dagster.ingest.lanes.lane import IngestLane, LaneFactory, LaneMaker, LaneOrder
+from mev_dagster.plugins import OURS, Plugin, bounded, left_out, load, note
+from mev_dagster.settings import Settings
+from mev_dagster.settings.items import Option
+
+Options: TypeAlias = Mapping[str, Mapping[str, Option]]
+
+
+def lane_factories(
+    settings: Settings, *, names: Sequence[str] = (), flags: Options | None = None
+) -> list[LaneFactory]:
+    """Return what makes each lane: those named, else the settings', else those that what is told suggests.
+
+    `flags` are options by lane, and win over those of the settings.
+    """
+    makers = {plugin.name: plugin for plugin in load("lanes") if _is_maker(plugin)}
+    listed = {item.name: item.options for item in settings.lanes}
+    orders = {
+        name: LaneOrder(settings, {**listed.get(name, {}), **(flags or {}).get(name, {})})
+        for name in (*makers, *listed, *names)
+    }
+    chosen = names or listed or [name for name, plugin in makers.items() if plugin.hook.wanted(orders[name])]
+    if not chosen:
+        raise InputError("no lane: give --rpc ws://host:port or --capture PATH")
+    factories = []
+    for name in dict.fromkeys(chosen):
+        factory = _prepared(makers.get(name) or _unknown(name, makers), orders[name])
+        if factory is not None:
+            factories.append(factory)
+    if not factories:
+        raise InputError(f"no lane: {', '.join(chosen)} cannot be used")
+    return factories
+
+
+def _is_maker(plugin: Plugin[Any]) -> bool:
+    if isinstance(plugin.hook, LaneMaker):
+        return True
+    detail = f"expected a LaneMaker, found {type(plugin.hook).__name__}"
+    note(PluginFailed(plugin.kind, plugin.name, plugin.package, "not_usable", detail))
+    return False
+
+
+def _prepared(plugin: Plugin[LaneMaker], order: LaneOrder) -> LaneFactory | None:
+    unknown = sorted(set(order.options) - plugin.hook.options)
+    if unknown:
+        known = ", ".join(sorted(plugin.hook.options)) or "none"
+        raise InputError(f"lane {plugin.name}: no option {unknown[0]!r}; there are: {known}")
+    if plugin.package == OURS:
+        return plugin.hook.prepare(order)
+    try:
+        factory = bounded(plugin, lambda maker: maker.prepare(order))
+        return lambda context: bounded(plugin, lambda _: _named(plugin.name, factory(context)))
+    except PluginFailed as failure:
+        if isinstance(failure.__cause__, InputError):  # what it was told is wrong: whoever told it hears so
+            raise failure.__cause__ from None
+        note(failure)
+        return None
+
+
+def _named(name: str, lane: IngestLane) -> IngestLane:
+    if lane.kind is not Lane.PRIVATE or source_name(lane.source) != name:
+        expected = f"Lane.PRIVATE with a source that begins with {name!r}"
+        raise TypeError(f"expected {expected}, found {lane.kind!r} and {lane.source!r}")
+    return lane
+
+
+def _unknown(name: str, makers: Mapping[str, Plugin[LaneMaker]]) -> Plugin[LaneMaker]:
+    for failure in left_out("lanes"):
+        if failure.name == name:
+            raise InputError(str(failure))
+    raise InputError(f"--lanes: no lane {name!r}; there are {', '.join(makers)}")
