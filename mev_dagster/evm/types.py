@@ -229,6 +229,10 @@ class StateSession(Protocol):
         """Execute on top of the prefix, report, take every change back; the diff is against the prefix."""
         ...
 
+    def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
+        """Return what `run` gives of the first, of the first two, and so on; each is executed once."""
+        ...
+
 
 class SimulationEngine(Protocol):
     """A pure function from (state, block, transactions) to results.

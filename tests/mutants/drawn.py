@@ -10,7 +10,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-# Types of annotations are joined with `|`; and a value is a value without its decorator and that one's options.
+# Annotations join types with `|`; a value is a value without its decorator and that one's options.
 UNFIT = ("core/ReplaceBinaryOperator_BitOr_", "core/RemoveDecorator", "core/Variable")
 
 

@@ -74,6 +74,20 @@ class PyEvmSession:
             self.state.journal.revert(mark)
             self.room = room
 
+    def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
+        """Return what `run` gives of every beginning of `txs`, executing each transaction once."""
+        mark, room = self.state.journal.snapshot(), self.room
+        results: list[TxResult] = []
+        found: list[SimResult] = []
+        try:
+            for tx in txs:
+                results += self.commit((tx,))
+                found.append(self.result(tuple(results), since=mark))
+            return tuple(found)
+        finally:
+            self.state.journal.revert(mark)
+            self.room = room
+
     def result(
         self, txs: tuple[TxResult, ...], *, since: int = 0, requests: tuple[bytes, ...] = ()
     ) -> SimResult:

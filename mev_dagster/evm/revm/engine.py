@@ -233,6 +233,19 @@ class RevmSession:
         finally:
             self._native.end_trial()
 
+    def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
+        """Return what `run` gives of every beginning of `txs`, executing each transaction once."""
+        results: list[TxResult] = []
+        found: list[SimResult] = []
+        self._native.begin_trial()
+        try:
+            for tx in txs:
+                results += self.commit((tx,))
+                found.append(self.result(tuple(results)))
+            return tuple(found)
+        finally:
+            self._native.end_trial()
+
     def steps(self, tx: Transaction, kept: int) -> bytes:
         """Return the first instructions of a transaction, packed (`evm/trace.py`), and keep no change."""
         while True:
