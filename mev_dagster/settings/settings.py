@@ -122,7 +122,9 @@ class Settings(BaseSettings):
         """The relays that take submissions: `relay.url` alone, `[[relays]]`, or the sandbox."""
         if self.relay.url is None and self.relays:
             return self.relays
-        return (RelayItem(url=self.relay.url or f"http://{self.host}:{self.relay.port}"),)
+        if self.relay.url is None:
+            return (RelayItem(url=f"http://{self.host}:{self.relay.port}", name="sandbox"),)
+        return (RelayItem(url=self.relay.url),)
 
     @property
     def events_dir(self) -> Path:
