@@ -56,14 +56,17 @@ def market(tmp_path_factory) -> Path:
     return path
 
 
-def mev(installed: Path | None, *arguments: str):
+def run(installed: Path | None, *arguments: str, **told: str) -> str:
     site = {"PYTHONPATH": str(installed)} if installed else {}
-    command = [sys.executable, "-m", "mev_dagster", *arguments, "--json"]
-    done = subprocess.run(
-        command, env={**os.environ, **site}, capture_output=True, text=True, check=False, timeout=240
-    )
+    command = [sys.executable, "-m", "mev_dagster", *arguments]
+    environment = {**os.environ, **site, **told}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def mev(installed: Path | None, *arguments: str, **told: str):
+    return json.loads(run(installed, *arguments, "--json", **told))
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +104,14 @@ def test_the_toy_venue_and_inspector_are_in_the_labels(installed, market):
     wraps = [swap for swap in block["swaps"] if swap["protocol"] == "toy"]
     assert wraps
     assert len(block["toy_wraps"]) == len(wraps)
+
+
+def test_the_settings_choose_among_installed_strategies(installed, market):
+    found = mev(installed, "search", str(market), "--budget", "0", MEV_STRATEGIES="toy")["candidates"]
+    assert {one["kind"] for one in found} == {"toy"}
+
+
+def test_the_toy_lane_delivers_into_the_event_log(installed, tmp_path):
+    run(installed, "ingest", "--lanes", "toy", "--once", "--port", "0", MEV_HOME=str(tmp_path))
+    logged = mev(None, "events", "cat", str(tmp_path / "events"))["events"]
+    assert [event["source"] for event in logged if event["kind"] == "TxBody"] == ["toy"]
