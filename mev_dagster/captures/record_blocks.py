@@ -16,6 +16,7 @@ from mev_dagster.captures.synthetic import RULE, synthetic_events
 from mev_dagster.captures.writer import CaptureWriter
 from mev_dagster.chain.blocks import Header
 from mev_dagster.errors import InputError
+from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.node.blocks import load_block
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.node.http import JsonRpc
@@ -45,6 +46,7 @@ def record_blocks(
     with writer:
         for number in range(first, last + 1):
             loaded = load_block(rpc, number, engine)
+            execute_block(engine, loaded.state, loaded.block, loaded.schedule)  # what it reads is recorded
             prestate = loaded.state.recorded()
             receipts = source.receipts(number)
             witness = record_witness(rpc, loaded.block, loaded.schedule, engine, prestate)
