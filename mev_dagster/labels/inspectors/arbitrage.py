@@ -43,7 +43,7 @@ class Arbitrages(Inspector):
                 contracts = speakers(landed.logs)
                 circle = _circle(view, landed, contracts)
                 # Whoever trades and says nothing of it is no pool but a user whose order was filled.
-                if circle.profit and len(circle.traders) > 1 and circle.traders <= contracts:
+                if circle.profit and len(circle.traders) > 1 and circle.traders <= contracts | circle.tokens:
                     yield _label(view, landed, circle)
 
     def key(self, label: Label) -> Key:
