@@ -3,14 +3,17 @@
 Candidates come first, best value first: each was verified on the parent's state, which is what stands
 until something changes it. A candidate that executes differently where it stands now is worth less than
 was verified; it goes back into the queue with the value it still has, and is dropped when it has none or
-when its retries are used up. Pending transactions fill what room is left, best tip first, in nonce order.
-Ties go to the smaller id, so that equal inputs give equal blocks.
+when its retries are used up. Pending transactions fill what room is left, most value a unit of gas first, in
+nonce order; what takes from the coinbase stays out. Ties go to the smaller id, so that equal inputs give
+equal blocks.
 """
 
 import heapq
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import islice
 
 from mev_dagster.chain.envelope import BLOB
 from mev_dagster.chain.receipts import Log
@@ -20,6 +23,10 @@ from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.orders import Order, OrderKind
 
 DEFAULT_RETRIES = 1
+MOST_TOGETHER = 32
+"""How many of a sender's next transactions are looked at for the best beginning of them."""
+WORTH_BITS = 64
+"""Binary digits behind the point of a value a unit of gas: exact integers instead of a float."""
 Outcome = tuple[tuple[TxStatus, tuple[Log, ...]], ...]
 
 
@@ -49,6 +56,16 @@ class Verified:
     gas_used: int
 
 
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """A pending transaction with what it gains the coinbase behind its sender's earlier ones."""
+
+    tx: Transaction
+    value_wei: int
+    gas_used: int
+    pays_by_its_tip: bool
+
+
 class Filling:
     """A block being filled on a session that keeps what is committed."""
 
@@ -60,6 +77,11 @@ class Filling:
         self._base_fee = base_fee_per_gas_wei
         self._hashes: set[bytes] = set()
         self._sent: Counter[bytes] = Counter()
+
+    @property
+    def gas_left(self) -> int:
+        """Gas that no order has taken."""
+        return self._gas_left
 
     def add_candidates(self, orders: Sequence[Order], *, retries: int = DEFAULT_RETRIES) -> None:
         """Insert the candidates that still hold where they would stand."""
@@ -102,6 +124,9 @@ class Filling:
             self.dropped.append(Dropped(order, "simulation_changed", failure))
             return None
         value = _coinbase_value(trial.txs)
+        if value < 0:
+            self.dropped.append(Dropped(order, "costs_the_block", f"takes {-value} wei from the coinbase"))
+            return None
         if _outcome(trial) == verified.outcome and trial.gas_used <= verified.gas_used:
             value += order.profit_wei  # it trades exactly as it was verified
         if value < promised:
@@ -110,28 +135,60 @@ class Filling:
         return None
 
     def add_pending(self, transactions: Iterable[Transaction]) -> None:
-        """Fill the room that is left with single transactions."""
-        waiting: dict[bytes, list[Transaction]] = defaultdict(list)
-        for tx in sorted(transactions, key=lambda tx: (tx.nonce, -self._tip(tx), tx.hash)):
-            if tx.hash not in self._hashes:
-                waiting[tx.sender].append(tx)
-        heads = [self._entry(queue, sender) for sender, queue in waiting.items()]
+        """Fill the room that is left with single transactions, each sender's in nonce order.
+
+        Execution says what a transaction is worth: its tip and whatever it pays the coinbase besides. A
+        sender's next transactions are worth what the best beginning of them gains for its gas, so that a
+        poor one does not hide the rich one behind it.
+        """
+        waiting: dict[bytes, deque[Valued]] = {}
+        for sender, txs in _by_sender(transactions, self._hashes, self._tip).items():
+            waiting[sender] = deque(self._valued(txs))
+        heads = [self._entry(queue, sender) for sender, queue in waiting.items() if queue]
         heapq.heapify(heads)
         while heads:
-            _, _, sender = heapq.heappop(heads)
+            _, _, sender, length = heapq.heappop(heads)
             queue = waiting[sender]
-            tx = queue.pop(0)
-            order = Order(tx.hash, OrderKind.PENDING, (tx,))
-            refusal = self._refusal(tx)
-            if refusal is None:
-                refusal = self._keep(order)
-            if refusal is not None:
-                self.dropped.append(Dropped(order, *refusal))
+            for _ in range(length):
+                self._add(queue.popleft())
             if queue:
                 heapq.heappush(heads, self._entry(queue, sender))
 
-    def _entry(self, queue: list[Transaction], sender: bytes) -> tuple[int, bytes, bytes]:
-        return -self._tip(queue[0]), queue[0].hash, sender
+    def _add(self, valued: "Valued") -> None:
+        order = Order(valued.tx.hash, OrderKind.PENDING, (valued.tx,))
+        refusal = self._refusal(valued.tx)
+        if refusal is None and not valued.pays_by_its_tip:
+            value_wei = _coinbase_value(self._session.run(order.txs).txs)
+            if value_wei < 0:
+                refusal = "costs_the_block", f"takes {-value_wei} wei from the coinbase"
+        if refusal is None:
+            refusal = self._keep(order)
+        if refusal is not None:
+            self.dropped.append(Dropped(order, *refusal))
+
+    def _valued(self, queue: Sequence[Transaction]) -> Iterator["Valued"]:
+        """Execute a sender's transactions behind what is committed, and say what each is worth."""
+        executable = [tx for tx in queue if self._tip(tx) >= 0 and tx.type != BLOB]
+        results = (
+            {result.tx_hash: result for result in self._session.run(executable).txs} if executable else {}
+        )
+        for tx in queue:
+            result = results.get(tx.hash)
+            if result is None or result.status is TxStatus.INVALID:
+                yield Valued(tx, 0, 0, pays_by_its_tip=True)
+                continue
+            value = result.coinbase_payment_wei
+            yield Valued(tx, value, result.gas_used, value == self._tip(tx) * result.gas_used)
+
+    def _entry(self, queue: Sequence["Valued"], sender: bytes) -> tuple[int, bytes, bytes, int]:
+        """Return a sender's place in the queue: by the value a unit of gas of its best beginning gains."""
+        best, length, value, gas = None, 1, 0, 0
+        for place, valued in enumerate(islice(queue, MOST_TOGETHER), start=1):
+            value, gas = value + valued.value_wei, gas + valued.gas_used
+            worth = (value << WORTH_BITS) // gas if gas else 0
+            if best is None or worth > best:
+                best, length = worth, place
+        return -(best or 0), queue[0].tx.hash, sender, length
 
     def _tip(self, tx: Transaction) -> int:
         return tx.effective_priority_fee_wei(self._base_fee)
@@ -156,6 +213,17 @@ class Filling:
         self._sent.update(tx.sender for tx in order.txs)
         self.included.append(Included(order, _coinbase_value(results), results))
         return None
+
+
+def _by_sender(
+    transactions: Iterable[Transaction], known: AbstractSet[bytes], tip: Callable[[Transaction], int]
+) -> dict[bytes, list[Transaction]]:
+    """Return each sender's transactions that are not in the block yet, by nonce, then best first."""
+    found: dict[bytes, list[Transaction]] = defaultdict(list)
+    for tx in sorted(transactions, key=lambda tx: (tx.nonce, -tip(tx), tx.hash)):
+        if tx.hash not in known:
+            found[tx.sender].append(tx)
+    return found
 
 
 def _coinbase_value(results: Sequence[TxResult]) -> int:

@@ -1,19 +1,22 @@
 """Paying the proposer: by the block's last transaction, or by naming the proposer as the coinbase."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import InputError
+from mev_dagster.errors import MissingState
 from mev_dagster.evm.types import StateSession, StateSource, TxStatus
-from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import PayoutKey
 from mev_dagster.pbs.signing import PUBLIC_CHAIN_IDS
 
 TRANSFER_GAS = 21_000
 CONTRACT_GAS_LIMIT = 200_000
+"""Room that is kept for paying a contract."""
+GAS_STEPS = (TRANSFER_GAS, 30_000, 60_000, 120_000, CONTRACT_GAS_LIMIT, 1_000_000)
+"""Gas limits that are tried for a payment, one after the other."""
 
 
 class Payment(StrEnum):
@@ -62,25 +65,37 @@ def plan_payout(state: StateSource, key: PayoutKey, context: BlockContext, propo
     return Payout(key, context, proposer, state.account(key.address).nonce, gas_limit)
 
 
-def fitted(session: StateSession, payout: Payout) -> Payout:
-    """Return the payout with the least gas it succeeds with where it will stand; raise when it never does.
+def fitted(
+    session: StateSession, payout: Payout, gas_room: int, amount_at: Callable[[int], int]
+) -> tuple[Payout, int] | None:
+    """Return the payout with the least gas it succeeds with where it will stand, and the amount it pays.
 
-    The whole gas limit must be affordable, so every unit above that is a unit the bid cannot use.
+    `amount_at` gives the wei to pay when the payment itself may burn so many; 0 is no payment. Every trial
+    pays what would be paid at its gas, behind everything the block holds: a recipient may have got its code
+    in this very block (EIP-7702), may store the amount, hand it on, or refuse nothing at all. None: the
+    recipient takes no payment within `gas_room`.
     """
-    if payout.gas_limit == TRANSFER_GAS:
-        return payout
-    if not _succeeds(session, payout):
-        address = to_hex(payout.proposer.fee_recipient)
-        raise InputError(f"fee recipient {address} does not take a payment within {payout.gas_limit} gas")
-    too_little, enough = TRANSFER_GAS - 1, payout.gas_limit
-    while enough - too_little > 1:
-        middle = (too_little + enough) // 2
-        if _succeeds(session, replace(payout, gas_limit=middle)):
-            enough = middle
-        else:
-            too_little = middle
-    return replace(payout, gas_limit=enough)
+    too_little = TRANSFER_GAS - 1
+    for gas_limit in [step for step in GAS_STEPS if step < gas_room] + [gas_room]:
+        if gas_limit < TRANSFER_GAS or not amount_at(replace(payout, gas_limit=gas_limit).cost_wei):
+            break
+        if _succeeds(session, payout, gas_limit, amount_at):
+            enough = gas_limit
+            while enough - too_little > 1:
+                middle = (too_little + enough) // 2
+                if _succeeds(session, payout, middle, amount_at):
+                    enough = middle
+                else:
+                    too_little = middle
+            found = replace(payout, gas_limit=enough)
+            return found, amount_at(found.cost_wei)
+        too_little = gas_limit
+    return None
 
 
-def _succeeds(session: StateSession, payout: Payout) -> bool:
-    return session.run((payout.sign(0),)).txs[0].status is TxStatus.SUCCESS
+def _succeeds(session: StateSession, payout: Payout, gas_limit: int, amount_at: Callable[[int], int]) -> bool:
+    at = replace(payout, gas_limit=gas_limit)
+    try:
+        return session.run((at.sign(amount_at(at.cost_wei)),)).txs[0].status is TxStatus.SUCCESS
+    except MissingState:
+        return False  # what the recipient's code reads is not in the witness

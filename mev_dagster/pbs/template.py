@@ -1,25 +1,27 @@
 """From ranked candidates and pending transactions to a sealed block that pays its proposer, and a bid."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import InputError, MissingState
+from mev_dagster.errors import MissingState
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
-from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource, TxStatus
-from mev_dagster.hexadecimal import to_hex
-from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue
+from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource
+from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue, offer_wei
 from mev_dagster.pbs.bls import PUBKEY_BYTES, SIGNATURE_BYTES
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import Keyring, PayoutKey
 from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Filling, Included
-from mev_dagster.pbs.orders import Candidate, OrderKind, Resigner, orders_of
+from mev_dagster.pbs.orders import Candidate, Order, OrderKind, Resigner, orders_of
 from mev_dagster.pbs.payload import payload_of
-from mev_dagster.pbs.payout import Payment, Payout, fitted, payment_for, plan_payout
+from mev_dagster.pbs.payout import TRANSFER_GAS, Payment, Payout, fitted, payment_for, plan_payout
 from mev_dagster.pbs.schema import BID_TRACE
 from mev_dagster.pbs.seal import SealedBlock, seal
 from mev_dagster.pbs.signing import SANDBOX_GENESIS_FORK_VERSION
 from mev_dagster.pbs.types import BidTrace, BlobsBundle, ConsensusFork, SubmitBlockRequest
+
+MOST_PAYOUT_GAS = 1_000_000
+"""More than that no recipient is worth: the block is built with it as the coinbase instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +71,88 @@ def build_template(
     payment: Payment | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> BlockTemplate:
-    """Fill, pay, seal. A pure function: equal inputs and keys give an equal block, hash included."""
-    payment = payment or payment_for(context.schedule.chain_id)
-    if payment is Payment.COINBASE:
-        coinbase, payout = proposer.fee_recipient, None
-    else:
-        state = knowing_own_account(state, keys.payout)
-        coinbase, payout = keys.payout.address, plan_payout(state, keys.payout, context, proposer)
+    """Fill, pay, seal. A pure function: equal inputs and keys give an equal block, hash included.
 
+    Where the fee recipient takes no payment, the block is built once more with it as the coinbase: that is
+    credited without running its code, so no recipient costs the block.
+    """
+    terms = BiddingTerms(strategy or TrueValue(), top_bid_wei, ms_into_slot)
+    orders = orders_of(candidates, resigner)
+    pending = tuple(pending)
+    payment = payment or payment_for(context.schedule.chain_id)
+    if payment is Payment.TRANSACTION:
+        known = knowing_own_account(state, keys.payout)
+        payout = plan_payout(known, keys.payout, context, proposer)
+        filled = _fill(
+            engine, known, context, keys.payout.address, orders, pending, payout.gas_limit, retries
+        )
+        own_wei = known.account(keys.payout.address).balance_wei
+        paid = _pay(filled, payout, terms, own_wei)
+        if paid is not None:
+            return _sealed(engine, known, context, proposer, filled, *paid)
+    filled = _fill(engine, state, context, proposer.fee_recipient, orders, pending, 0, retries)
+    return _sealed(engine, state, context, proposer, filled, max(filled.value_wei, 0), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A block with all its orders, before anything is paid from it."""
+
+    session: StateSession
+    coinbase: bytes
+    included: tuple[Included, ...]
+    dropped: tuple[Dropped, ...]
+    gas_room: int
+
+    @property
+    def value_wei(self) -> int:
+        """What the orders pay the coinbase."""
+        return sum(item.value_wei for item in self.included)
+
+
+def _fill(
+    engine: SimulationEngine,
+    state: StateSource,
+    context: BlockContext,
+    coinbase: bytes,
+    orders: Sequence[Order],
+    pending: Sequence[Transaction],
+    gas_kept: int,
+    retries: int,
+) -> _Filled:
     session = engine.session(state, context.env(coinbase))
     filling = Filling(
-        session,
-        gas=context.gas_limit - (payout.gas_limit if payout else 0),
-        base_fee_per_gas_wei=context.base_fee_per_gas_wei,
+        session, gas=context.gas_limit - gas_kept, base_fee_per_gas_wei=context.base_fee_per_gas_wei
     )
-    filling.add_candidates(orders_of(candidates, resigner), retries=retries)
+    filling.add_candidates(orders, retries=retries)
     filling.add_pending(pending)
+    room = filling.gas_left + gas_kept
+    return _Filled(session, coinbase, tuple(filling.included), tuple(filling.dropped), room)
 
-    value = sum(item.value_wei for item in filling.included)
-    auction = BiddingTerms(strategy or TrueValue(), top_bid_wei, ms_into_slot)
-    bid, payments = _pay(session, payout, value, auction)
-    chosen = [tx for item in filling.included for tx in item.order.txs]
-    sealed = seal(engine, state, context, coinbase, [*chosen, *payments])
-    cost = _cost_of_payment(sealed, proposer, context) if payments else 0
+
+def _sealed(
+    engine: SimulationEngine,
+    state: StateSource,
+    context: BlockContext,
+    proposer: Proposer,
+    filled: _Filled,
+    bid_wei: int,
+    payout: Transaction | None,
+) -> BlockTemplate:
+    txs = [tx for item in filled.included for tx in item.order.txs]
+    sealed = seal(engine, state, context, filled.coinbase, txs if payout is None else [*txs, payout])
+    cost = 0 if payout is None else sealed.simulation.txs[-1].gas_used * context.base_fee_per_gas_wei
     return BlockTemplate(
         context=context,
         proposer=proposer,
-        payment=payment,
+        payment=Payment.COINBASE if filled.coinbase == proposer.fee_recipient else Payment.TRANSACTION,
         sealed=sealed,
-        included=tuple(filling.included),
-        dropped=tuple(filling.dropped),
-        payout=payments[0] if payments else None,
-        block_value_wei=value,
+        included=filled.included,
+        dropped=filled.dropped,
+        payout=payout,
+        block_value_wei=filled.value_wei,
         payout_cost_wei=cost,
-        bid_wei=bid,
+        bid_wei=bid_wei,
     )
 
 
@@ -114,35 +164,30 @@ class BiddingTerms:
     top_bid_wei: int | None
     ms_into_slot: int
 
-    def bid(self, block_value_wei: int) -> int:
-        """Return the bid, 0 for none."""
-        context = BidContext(block_value_wei, self.top_bid_wei, self.ms_into_slot)
-        return self.strategy.bid(context) or 0
+    def bid(self, block_value_wei: int, affordable_wei: int) -> int:
+        """Return the bid, 0 for none, never more than the builder will hold when it pays."""
+        context = BidContext(block_value_wei, self.top_bid_wei, self.ms_into_slot, affordable_wei)
+        return offer_wei(self.strategy, context)
 
 
 def _pay(
-    session: StateSession, payout: Payout | None, value_wei: int, auction: BiddingTerms
-) -> tuple[int, tuple[Transaction, ...]]:
-    """Return the bid, and the paying transaction where there is one.
+    filled: _Filled, payout: Payout, terms: BiddingTerms, own_wei: int
+) -> tuple[int, Transaction | None] | None:
+    """Return the bid and the transaction that pays it; (0, None) where there is nothing to bid.
 
-    A proposer that is the coinbase is paid by every transaction: the bid is the whole value.
+    None: there is a bid, and the recipient takes no payment of it.
     """
-    if payout is None:
-        return max(value_wei, 0), ()
-    if value_wei <= payout.cost_wei:
-        return 0, ()
-    payout = fitted(session, payout)
-    bid = auction.bid(value_wei - payout.cost_wei)
-    return (bid, (payout.sign(bid),)) if bid else (0, ())
 
+    def amount_at(cost_wei: int) -> int:
+        return terms.bid(filled.value_wei - cost_wei, filled.value_wei + own_wei - cost_wei)
 
-def _cost_of_payment(sealed: SealedBlock, proposer: Proposer, context: BlockContext) -> int:
-    """Return what the payment burned in the sealed block; raise when the recipient refused it there."""
-    result = sealed.simulation.txs[-1]
-    if result.status is not TxStatus.SUCCESS:
-        address = to_hex(proposer.fee_recipient)
-        raise InputError(f"fee recipient {address} refused the payment: {result.status} {result.detail}")
-    return result.gas_used * context.base_fee_per_gas_wei
+    if not amount_at(replace(payout, gas_limit=TRANSFER_GAS).cost_wei):
+        return 0, None
+    found = fitted(filled.session, payout, min(filled.gas_room, MOST_PAYOUT_GAS), amount_at)
+    if found is None:
+        return None
+    fit, bid = found
+    return bid, fit.sign(bid)
 
 
 def knowing_own_account(state: StateSource, key: PayoutKey) -> StateSource:

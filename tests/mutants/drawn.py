@@ -10,7 +10,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-# Types of annotations are joined with `|`; and without a decorator of a value the value is made all the same.
+# Annotations join types with `|`; a value is a value without its decorator and that one's options.
 UNFIT = ("core/ReplaceBinaryOperator_BitOr_", "core/RemoveDecorator", "core/Variable")
 
 
@@ -36,13 +36,17 @@ class Mutant:
 
 def mutants_of(root: Path, file: str) -> Iterator[Mutant]:
     """Yield every mutant of a file."""
-    nodes = list(ast_nodes(get_ast((root / file).read_text())))
+    source = (root / file).read_text()
+    lines = source.splitlines()
+    nodes = list(ast_nodes(get_ast(source)))
     for name in sorted(operator_names()):
         if name.startswith(UNFIT):
             continue
         operator = get_operator(name)()
         places = [place for node in nodes for place in operator.mutation_positions(node)]
         for occurrence, ((line, column), _) in enumerate(places):
+            if lines[line - 1].startswith("@dataclass"):
+                continue
             yield Mutant(file, line, column, name, occurrence)
 
 

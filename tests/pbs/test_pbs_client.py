@@ -444,3 +444,11 @@ async def test_several_relays_are_independent():
         reports = await asyncio.gather(offer(first, submission), offer(second, submission))
     assert [report.accepted for report in reports] == [True, False]
     assert reports[0].submission.message.slot == SLOT
+
+
+async def test_a_bid_that_repeats_a_verified_one_stands():
+    relay = make_relay()
+    submission = make_submission(relay)
+    async with connected(relay) as client:
+        reports = [await offer(client, submission) for _ in range(2)]
+    assert [report.accepted for report in reports] == [True, True]

@@ -21,9 +21,10 @@ from pbs_devnet import (
 
 from mev_dagster.captures.importers import read_block_file, read_codes
 from mev_dagster.chain.blocks import Withdrawal
-from mev_dagster.chain.forks import Fork, schedule_for
+from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.signing import sign_transaction
-from mev_dagster.errors import InputError, RelayRefused, UnsupportedFork
+from mev_dagster.errors import RelayRefused, UnsupportedFork
 from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.state.prestate import AccountOverride
@@ -70,7 +71,7 @@ def test_candidates_stand_first_then_pending_by_tip_then_the_payment():
 
 
 def test_one_sender_s_transactions_keep_their_nonce_order():
-    pending = [transfer(2, 1, tip_gwei=9), transfer(2, 0, tip_gwei=1), transfer(3, 0, tip_gwei=5)]
+    pending = [transfer(2, 1, tip_gwei=9), transfer(2, 0, tip_gwei=1), transfer(3, 0, tip_gwei=6)]
     block = build(pending=pending).sealed.block
     assert list(block.transactions[:3]) == [pending[2], pending[1], pending[0]]
 
@@ -216,7 +217,7 @@ def test_a_block_that_cannot_pay_for_its_payment_bids_nothing():
     assert build().sealed.block.transactions == ()
 
 
-def test_a_contract_recipient_is_paid_with_the_gas_it_needs_and_a_refusing_one_is_named():
+def test_a_contract_recipient_is_paid_with_the_gas_it_needs_and_a_refusing_one_as_coinbase():
     pending = [transfer(n, tip_gwei=60) for n in range(6)]
     receiver, refuser = b"\xe1" * 20, b"\xe2" * 20
     on = state().with_overrides(
@@ -229,8 +230,10 @@ def test_a_contract_recipient_is_paid_with_the_gas_it_needs_and_a_refusing_one_i
     assert paid.bid_wei > 0
     assert paid.sealed.simulation.txs[-1].status is TxStatus.SUCCESS
     assert paid.payout.gas_limit > 21_000
-    with pytest.raises(InputError, match="0xe2e2"):
-        build(pending=pending, on=on, proposer=Proposer(b"\xa5" * 48, refuser, 30_000_000))
+    refused = build(pending=pending, on=on, proposer=Proposer(b"\xa5" * 48, refuser, 30_000_000))
+    assert (refused.payment, refused.payout) == (Payment.COINBASE, None)
+    assert refused.bid_wei == refused.block_value_wei > 0
+    assert refused.sealed.block.header.coinbase == refuser
 
 
 def test_equal_inputs_give_the_same_block_whatever_their_order():

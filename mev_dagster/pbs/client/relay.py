@@ -79,8 +79,8 @@ class RelayClient(RelayTransport):
         sending = _Sending(submission, body, parent, deadline_ns, superseded)
         attempts: list[Attempt] = []
         ended = await self._until_decided(sending, attempts)
-        if ended is SubmissionEnd.ACCEPTED:
-            ended = await self._confirmed(submission, deadline_ns)
+        if ended in (SubmissionEnd.ACCEPTED, SubmissionEnd.ACCEPTED_SKIPPED):
+            ended = await self._confirmed(submission, deadline_ns, ended)
         confirmed = ended is SubmissionEnd.ACCEPTED
         return SubmissionReport(self.endpoint.name, submission, started_ns, tuple(attempts), ended, confirmed)
 
@@ -109,13 +109,21 @@ class RelayClient(RelayTransport):
             return SubmissionEnd.DEADLINE
         return None if self._breaker.allows(sending.submission.message.slot) else SubmissionEnd.CIRCUIT_OPEN
 
-    async def _confirmed(self, submission: SubmitBlockRequest, deadline_ns: int) -> SubmissionEnd:
-        """Say how a submission answered with 200 really ended: relays drop some without a word."""
+    async def _confirmed(
+        self, submission: SubmitBlockRequest, deadline_ns: int, answered: SubmissionEnd
+    ) -> SubmissionEnd:
+        """Say how a submission answered with 200 really ended: relays drop some without a word.
+
+        A bid that repeats a verified one is skipped as not above the floor, and stands all the same.
+        """
+        skipped = answered is SubmissionEnd.ACCEPTED_SKIPPED
         try:
             listed = await self.is_listed(submission, timeout_s=self._time_left_s(deadline_ns))
         except (RelayUnreachable, NodeAnswerError):
-            return SubmissionEnd.UNCONFIRMED
-        return SubmissionEnd.ACCEPTED if listed else SubmissionEnd.SILENTLY_DROPPED
+            return answered if skipped else SubmissionEnd.UNCONFIRMED
+        if listed:
+            return SubmissionEnd.ACCEPTED
+        return answered if skipped else SubmissionEnd.SILENTLY_DROPPED
 
     def _time_left_s(self, deadline_ns: int) -> float:
         """Return how long one request may take: never past the deadline, and less for a mere probe."""
