@@ -8,7 +8,8 @@ from opentelemetry.trace import Span
 
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.forks import schedule_for
+from mev_dagster.chain.forks import ForkSchedule
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import NodeAnswerError, RelayUnreachable
 from mev_dagster.evm.types import SimulationEngine
@@ -65,9 +66,11 @@ def build_block(
         return template
 
 
-def context_for(block: Block, chain_id: int) -> BlockContext:
+def context_for(block: Block, chain: int | ForkSchedule) -> BlockContext:
     """Return the context of a block that landed, in its chain's slot."""
-    return context_of(block, schedule_for(chain_id), clock_for(chain_id).slot_at(block.header.timestamp))
+    schedule = schedule_for(chain) if isinstance(chain, int) else chain
+    slot = clock_for(schedule.chain_id).slot_at(block.header.timestamp)
+    return context_of(block, schedule, slot)
 
 
 async def duty_for(

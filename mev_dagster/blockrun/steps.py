@@ -187,7 +187,7 @@ async def build_template(run: BlockRun, clients: Sequence[RelayClient]) -> Block
 
     `UnsupportedFork` where no relay takes blocks of its time.
     """
-    context = context_for(run.block, run.source.chain_id)
+    context = context_for(run.block, run.source.schedule)
     duty = await duty_of_any(clients, run.inputs, context, run.block)
     template = build_block(
         run.inputs,
@@ -230,7 +230,7 @@ async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submit
 
     `UnsupportedFork` where no relay takes blocks of its time, `StepMissing` where none has been built.
     """
-    _ = context_for(run.block, run.source.chain_id).consensus_fork
+    _ = context_for(run.block, run.source.schedule).consensus_fork
     block = stored_block(run.store, run.number, run.span.block_hash)
     if not block.bid_wei:
         return Submitted(block, ())

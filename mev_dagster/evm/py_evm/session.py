@@ -30,6 +30,7 @@ from mev_dagster.evm.types import (
     TxResult,
     TxStatus,
     Want,
+    gas_used_by,
     invalid_result,
 )
 from mev_dagster.evm.validate import Invalid, Room, Sender, blob_gas, validate_tx, whole_block
@@ -97,7 +98,7 @@ class PyEvmSession:
             engine=self._engine,
             fork=self._env.fork,
             txs=txs,
-            gas_used=sum(tx.gas_used for tx in txs),
+            gas_used=gas_used_by(txs),
             state_diff=state_diff,
             state_diff_hash=diff_hash(state_diff),
             requests=requests,
