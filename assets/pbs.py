@@ -47,7 +47,7 @@ relays = dg.AssetSpec(
 def block_templates(block: BlockRun, relay: RelayResource) -> dg.MaterializeResult:
     """A block of the best candidates and pending transactions, executed, paid to the proposer and sealed."""
     try:
-        template = relay.ask(block.spans, lambda client: steps.build_template(block, client))
+        template = relay.ask(block.spans, lambda clients: steps.build_template(block, clients))
     except UnsupportedFork as error:
         return shown.not_built(str(error), block.decision.candidates)
     return dg.MaterializeResult(
@@ -76,10 +76,10 @@ def block_templates(block: BlockRun, relay: RelayResource) -> dg.MaterializeResu
 def relay_submissions(block: BlockRun, relay: RelayResource) -> dg.MaterializeResult:
     """Every attempt to hand the block to the relay in a dry run, and what the relay checked and answered."""
     try:
-        submitted = relay.ask(block.spans, lambda client: steps.submit_stored(block, client))
+        submitted = relay.ask(block.spans, lambda clients: steps.submit_stored(block, clients))
     except UnsupportedFork as error:
         return shown.not_submitted(str(error))
-    if submitted.handed_over is None:
+    if not submitted.handed_over:
         return shown.not_submitted("the block is worth nothing to the proposer")
     return dg.MaterializeResult(
         metadata={

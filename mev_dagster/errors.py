@@ -36,6 +36,12 @@ class DecodeError(InputError):
         self.detail = detail
 
 
+class InvalidBlock(InputError):
+    """A block, or a header, that its network would not accept."""
+
+    code = "invalid_block"
+
+
 class InvalidTransaction(DecodeError):
     """A well-formed transaction that no block of the fork in question may hold."""
 

@@ -1,4 +1,4 @@
-"""Plug-ins: venues, strategies, inspectors, lanes and relays, ours and those of others, found one way.
+"""Plug-ins: venues, strategies, inspectors, lanes, relays and bids, ours and those of others, found one way.
 
 A package adds one with a line in its `pyproject.toml`, and nothing here changes:
 
@@ -47,7 +47,14 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "p2p": "mev_dagster.ingest.lanes.p2p:P2PMaker",
         "rpc": "mev_dagster.ingest.lanes.rpc:RpcMaker",
     },
-    "relays": {},
+    "relays": {"http": "mev_dagster.pbs.client.registry:http_relay"},
+    "bids": {
+        "fixed_margin": "mev_dagster.pbs.bid_strategies:fixed_margin",
+        "outbid": "mev_dagster.pbs.bid_strategies:outbid",
+        "subsidised": "mev_dagster.pbs.bid_strategies:subsidised",
+        "timed": "mev_dagster.pbs.bid_strategies:timed",
+        "true_value": "mev_dagster.pbs.bid_strategies:true_value",
+    },
 }
 """Kind -> name -> where the hook is: one line for a plug-in of ours."""
 

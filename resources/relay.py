@@ -1,14 +1,14 @@
-"""The relay that submissions go to: the sandbox of this platform unless told otherwise."""
+"""The relays that submissions go to: the sandbox of this platform unless told otherwise."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import dagster as dg
 
-from mev_dagster.pbs.client.breaker import CircuitBreaker, FileMemory
+from mev_dagster.pbs.client.registry import relay_clients
 from mev_dagster.pbs.client.relay import RelayClient
-from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.tracing import Tracing
 
@@ -16,20 +16,15 @@ Answer = TypeVar("Answer")
 
 
 class RelayResource(dg.ConfigurableResource):
-    """A dry-run relay client; its guard talks to loopback only."""
+    """Dry-run clients of the settings' relays; their guard talks to loopback only."""
 
-    def client(self, tracing: Tracing) -> RelayClient:
-        """Return a client; use it as an async context manager."""
-        config = settings()
-        url = config.submission_relays[0].url
-        breaker = CircuitBreaker(FileMemory(config.home / "relays", url))
-        return RelayClient(RelayEndpoint(url), tracing=tracing, breaker=breaker)
-
-    def ask(self, tracing: Tracing, work: Callable[[RelayClient], Awaitable[Answer]]) -> Answer:
-        """Do some work with an open client, and wait for it."""
+    def ask(self, tracing: Tracing, work: Callable[[Sequence[RelayClient]], Awaitable[Answer]]) -> Answer:
+        """Do some work with an open client of each relay, and wait for it."""
 
         async def asked() -> Answer:
-            async with self.client(tracing) as client:
-                return await work(client)
+            config = settings()
+            async with AsyncExitStack() as stack:
+                clients = relay_clients(config.submission_relays, home=config.home, tracing=tracing)
+                return await work([await stack.enter_async_context(client) for client in clients])
 
         return asyncio.run(asked())

@@ -1,6 +1,10 @@
 """Names as callers from before a change know them: each only translates the call (tests/moved_names.json)."""
 
+from types import SimpleNamespace
+from typing import Any
+
 from mev_dagster.dex.venues.uniswap_v2 import pool
+from mev_dagster.search import pending
 
 
 class Pair(pool.Pair):
@@ -12,3 +16,20 @@ class Pair(pool.Pair):
     def after(self, token_in: bytes, sold: int, bought: int) -> "pool.Pair":
         """Return the pair behind a trade."""
         return self.swapped(token_in, sold, bought)
+
+
+class _Session:
+    """A session that knows `run` alone, asked for every beginning of its transactions."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def run_each(self, txs: Any) -> list[Any]:
+        """Return the results of every beginning of one run."""
+        results = self._session.run(txs).txs
+        return [SimpleNamespace(txs=results[: count + 1]) for count in range(len(txs))]
+
+
+def try_pending(txs: Any, state: Any, session: Any, graph: Any, env: Any) -> Any:
+    """Execute what is pending with a session of before."""
+    return pending.try_pending(txs, state, _Session(session), graph, env)

@@ -12,6 +12,7 @@ from mev_dagster.blockrun.handing_over import HandedOver
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.pbs.client.report import SubmissionReport
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.reward import reward_of, tips_of
 from mev_dagster.pbs.template import BlockTemplate
@@ -83,35 +84,43 @@ def not_built(reason: str, checked: RecheckedSearch) -> dg.MaterializeResult[Any
     )
 
 
-def submission(handed_over: HandedOver, bid_wei: int) -> dict[str, Any]:
-    """Return what became of a submission, attempt by attempt."""
-    report = handed_over.report
-    last = report.attempts[-1] if report.attempts else None
-    checks = [check for receipt in handed_over.receipts for check in receipt["checks"]]
+def submission(handed_over: Sequence[HandedOver], bid_wei: int) -> dict[str, Any]:
+    """Return what became of a submission, relay by relay and attempt by attempt."""
+    reports = [one.report for one in handed_over]
+    attempts = [attempt for report in reports for attempt in report.attempts]
+    last = attempts[-1] if attempts else None
+    checks = [check for one in handed_over for receipt in one.receipts for check in receipt["checks"]]
     return {
-        "dagster/row_count": len(report.attempts),
-        "accepted": report.accepted,
-        "ended": report.ended.value,
+        "dagster/row_count": sum(max(len(report.attempts), 1) for report in reports),
+        "accepted": all(report.accepted for report in reports),
+        "ended": _endings(reports),
         "bid_eth": ether(bid_wei),
         "http_status": last.status if last else 0,
         "latency_ms": last.latency_ns // NS_PER_MS if last else 0,
         "attempts_ms": bars(
-            "latency by attempt (ms)", [attempt.latency_ns / NS_PER_MS for attempt in report.attempts]
+            "latency by attempt (ms)", [attempt.latency_ns / NS_PER_MS for attempt in attempts]
         ),
         "relay_checks": preview(checks, ("name", "ok", "message")),
     }
 
 
-def accepted(handed_over: HandedOver) -> dg.AssetCheckResult:
-    """Say whether the relay took the block."""
-    report = handed_over.report
-    message = report.attempts[-1].message if report.attempts else ""
+def accepted(handed_over: Sequence[HandedOver]) -> dg.AssetCheckResult:
+    """Say whether every relay took the block."""
+    reports = [one.report for one in handed_over]
+    messages = [report.attempts[-1].message for report in reports if report.attempts]
     return dg.AssetCheckResult(
         check_name=RELAY_ACCEPTED,
-        passed=report.accepted,
+        passed=all(report.accepted for report in reports),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"ended": report.ended.value, "message": message},
+        metadata={"ended": _endings(reports), "message": "; ".join(filter(None, messages))},
     )
+
+
+def _endings(reports: Sequence[SubmissionReport]) -> str:
+    """Say how it ended; with several relays, at each."""
+    if len(reports) == 1:
+        return reports[0].ended.value
+    return ", ".join(f"{report.relay}: {report.ended.value}" for report in reports)
 
 
 def not_submitted(reason: str) -> dg.MaterializeResult[Any]:

@@ -16,7 +16,8 @@ from mev_dagster.bench.uniswap import SANDWICH_GAS, UniswapWorld
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.block_files import BlockFile, block_paths, load_block_file
 from mev_dagster.evm.blocks import block_env, execute_block
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.types import SimulationEngine, TxStatus
 from mev_dagster.units import ETHER

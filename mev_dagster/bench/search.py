@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from mev_dagster.bench.harness import Result, interleave, judge
 from mev_dagster.captures.format import open_capture
 from mev_dagster.demo import SHIPPED_CAPTURE
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.recheck import Recheck
 from mev_dagster.search.inputs import SearchInputs, capture_inputs
 from mev_dagster.search.recheck import RecheckedSearch

@@ -1,15 +1,17 @@
 """Build: from a decision to the sealed block that a slot's proposer is offered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from opentelemetry.trace import Span
 
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.forks import schedule_for
+from mev_dagster.chain.forks import ForkSchedule
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import NodeAnswerError
+from mev_dagster.errors import NodeAnswerError, RelayUnreachable
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy
@@ -64,9 +66,11 @@ def build_block(
         return template
 
 
-def context_for(block: Block, chain_id: int) -> BlockContext:
+def context_for(block: Block, chain: int | ForkSchedule) -> BlockContext:
     """Return the context of a block that landed, in its chain's slot."""
-    return context_of(block, schedule_for(chain_id), clock_for(chain_id).slot_at(block.header.timestamp))
+    schedule = schedule_for(chain) if isinstance(chain, int) else chain
+    slot = clock_for(schedule.chain_id).slot_at(block.header.timestamp)
+    return context_of(block, schedule, slot)
 
 
 async def duty_for(
@@ -79,6 +83,17 @@ async def duty_for(
         state = known_only(inputs.prestate)
         note = "the state was handed in by the builder"
         return await client.post_slot(slot_to_json(context, block.header.coinbase, state, note=note))
+
+
+async def duty_of_any(
+    clients: Sequence[RelayClient], inputs: SearchInputs, context: BlockContext, block: Block
+) -> SlotDuty:
+    """Return the slot's proposer from the first relay that names one; raise the last one's trouble."""
+    *others, last = clients
+    for client in others:
+        with suppress(RelayUnreachable, NodeAnswerError):
+            return await duty_for(client, inputs, context, block)
+    return await duty_for(last, inputs, context, block)
 
 
 def template_for(

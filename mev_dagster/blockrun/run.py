@@ -26,6 +26,7 @@ from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.pbs.bidding import BidStrategy
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.search.from_log import log_inputs
 from mev_dagster.search.inputs import SearchInputs, known_only
@@ -67,6 +68,7 @@ class BlockRun:
     deadline_ms: int
     tracing: Tracing | None = None
     budget: int = DEFAULT_BUDGET
+    strategy: BidStrategy | None = None
     expected_hash: bytes | None = None
     live: bool = False
     run_id: str = ""

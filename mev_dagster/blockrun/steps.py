@@ -5,6 +5,7 @@
 A step never hands anything to the next but through the store.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -12,7 +13,7 @@ from typing import Any
 
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest
-from mev_dagster.blockrun.building import build_block, context_for, duty_for
+from mev_dagster.blockrun.building import build_block, context_for, duty_of_any
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
 from mev_dagster.blockrun.judging import label_landed, score
@@ -27,7 +28,7 @@ from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.rows import mev_label_columns
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
-from mev_dagster.pbs.rows import receipt_rows, submission_rows, template_rows
+from mev_dagster.pbs.rows import joined_rows, receipt_rows, submission_rows, template_rows
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.rows import (
     ALONE,
@@ -181,13 +182,13 @@ def _store_disproved(run: BlockRun) -> None:
 # Building and submitting
 
 
-async def build_template(run: BlockRun, client: RelayClient) -> BlockTemplate:
+async def build_template(run: BlockRun, clients: Sequence[RelayClient]) -> BlockTemplate:
     """Build the block for its slot's proposer and store it: its row, and whole for whoever submits it.
 
     `UnsupportedFork` where no relay takes blocks of its time.
     """
-    context = context_for(run.block, run.source.chain_id)
-    duty = await duty_for(client, run.inputs, context, run.block)
+    context = context_for(run.block, run.source.schedule)
+    duty = await duty_of_any(clients, run.inputs, context, run.block)
     template = build_block(
         run.inputs,
         run.decision,
@@ -197,6 +198,7 @@ async def build_template(run: BlockRun, client: RelayClient) -> BlockTemplate:
         keys=run.keys,
         tracing=run.spans,
         parent=run.root,
+        strategy=run.strategy,
         on_disproved=lambda: _store_disproved(run),
     )
     where = {"block_number": run.number}
@@ -215,39 +217,50 @@ def _sealed_columns(run: BlockRun, template: BlockTemplate) -> Mapping[str, list
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A stored block and what became of it at the relay; None where it bids nothing."""
+    """A stored block and what became of it at each relay; at none where it bids nothing."""
 
     block: StoredBlock
-    handed_over: HandedOver | None
+    handed_over: tuple[HandedOver, ...]
 
 
-async def submit_stored(run: BlockRun, client: RelayClient) -> Submitted:
-    """Submit the very block that the store holds in this block's place, and store every attempt.
+async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submitted:
+    """Submit the very block that the store holds in this block's place to every relay at once.
+
+    The attempts at a relay are stored as soon as it is done with; no relay waits for another.
 
     `UnsupportedFork` where no relay takes blocks of its time, `StepMissing` where none has been built.
     """
-    _ = context_for(run.block, run.source.chain_id).consensus_fork
+    _ = context_for(run.block, run.source.schedule).consensus_fork
     block = stored_block(run.store, run.number, run.span.block_hash)
     if not block.bid_wei:
-        return Submitted(block, None)
+        return Submitted(block, ())
     run.fence.check()  # nothing is submitted for a slot that another block has taken
     where = {"block_number": run.number}
 
-    def keep(report: SubmissionReport) -> None:
-        rows = submission_rows(report, opportunity_ids=block.opportunity_ids)
-        run.replace("relay_submissions", where, rows)
+    reports: list[SubmissionReport] = []
 
-    handed_over = await hand_over(
-        block.unsigned,
-        client,
-        run.keys,
-        parent=block.parent,
-        deadline_ms=run.deadline_ms,
-        superseded=run.lost_its_block,
-        on_report=keep,
+    def keep(report: SubmissionReport) -> None:
+        reports.append(report)
+        rows = [submission_rows(one, opportunity_ids=block.opportunity_ids) for one in reports]
+        run.replace("relay_submissions", where, joined_rows(rows))
+
+    handed_over = await asyncio.gather(
+        *(
+            hand_over(
+                block.unsigned,
+                client,
+                run.keys,
+                parent=block.parent,
+                deadline_ms=run.deadline_ms,
+                superseded=run.lost_its_block,
+                on_report=keep,
+            )
+            for client in clients
+        )
     )
-    run.replace("relay_receipts", where, receipt_rows(handed_over.report, handed_over.receipts))
-    return Submitted(block, handed_over)
+    receipts = [receipt_rows(one.report, one.receipts) for one in handed_over]
+    run.replace("relay_receipts", where, joined_rows(receipts))
+    return Submitted(block, tuple(handed_over))
 
 
 # Judging

@@ -26,7 +26,9 @@ from mev_dagster.captures.parts import PartReader
 from mev_dagster.captures.records import decode_block_record, decode_receipts_record
 from mev_dagster.captures.writer import CaptureWriter
 from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.forks import ForkSchedule
 from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import CaptureError, MevError
 from mev_dagster.events.codec import RECORD, decode, length_at, raw_at
@@ -52,6 +54,11 @@ class Capture:
     def chain_id(self) -> int:
         """Return the chain the blocks belong to."""
         return self.manifest.chain_id
+
+    @property
+    def schedule(self) -> ForkSchedule:
+        """The forks of the capture's chain."""
+        return schedule_for(self.chain_id)
 
     @property
     def numbers(self) -> tuple[int, ...]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.forks import ForkSchedule
 from mev_dagster.chain.jsonrpc import block_from_rpc, receipt_from_rpc
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.errors import NodeAnswerError
+from mev_dagster.evm.node.forks import schedule_of
 from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.evm.types import StateSource
 from mev_dagster.node.http import JsonRpc
@@ -21,6 +23,11 @@ class ChainSource(Protocol):
     @property
     def chain_id(self) -> int:
         """Return the chain's id."""
+        ...
+
+    @property
+    def schedule(self) -> ForkSchedule:
+        """Return when the chain's forks begin."""
         ...
 
     def block(self, number: int) -> Block:
@@ -42,6 +49,7 @@ class NodeSource:
     def __init__(self, rpc: JsonRpc) -> None:
         self._rpc = rpc
         self._chain_id: int | None = None
+        self._schedule: ForkSchedule | None = None
 
     @property
     def chain_id(self) -> int:
@@ -49,6 +57,13 @@ class NodeSource:
         if self._chain_id is None:
             self._chain_id = int(str(self._rpc.call("eth_chainId")), 16)
         return self._chain_id
+
+    @property
+    def schedule(self) -> ForkSchedule:
+        """Return the chain's forks with those the node has scheduled, asked once."""
+        if self._schedule is None:
+            self._schedule = schedule_of(self._rpc)
+        return self._schedule
 
     def block(self, number: int) -> Block:
         """Return the canonical block with this number; raises `NodeAnswerError` when the node has none."""

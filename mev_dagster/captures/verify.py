@@ -8,8 +8,9 @@ from mev_dagster.captures.format import Capture, open_capture
 from mev_dagster.captures.layout import BLOCKS, CODES, EVENTS, PART_NAMES, PRESTATES, RECEIPTS
 from mev_dagster.captures.manifest import MANIFEST
 from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.forks import MAINNET, Fork
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.networks import MAINNET
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.errors import CaptureError
 from mev_dagster.events.types import BlockSeen, TxBody, TxSeen

@@ -49,17 +49,42 @@ class Header:
     excess_blob_gas: int | None = None
     parent_beacon_block_root: bytes | None = None
     requests_hash: bytes | None = None
+    block_access_list_hash: bytes | None = None
+    slot_number: int | None = None
+    later_fields: tuple[bytes, ...] = ()
+    """What a fork not known here has appended: the RLP of each field, so that the hash still comes out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTransaction:
+    """A transaction of a type that is not Ethereum's, at its place in a block: only its hash is known."""
+
+    index: int
+    hash: bytes
+    type: int
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A header with its body. `hash` is the header's hash."""
+    """A header with its body. `hash` is the header's hash.
+
+    `foreign` are transactions of other chains' types; `transactions` holds the rest, in order.
+    """
 
     hash: bytes
     header: Header
     transactions: tuple[Transaction, ...]
     uncles: tuple[Header, ...] = ()
     withdrawals: tuple[Withdrawal, ...] | None = None
+    foreign: tuple[ForeignTransaction, ...] = ()
+
+    @property
+    def transaction_hashes(self) -> tuple[bytes, ...]:
+        """The hashes of all transactions, foreign ones among them, in order."""
+        hashes = [transaction.hash for transaction in self.transactions]
+        for placed in self.foreign:
+            hashes.insert(placed.index, placed.hash)
+        return tuple(hashes)
 
 
 # The fields that later forks appended, in wire order; a header holds a prefix of them.
@@ -70,9 +95,18 @@ _APPENDED = (
     "excess_blob_gas",
     "parent_beacon_block_root",
     "requests_hash",
+    "block_access_list_hash",
+    "slot_number",
 )
+_INTEGER_BITS = {
+    "base_fee_per_gas_wei": 256,
+    "blob_gas_used": 64,
+    "excess_blob_gas": 64,
+    "slot_number": 64,
+}
 _FIRST_FIELDS = 15
-_HEADER_LENGTHS = {15, 16, 17, 20, 21}  # Frontier, London, Shanghai, Cancun, Prague
+_HEADER_LENGTHS = {15, 16, 17, 20, 21, 23}  # Frontier, London, Shanghai, Cancun, Prague, Amsterdam
+_MAX_LATER_FIELDS = 32
 
 
 def encode_header(header: Header) -> bytes:
@@ -103,7 +137,11 @@ def encode_header(header: Header) -> bytes:
             raise DecodeError("bad_header", f"{name} is set but {ended} is not")
         else:
             fields.append(value)
-    return rlp.encode(fields)
+    if not header.later_fields:
+        return rlp.encode(fields)
+    if ended:
+        raise DecodeError("bad_header", f"fields of a later fork follow, but {ended} is not set")
+    return rlp.encode_list([*(rlp.encode(field) for field in fields), *header.later_fields])
 
 
 def header_hash(header: Header) -> bytes:
@@ -112,17 +150,18 @@ def header_hash(header: Header) -> bytes:
 
 
 def decode_header(raw: bytes) -> Header:
-    """Decode a header of any fork."""
+    """Decode a header of any fork; the fields of one not known here are kept as they are."""
     return _header(rlp.decode_list(raw))
 
 
 def _header(fields: list[rlp.Item]) -> Header:
-    if len(fields) not in _HEADER_LENGTHS:
+    known = _FIRST_FIELDS + len(_APPENDED)
+    if len(fields) not in _HEADER_LENGTHS and not known < len(fields) <= known + _MAX_LATER_FIELDS:
         raise DecodeError("wrong_field_count", f"no fork's header has {len(fields)} fields")
     appended: dict[str, int | bytes] = {}
     for name, field in zip(_APPENDED, fields[_FIRST_FIELDS:], strict=False):
-        if name in ("base_fee_per_gas_wei", "blob_gas_used", "excess_blob_gas"):
-            appended[name] = rlp.integer(field, bits=256 if name == "base_fee_per_gas_wei" else 64, name=name)
+        if name in _INTEGER_BITS:
+            appended[name] = rlp.integer(field, bits=_INTEGER_BITS[name], name=name)
         else:
             appended[name] = rlp.fixed(field, 32, name=name)
     return Header(
@@ -141,6 +180,7 @@ def _header(fields: list[rlp.Item]) -> Header:
         extra_data=rlp.text(fields[12], name="extra_data"),
         mix_hash=rlp.fixed(fields[13], 32, name="mix_hash"),
         nonce=rlp.fixed(fields[14], 8, name="nonce"),
+        later_fields=tuple(rlp.encode(field) for field in fields[known:]),
         **appended,  # type: ignore[arg-type]  # names and kinds are paired just above
     )
 
@@ -168,7 +208,11 @@ def check_body(block: Block, *, uncles_known: bool = True) -> None:
     header = block.header
     computed: list[tuple[str, bytes | None, bytes | None]] = [
         ("block hash", block.hash, header_hash(header)),
-        ("transactions root", header.transactions_root, transactions_root(block.transactions)),
+        (
+            "transactions root",
+            header.transactions_root,
+            header.transactions_root if block.foreign else transactions_root(block.transactions),
+        ),
         (
             "uncles hash",
             header.uncles_hash,

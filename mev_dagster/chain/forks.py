@@ -1,19 +1,27 @@
-"""Mainnet's forks in order, schedules that say which fork a block belongs to, and the fees forks define.
+"""The rule sets Ethereum has had, and schedules that say which of them, and how many blobs, a block has.
 
-Source: execution-specs fork list; EIP-7607 (Osaka), EIP-7892 (blob-parameter-only forks); the networks'
-configurations in eth-clients/mainnet, /sepolia, /hoodi and go-ethereum params/config.go.
+What the networks schedule is data: `forks.toml`, read by `networks.py`, and whatever a settings file, a
+devnet's genesis or a node's `eth_config` adds to it. Sources: execution-specs' fork list; EIP-7607 (Osaka),
+EIP-7892 (blob-parameter-only forks).
 """
 
-from dataclasses import dataclass
+from bisect import insort
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import pairwise
 
-from mev_dagster.chain.blocks import Header
-from mev_dagster.errors import InputError
-from mev_dagster.units import GWEI
+from mev_dagster.errors import InputError, UnsupportedFork
+
+MAX_BLOBS_PER_BLOCK = 1 << 16
+"""No schedule comes near; past it a number is a mistake."""
+
+
+DEPOSIT_CONTRACT = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
+"""Mainnet's, and that of most networks."""
 
 
 class Fork(IntEnum):
-    """Execution-layer forks; a later fork compares greater."""
+    """Rule sets of the execution layer; a later one compares greater."""
 
     FRONTIER = 0
     HOMESTEAD = 1
@@ -37,124 +45,8 @@ class Fork(IntEnum):
     BPO1 = 19
     BPO2 = 20
     AMSTERDAM = 21
-
-
-@dataclass(frozen=True, slots=True)
-class ForkSchedule:
-    """When each fork starts: by block number before the merge, by timestamp (seconds) from Shanghai on."""
-
-    chain_id: int
-    by_number: tuple[tuple[int, Fork], ...]
-    by_timestamp: tuple[tuple[int, Fork], ...]
-
-    def fork_at(self, number: int, timestamp: int) -> Fork:
-        """Return the fork of the block with this number and timestamp (Unix seconds)."""
-        fork = Fork.FRONTIER
-        for start, candidate in self.by_number:
-            if number >= start:
-                fork = candidate
-        for start, candidate in self.by_timestamp:
-            if timestamp >= start:
-                fork = candidate
-        return fork
-
-
-MAINNET = ForkSchedule(
-    chain_id=1,
-    by_number=(
-        (0, Fork.FRONTIER),
-        (1_150_000, Fork.HOMESTEAD),
-        (1_920_000, Fork.DAO),
-        (2_463_000, Fork.TANGERINE_WHISTLE),
-        (2_675_000, Fork.SPURIOUS_DRAGON),
-        (4_370_000, Fork.BYZANTIUM),
-        (7_280_000, Fork.PETERSBURG),
-        (9_069_000, Fork.ISTANBUL),
-        (9_200_000, Fork.MUIR_GLACIER),
-        (12_244_000, Fork.BERLIN),
-        (12_965_000, Fork.LONDON),
-        (13_773_000, Fork.ARROW_GLACIER),
-        (15_050_000, Fork.GRAY_GLACIER),
-        (15_537_394, Fork.PARIS),
-    ),
-    by_timestamp=(
-        (1_681_338_455, Fork.SHANGHAI),
-        (1_710_338_135, Fork.CANCUN),
-        (1_746_612_311, Fork.PRAGUE),
-        (1_764_798_551, Fork.OSAKA),
-        (1_765_290_071, Fork.BPO1),
-        (1_767_747_671, Fork.BPO2),
-    ),
-)
-
-SEPOLIA = ForkSchedule(
-    chain_id=11_155_111,
-    by_number=((0, Fork.LONDON), (1_450_409, Fork.PARIS)),
-    by_timestamp=(
-        (1_677_557_088, Fork.SHANGHAI),
-        (1_706_655_072, Fork.CANCUN),
-        (1_741_159_776, Fork.PRAGUE),
-        (1_760_427_360, Fork.OSAKA),
-        (1_761_017_184, Fork.BPO1),
-        (1_761_607_008, Fork.BPO2),
-        (1_791_294_816, Fork.AMSTERDAM),
-    ),
-)
-
-HOODI = ForkSchedule(
-    chain_id=560_048,
-    by_number=((0, Fork.PARIS),),
-    by_timestamp=(
-        (0, Fork.CANCUN),
-        (1_742_999_832, Fork.PRAGUE),
-        (1_761_677_592, Fork.OSAKA),
-        (1_762_365_720, Fork.BPO1),
-        (1_762_955_544, Fork.BPO2),
-    ),
-)
-
-DEVNET_CHAIN_ID = 31_337
-
-
-def devnet_schedule(fork: Fork = Fork.PRAGUE, *, chain_id: int = DEVNET_CHAIN_ID) -> ForkSchedule:
-    """Return the schedule of a chain that has run one fork since genesis, as anvil does."""
-    if fork >= Fork.SHANGHAI:
-        return ForkSchedule(chain_id, ((0, Fork.PARIS),), ((0, fork),))
-    return ForkSchedule(chain_id, ((0, fork),), ())
-
-
-_SCHEDULES = {schedule.chain_id: schedule for schedule in (MAINNET, SEPOLIA, HOODI, devnet_schedule())}
-
-
-def is_public_chain(chain_id: int) -> bool:
-    """Say whether a chain is one for all, whose forks are agreed on ahead of time."""
-    return chain_id in {MAINNET.chain_id, SEPOLIA.chain_id, HOODI.chain_id}
-
-
-def schedule_for(chain_id: int) -> ForkSchedule:
-    """Return the schedule of a known chain."""
-    try:
-        return _SCHEDULES[chain_id]
-    except KeyError:
-        known = ", ".join(str(known_id) for known_id in sorted(_SCHEDULES))
-        raise InputError(f"no fork schedule for chain id {chain_id}; known: {known}") from None
-
-
-INITIAL_BASE_FEE_WEI = GWEI
-ELASTICITY = 2
-BASE_FEE_CHANGE_DENOMINATOR = 8
-
-
-def next_base_fee(parent: Header) -> int:
-    """Return the base fee of the block after `parent` (EIP-1559); the first London block starts at 1 gwei."""
-    if parent.base_fee_per_gas_wei is None:
-        return INITIAL_BASE_FEE_WEI
-    base_fee = parent.base_fee_per_gas_wei
-    target = parent.gas_limit // ELASTICITY
-    if parent.gas_used > target:
-        change = base_fee * (parent.gas_used - target) // target // BASE_FEE_CHANGE_DENOMINATOR
-        return base_fee + max(change, 1)
-    return base_fee - base_fee * (target - parent.gas_used) // target // BASE_FEE_CHANGE_DENOMINATOR
+    UNKNOWN = 1_000
+    """A fork whose rules are not among these: its blocks are seen and kept, and executed by nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,56 +57,141 @@ class BlobParameters:
     maximum: int
     base_fee_update_fraction: int
 
+    def __post_init__(self) -> None:
+        """Refuse what no block could keep to."""
+        if not 0 <= self.target <= self.maximum <= MAX_BLOBS_PER_BLOCK:
+            raise InputError(
+                f"blob schedule: target {self.target} and maximum {self.maximum}: "
+                f"expected 0 ≤ target ≤ maximum ≤ {MAX_BLOBS_PER_BLOCK}"
+            )
+        if self.base_fee_update_fraction < 1:
+            raise InputError(
+                f"blob schedule: base fee update fraction {self.base_fee_update_fraction}: expected above 0"
+            )
 
+
+# Osaka kept Prague's; Amsterdam keeps those of the fork before it.
 BLOB_PARAMETERS = {
     Fork.CANCUN: BlobParameters(3, 6, 3_338_477),
     Fork.PRAGUE: BlobParameters(6, 9, 5_007_716),
     Fork.OSAKA: BlobParameters(6, 9, 5_007_716),
     Fork.BPO1: BlobParameters(10, 15, 8_346_193),
     Fork.BPO2: BlobParameters(14, 21, 11_684_671),
+    Fork.AMSTERDAM: BlobParameters(14, 21, 11_684_671),
 }
-
-GAS_PER_BLOB = 2**17
-MIN_BLOB_BASE_FEE_WEI = 1
-BLOB_BASE_COST = 2**13  # EIP-7918: gas of execution a blob's fee is held against
 
 
 def blob_parameters(fork: Fork) -> BlobParameters:
-    """Return the blob parameters of a fork that has blobs."""
+    """Return the blob parameters of a fork that has blobs, where no schedule says otherwise."""
     try:
         return BLOB_PARAMETERS[fork]
     except KeyError:
+        if fork is Fork.UNKNOWN:
+            raise UnsupportedFork("a fork not known here: neither are its blob parameters") from None
         raise InputError(f"{fork.name} has no known blob parameters") from None
 
 
-def _fake_exponential(factor: int, numerator: int, denominator: int) -> int:
-    """Approximate factor * e ** (numerator / denominator) by its Taylor series, as EIP-4844 does."""
-    index = 1
-    output = 0
-    accumulated = factor * denominator
-    while accumulated > 0:
-        output += accumulated
-        accumulated = accumulated * numerator // (denominator * index)
-        index += 1
-    return output // denominator
+@dataclass(frozen=True, slots=True)
+class BlobActivation:
+    """From `start` (Unix seconds) on these blob parameters hold, under a fork of this name."""
+
+    start: int
+    name: str
+    blobs: BlobParameters
 
 
-def blob_base_fee(excess_blob_gas: int, fork: Fork) -> int:
-    """Return the price of a unit of blob gas in wei."""
-    fraction = blob_parameters(fork).base_fee_update_fraction
-    return _fake_exponential(MIN_BLOB_BASE_FEE_WEI, excess_blob_gas, fraction)
+@dataclass(frozen=True, slots=True)
+class ForkSchedule:
+    """When each fork starts: by block number before the merge, by timestamp (seconds) from Shanghai on.
+
+    `blobs` holds the blob parameters that a fork does not have by its name alone: those of a fork that
+    changes nothing else (EIP-7892) stand beside an entry of `by_timestamp` whose rules stay what they were.
+    `deposit_contract` is the one whose events are deposits (EIP-6110). A devnet that has been told so
+    `may_lack_request_contracts`: there a block is not invalid because the contracts of EIP-7002 and later
+    are missing, as anvil's blocks show.
+    """
+
+    chain_id: int
+    by_number: tuple[tuple[int, Fork], ...]
+    by_timestamp: tuple[tuple[int, Fork], ...]
+    blobs: tuple[BlobActivation, ...] = ()
+    deposit_contract: bytes = DEPOSIT_CONTRACT
+    may_lack_request_contracts: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a schedule that goes backwards."""
+        for unit, entries in (("block", self.by_number), ("timestamp", self.by_timestamp)):
+            for (start, fork), (following, later) in pairwise(entries):
+                if following < start or later < fork:
+                    raise InputError(
+                        f"fork schedule of chain {self.chain_id} goes backwards: {later.name} at {unit} "
+                        f"{following} after {fork.name} at {unit} {start}"
+                    )
+        starts = {start for start, _ in self.by_timestamp}
+        for entry in self.blobs:
+            if entry.start not in starts:
+                raise InputError(
+                    f"fork schedule of chain {self.chain_id}: {entry.name} sets blobs at {entry.start}, "
+                    "where no fork begins"
+                )
+
+    def fork_at(self, number: int, timestamp: int) -> Fork:
+        """Return the rules of the block with this number and timestamp (Unix seconds)."""
+        fork = Fork.FRONTIER
+        for start, candidate in self.by_number:
+            if number >= start:
+                fork = candidate
+        for start, candidate in self.by_timestamp:
+            if timestamp >= start:
+                fork = candidate
+        return fork
+
+    def blobs_at(self, number: int, timestamp: int) -> BlobParameters | None:
+        """Return the blob parameters of the block, None where its fork has no blobs or is not known."""
+        own = {entry.start: entry.blobs for entry in self.blobs}
+        found: BlobParameters | None = None
+        for start, fork in self.by_timestamp:
+            if timestamp < start:
+                break
+            # A named fork keeps what the fork before it had, unless it is one that sets blobs itself.
+            inherits = found is not None and fork in {Fork.OSAKA, Fork.AMSTERDAM, Fork.UNKNOWN}
+            found = own.get(start) or (found if inherits else BLOB_PARAMETERS.get(fork, found))
+        return found if self.fork_at(number, timestamp) >= Fork.CANCUN else None
+
+    def name_at(self, number: int, timestamp: int) -> str:
+        """Return what the block's fork is called: BPO3, where its rules are those of BPO2."""
+        fork, latest = self.fork_at(number, timestamp), None
+        for start, candidate in self.by_timestamp:
+            if timestamp >= start:
+                latest = start, candidate
+        named = {entry.start: entry.name for entry in self.blobs}
+        if latest is not None and latest[0] in named:
+            return named[latest[0]]
+        return f"unknown since {latest[0]}" if latest is not None and fork is Fork.UNKNOWN else fork.name
+
+    def with_fork(
+        self, start: int, name: str, *, rules: Fork | None = None, blobs: BlobParameters | None = None
+    ) -> "ForkSchedule":
+        """Return this schedule with one more fork by timestamp, or with the one at that time replaced.
+
+        Without `rules`, a fork that sets blobs keeps the rules it finds; one that sets none is UNKNOWN.
+        """
+        kept = [entry for entry in self.by_timestamp if entry[0] != start]
+        before = [fork for begun, fork in kept if begun <= start]
+        found = before[-1] if before else self.by_number[-1][1] if self.by_number else Fork.FRONTIER
+        fork = rules if rules is not None else found if blobs is not None else Fork.UNKNOWN
+        insort(kept, (start, fork), key=lambda entry: entry[0])
+        own = [entry for entry in self.blobs if entry.start != start]
+        if blobs is not None:
+            insort(own, BlobActivation(start, name, blobs), key=lambda entry: entry.start)
+        return replace(self, by_timestamp=tuple(kept), blobs=tuple(own))
 
 
-def calc_excess_blob_gas(parent: Header, fork: Fork) -> int:
-    """Return the excess blob gas of the block of `fork` that follows `parent` (EIP-4844, EIP-7918)."""
-    parameters = blob_parameters(fork)
-    excess = parent.excess_blob_gas or 0
-    used = parent.blob_gas_used or 0
-    target = parameters.target * GAS_PER_BLOB
-    if excess + used < target:
-        return 0
-    if fork >= Fork.OSAKA and parent.base_fee_per_gas_wei is not None:
-        reserve = BLOB_BASE_COST * parent.base_fee_per_gas_wei
-        if reserve > GAS_PER_BLOB * blob_base_fee(excess, fork):
-            return excess + used * (parameters.maximum - parameters.target) // parameters.maximum
-    return excess + used - target
+DEVNET_CHAIN_ID = 31_337
+
+
+def devnet_schedule(fork: Fork = Fork.PRAGUE, *, chain_id: int = DEVNET_CHAIN_ID) -> ForkSchedule:
+    """Return the schedule of a chain that has run one fork since genesis, as anvil does."""
+    if fork >= Fork.SHANGHAI:
+        return ForkSchedule(chain_id, ((0, Fork.PARIS),), ((0, fork),), may_lack_request_contracts=True)
+    return ForkSchedule(chain_id, ((0, fork),), ())

@@ -7,9 +7,18 @@ Encodings: quantities are 0x-hex without leading zeros, byte strings 0x-hex with
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from mev_dagster.chain.blocks import LAST_FRONTIER_BLOCK, Block, Header, Withdrawal, check_body, header_hash
+from mev_dagster.chain.blocks import (
+    LAST_FRONTIER_BLOCK,
+    Block,
+    ForeignTransaction,
+    Header,
+    Withdrawal,
+    check_body,
+    header_hash,
+)
 from mev_dagster.chain.encoding import UnsignedTransaction
 from mev_dagster.chain.envelope import BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
+from mev_dagster.chain.later_fields import unknown_fields, with_later_fields
 from mev_dagster.chain.receipts import Log, Receipt, logs_bloom
 from mev_dagster.chain.transactions import AccessListEntry, Authorization, Transaction, decode_transaction
 from mev_dagster.errors import DecodeError
@@ -206,7 +215,10 @@ def transaction_to_rpc(
 
 
 def header_from_rpc(obj: Json) -> Header:
-    """Read a header and check its hash where the answer states one."""
+    """Read a header and check its hash where the answer states one.
+
+    Fields of a fork not known here are kept where they give the hash.
+    """
     header = Header(
         parent_hash=_bytes(obj, "parentHash", 32),
         uncles_hash=_bytes(obj, "sha3Uncles", 32),
@@ -229,13 +241,20 @@ def header_from_rpc(obj: Json) -> Header:
         excess_blob_gas=_optional_integer(obj, "excessBlobGas"),
         parent_beacon_block_root=_optional_bytes(obj, "parentBeaconBlockRoot", 32),
         requests_hash=_optional_bytes(obj, "requestsHash", 32),
+        block_access_list_hash=_optional_bytes(obj, "blockAccessListHash", 32),
+        slot_number=_optional_integer(obj, "slotNumber"),
     )
     stated = _optional_bytes(obj, "hash", 32)
     found = header_hash(header)
     if stated not in (None, found):
+        later = with_later_fields(header, obj, stated)
+        if later is not None:
+            return later
+        unknown = ", ".join(sorted(unknown_fields(obj)))
         raise DecodeError(
-            "block_mismatch",
-            f"block {header.number}: block hash is {to_hex(stated)} but the content gives {to_hex(found)}",
+            "unknown_header_fields" if unknown else "block_mismatch",
+            f"block {header.number}: block hash is {to_hex(stated)} but the content gives {to_hex(found)}"
+            + (f"; a fork that is not known here may have brought {unknown}" if unknown else ""),
         )
     return header
 
@@ -245,8 +264,12 @@ def block_from_rpc(
     *,
     uncles: Sequence[Header] | None = None,
     known: Callable[[bytes], Transaction | None] = lambda tx_hash: None,
+    keep_foreign: bool = False,
 ) -> Block:
     """Read a block with full transactions; check hash, transactions root and withdrawals root.
+
+    With `keep_foreign`, transactions of types that are not Ethereum's are kept by their hash alone
+    (`Block.foreign`), and what the transactions root covers cannot be checked.
 
     `known` returns transactions by hash that were decoded before: most of a block's were pending once. The
     transactions root covers the bytes of every one, so none is trusted for its hash alone.
@@ -258,7 +281,8 @@ def block_from_rpc(
     listed = obj.get("transactions")
     if not isinstance(listed, list):
         raise DecodeError("bad_json_field", f"block {header.number}: transactions: expected a list")
-    transactions = []
+    transactions: list[Transaction] = []
+    foreign: list[ForeignTransaction] = []
     for index, item in enumerate(listed):
         if not isinstance(item, Mapping):
             raise DecodeError(
@@ -266,6 +290,9 @@ def block_from_rpc(
                 f"block {header.number}: transactions[{index}] is a hash, expected an object",
             )
         stated = _optional_bytes(item, "hash", 32)
+        if keep_foreign and stated is not None and _kind(item) > SET_CODE:
+            foreign.append(ForeignTransaction(index, stated, _kind(item)))
+            continue
         transaction = known(stated) if stated is not None else None
         if transaction is None:
             transaction = transaction_from_rpc(item, allow_high_s=header.number <= LAST_FRONTIER_BLOCK)
@@ -281,7 +308,9 @@ def block_from_rpc(
             )
             for item in _objects(obj, "withdrawals")
         )
-    block = Block(header_hash(header), header, tuple(transactions), tuple(uncles or ()), withdrawals)
+    block = Block(
+        header_hash(header), header, tuple(transactions), tuple(uncles or ()), withdrawals, tuple(foreign)
+    )
     check_body(block, uncles_known=uncles is not None or not obj.get("uncles"))
     return block
 

@@ -5,13 +5,14 @@ Sources: execution-specs `validate_transaction` and `check_transaction` of each 
 3860, 4844, 7594, 7623, 7702, 7825.
 """
 
+from mev_dagster.chain import amsterdam_gas
 from mev_dagster.chain.ecdsa import SECP256K1_HALF_N
 from mev_dagster.chain.envelope import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
-from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork
+from mev_dagster.chain.forks import BlobParameters, Fork, blob_parameters
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InvalidTransaction, UnsupportedFork
 
-NEWEST_FORK = Fork.BPO2
+NEWEST_FORK = Fork.AMSTERDAM
 """The last fork whose transaction rules are known here."""
 
 TYPE_SINCE = {
@@ -34,13 +35,18 @@ AUTHORIZATION_GAS = 25_000
 FLOOR_GAS_PER_TOKEN = 10
 
 MAX_INIT_CODE_BYTES = 49_152
-MAX_GAS_LIMIT = 2**24
+MAX_GAS_LIMIT = 2**24  # EIP-7825
+# From Amsterdam on the cap binds what execution may take; a limit may pay for state beyond it (EIP-8037).
+MAX_GAS_LIMIT_AMSTERDAM = 2**32 - 1
+MAX_INIT_CODE_BYTES_AMSTERDAM = 131_072  # EIP-7954
 MAX_BLOBS_PER_TRANSACTION = 6
 BLOB_HASH_VERSION = 1
 
 
 def intrinsic_gas(transaction: Transaction, fork: Fork) -> int:
     """Return the gas that is charged before the first instruction runs."""
+    if fork >= Fork.AMSTERDAM:
+        return amsterdam_gas.intrinsic_gas(transaction)
     zeros = transaction.data.count(0)
     per_byte = NON_ZERO_BYTE_GAS if fork >= Fork.ISTANBUL else NON_ZERO_BYTE_GAS_FRONTIER
     gas = TX_GAS + zeros * ZERO_BYTE_GAS + (len(transaction.data) - zeros) * per_byte
@@ -56,16 +62,25 @@ def intrinsic_gas(transaction: Transaction, fork: Fork) -> int:
 
 def calldata_floor_gas(transaction: Transaction, fork: Fork) -> int:
     """Return the least gas a transaction pays for its input (EIP-7623); zero before Prague."""
+    if fork >= Fork.AMSTERDAM:
+        return amsterdam_gas.floor_gas(transaction)
     if fork < Fork.PRAGUE:
         return 0
     tokens = 4 * len(transaction.data) - 3 * transaction.data.count(0)
     return TX_GAS + FLOOR_GAS_PER_TOKEN * tokens
 
 
-def validate_for_fork(transaction: Transaction, fork: Fork, *, chain_id: int | None = None) -> None:
+def validate_for_fork(
+    transaction: Transaction,
+    fork: Fork,
+    *,
+    chain_id: int | None = None,
+    blobs: BlobParameters | None = None,
+) -> None:
     """Raise `InvalidTransaction` when no block of `fork` may hold this transaction.
 
-    `chain_id` is the chain's own; None leaves the transaction's unchecked.
+    `chain_id` is the chain's own; None leaves the transaction's unchecked. `blobs` are the block's blob
+    parameters where they are not the fork's own.
     """
     if fork > NEWEST_FORK:
         raise UnsupportedFork(f"transaction rules of {fork.name} are not known; newest is {NEWEST_FORK.name}")
@@ -75,7 +90,7 @@ def validate_for_fork(transaction: Transaction, fork: Fork, *, chain_id: int | N
     _check_gas(transaction, fork)
     _check_fees(transaction, fork)
     if transaction.type == BLOB:
-        _check_blobs(transaction, fork)
+        _check_blobs(transaction, fork, blobs or blob_parameters(fork))
 
 
 def validate_for_some_fork(transaction: Transaction, *, chain_id: int | None = None) -> Fork:
@@ -113,13 +128,20 @@ def _check_gas(transaction: Transaction, fork: Fork) -> None:
         raise InvalidTransaction(
             "intrinsic_gas_too_low", f"{fork.name} asks {needed} gas, the limit is {transaction.gas_limit}"
         )
-    if fork >= Fork.OSAKA and transaction.gas_limit > MAX_GAS_LIMIT:
+    amsterdam = fork >= Fork.AMSTERDAM
+    cap = MAX_GAS_LIMIT_AMSTERDAM if amsterdam else MAX_GAS_LIMIT
+    if fork >= Fork.OSAKA and transaction.gas_limit > cap:
         raise InvalidTransaction(
-            "gas_limit_too_high", f"{fork.name} allows {MAX_GAS_LIMIT} gas, found {transaction.gas_limit}"
+            "gas_limit_too_high", f"{fork.name} allows {cap} gas, found {transaction.gas_limit}"
         )
-    if fork >= Fork.SHANGHAI and transaction.to is None and len(transaction.data) > MAX_INIT_CODE_BYTES:
+    if amsterdam and needed > MAX_GAS_LIMIT:
         raise InvalidTransaction(
-            "init_code_too_large", f"at most {MAX_INIT_CODE_BYTES} bytes, found {len(transaction.data)}"
+            "gas_limit_too_high", f"{needed} gas before it runs: more than the {MAX_GAS_LIMIT} it may take"
+        )
+    limit = MAX_INIT_CODE_BYTES_AMSTERDAM if amsterdam else MAX_INIT_CODE_BYTES
+    if fork >= Fork.SHANGHAI and transaction.to is None and len(transaction.data) > limit:
+        raise InvalidTransaction(
+            "init_code_too_large", f"at most {limit} bytes, found {len(transaction.data)}"
         )
 
 
@@ -131,13 +153,13 @@ def _check_fees(transaction: Transaction, fork: Fork) -> None:
         raise InvalidTransaction("gas_cost_overflow", "gas limit times fee cap does not fit 256 bits")
 
 
-def _check_blobs(transaction: Transaction, fork: Fork) -> None:
+def _check_blobs(transaction: Transaction, fork: Fork, blobs: BlobParameters) -> None:
     for versioned_hash in transaction.blob_versioned_hashes:
         if versioned_hash[0] != BLOB_HASH_VERSION:
             raise InvalidTransaction(
                 "bad_blob_version", f"expected version {BLOB_HASH_VERSION}, found {versioned_hash[0]}"
             )
-    limit = BLOB_PARAMETERS[fork].maximum
+    limit = blobs.maximum
     if fork >= Fork.OSAKA:
         limit = min(limit, MAX_BLOBS_PER_TRANSACTION)
     if len(transaction.blob_versioned_hashes) > limit:

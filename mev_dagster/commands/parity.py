@@ -15,11 +15,12 @@ from mev_dagster.errors import MevError, UnsupportedFork
 if TYPE_CHECKING:
     from mev_dagster.evm.block_files import BlockFile
     from mev_dagster.evm.parity import BlockParity
+    from mev_dagster.evm.t8n_files import T8nFile
     from mev_dagster.evm.types import SimulationEngine
 
 app = typer.Typer(add_completion=False)
 
-NamedBlock: TypeAlias = "tuple[str, Callable[[], BlockFile]]"
+NamedBlock: TypeAlias = "tuple[str, Callable[[], BlockFile | T8nFile]]"
 
 BLOCKS_EXPLAINED = 3
 """An engine that is wrong on every block says so once; tracing takes longer than executing."""
@@ -38,6 +39,8 @@ class Totals:
     receipts_root_checked: int = 0
     state_root_matches: int = 0
     state_root_checked: int = 0
+    access_list_matches: int = 0
+    access_list_checked: int = 0
     unsupported: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -58,6 +61,8 @@ class Totals:
         self.receipts_root_matches += parity.receipts_root_matches is True
         self.state_root_checked += parity.state_root_matches is not None
         self.state_root_matches += parity.state_root_matches is True
+        self.access_list_checked += parity.access_list_matches is not None
+        self.access_list_matches += parity.access_list_matches is True
         self.seconds += parity.seconds
         self.failures += [
             {
@@ -114,6 +119,7 @@ def parity(
 
 def _sweep(path: Path, engine: "SimulationEngine", totals: Totals, *, quiet: bool) -> None:
     from mev_dagster.evm.parity import check_file
+    from mev_dagster.evm.t8n_files import T8nFile, check_t8n
 
     is_capture = (path / "capture.json").is_file()
     blocks = _blocks_of_capture(path) if is_capture else _blocks_of_files(path)
@@ -123,8 +129,12 @@ def _sweep(path: Path, engine: "SimulationEngine", totals: Totals, *, quiet: boo
             bar.update(task, detail=name)
             before, block = len(totals.failures), None
             try:
-                block = load()
-                totals.add(name, check_file(block, engine))
+                found = load()
+                if isinstance(found, T8nFile):
+                    totals.add(name, check_t8n(found, engine))
+                else:
+                    block = found
+                    totals.add(name, check_file(block, engine))
             except MevError as error:
                 totals.refuse(name, error)
             if block is not None and len(totals.failures) > before and totals.explained < BLOCKS_EXPLAINED:
@@ -142,11 +152,17 @@ def _explained(block: "BlockFile") -> str:
 
 
 def _blocks_of_files(path: Path) -> list[NamedBlock]:
-    from mev_dagster.evm.block_files import block_paths, load_block_file, load_codes
+    from mev_dagster.evm.block_files import block_paths, load_block_file, load_codes, read_document
+    from mev_dagster.evm.t8n_files import is_t8n, load_t8n_file
 
     files = block_paths(path)
     codes = load_codes(files[0].parent)
-    return [(str(file), partial(load_block_file, file, codes)) for file in files]
+
+    def load(file: Path) -> "BlockFile | T8nFile":
+        document = read_document(file)
+        return load_t8n_file(file, document) if is_t8n(document) else load_block_file(file, codes, document)
+
+    return [(str(file), partial(load, file)) for file in files]
 
 
 def _blocks_of_capture(path: Path) -> list[NamedBlock]:
@@ -177,6 +193,7 @@ def _print(totals: Totals) -> None:
         table.add_row(f"{name} mismatches", f"[{'red' if count else 'green'}]{count}[/]")
     table.add_row("receipts roots", f"{totals.receipts_root_matches} of {totals.receipts_root_checked} equal")
     table.add_row("state roots", f"{totals.state_root_matches} of {totals.state_root_checked} equal")
+    table.add_row("access lists", f"{totals.access_list_matches} of {totals.access_list_checked} equal")
     table.add_row("unsupported, failures", f"{len(totals.unsupported)}, {len(totals.failures)}")
     table.add_row("seconds in the engine", f"{totals.seconds:.1f}")
     out.print(table)

@@ -60,7 +60,7 @@ def simulate(
 
 
 def _on_file(path: Path, engine: "SimulationEngine", part: BlockSelection) -> "Outcome":
-    from mev_dagster.chain.forks import schedule_for
+    from mev_dagster.chain.networks import schedule_for
     from mev_dagster.evm.block_files import load_block_file
 
     file = load_block_file(path)

@@ -12,6 +12,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def status(json: Annotated[bool, typer.Option("--json", help="one JSON document on stdout")] = False) -> None:
     """Show the processes and the block-to-opportunity lag; exit 1 when anything is unhealthy."""
+    import msgspec
+
     from mev_dagster.commands.up import print_table, row
     from mev_dagster.errors import MevError
     from mev_dagster.platform import processes
@@ -21,7 +23,8 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
 
     config = settings()
     states = processes.statuses(config)
-    healthy = all(state.healthy for state in states)
+    stopped = processes.stopped(config)
+    healthy = all(state.healthy for state in states) and not stopped
     try:
         lag = block_to_opportunity_lag(open_store(config))
         problem = None
@@ -29,8 +32,11 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
         lag, problem, healthy = None, str(error), False
     if json:
         print_json({"processes": [row(state) for state in states], "healthy": healthy,
+                    "stopped": [msgspec.to_builtins(stage) for stage in stopped],
                     "lag": lag.as_dict() if lag else None})  # fmt: skip
     else:
         print_table(states)
+        for stage in stopped:
+            out.print(f"\n[red]{stage.sentence()}[/]")
         out.print(f"\n{lag.sentence() if lag else f'store: {problem}'}")
     raise typer.Exit(0 if healthy else 1)

@@ -12,7 +12,8 @@ from typing import Any
 
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.envelope import BLOB
-from mev_dagster.chain.forks import DEVNET_CHAIN_ID, next_base_fee
+from mev_dagster.chain.fees import next_base_fee
+from mev_dagster.chain.forks import DEVNET_CHAIN_ID
 from mev_dagster.chain.jsonrpc import block_from_rpc
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.demo import market as market_of

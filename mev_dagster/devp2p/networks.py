@@ -1,4 +1,4 @@
-"""The public networks: what `chain.forks` schedules, with genesis and what only fork ids know.
+"""The public networks: what `chain/networks.py` schedules as fork ids see it, and where their nodes stand.
 
 Sources: go-ethereum params/config.go and params/bootnodes.go; EIP-2124. The merge itself is no fork of the
 fork id; Sepolia's network split, a block after it, is.
@@ -6,7 +6,8 @@ fork id; Sepolia's network split, a block after it, is.
 
 from dataclasses import dataclass
 
-from mev_dagster.chain.forks import HOODI, MAINNET, SEPOLIA, Fork, ForkSchedule
+from mev_dagster.chain.forks import Fork, ForkSchedule
+from mev_dagster.chain.networks import SHIPPED, Network, network_of
 from mev_dagster.devp2p.forkid import ForkTable
 
 
@@ -32,42 +33,31 @@ def fork_table(
     )
 
 
-def _list(domain: str) -> str:
-    return f"enrtree://AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE@{domain}.ethdisco.net"
+def fork_table_of(network: Network, schedule: ForkSchedule | None = None) -> ForkTable:
+    """Return the fork table of a network; `schedule` is its own, extended by what a node has announced."""
+    return fork_table(
+        schedule or network.schedule,
+        network.genesis_hash,
+        genesis_time=network.genesis_time,
+        split=network.network_split,
+    )
+
+
+def public_network(chain_id: int) -> PublicNetwork | None:
+    """Return a public network by its chain id, with what the settings' `forks_file` adds to its schedule."""
+    network = network_of(chain_id)
+    return None if network is None or not network.public else _public(network)
+
+
+def _public(network: Network) -> PublicNetwork:
+    domain = f"all.{network.name}.ethdisco.net"
+    key = "AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE"
+    return PublicNetwork(
+        network.name, network.schedule.chain_id, fork_table_of(network), f"enrtree://{key}@{domain}"
+    )
 
 
 PUBLIC_NETWORKS = {
-    network.network_id: network
-    for network in (
-        PublicNetwork(
-            "mainnet",
-            MAINNET.chain_id,
-            fork_table(
-                MAINNET,
-                bytes.fromhex("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3"),
-            ),
-            _list("all.mainnet"),
-        ),
-        PublicNetwork(
-            "sepolia",
-            SEPOLIA.chain_id,
-            fork_table(
-                SEPOLIA,
-                bytes.fromhex("25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9"),
-                genesis_time=1_633_267_481,
-                split=1_735_371,
-            ),
-            _list("all.sepolia"),
-        ),
-        PublicNetwork(
-            "hoodi",
-            HOODI.chain_id,
-            fork_table(
-                HOODI,
-                bytes.fromhex("bbe312868b376a3001692a646dd2d7d1e4406380dfd86b98aa8a34d1557c971b"),
-                genesis_time=1_742_212_800,
-            ),
-            _list("all.hoodi"),
-        ),
-    )
+    network.schedule.chain_id: _public(network) for network in SHIPPED.values() if network.public
 }
+"""Those that are shipped, as they are shipped."""

@@ -7,14 +7,12 @@ executor holds at least `min_profit` more of `token` than before.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mev_dagster.dex.abi import WORD, encode_words, selector, word
-from mev_dagster.dex.venue import Payment, PoolCall
+from mev_dagster.dex.abi import WORD, encode_words, selector
+from mev_dagster.dex.venue import PairSwap, PoolCall
 from mev_dagster.errors import Unquotable
 from mev_dagster.hexadecimal import to_hex
 
 EXECUTE = selector("execute((address,address,uint256,uint256,uint256,address)[],address,uint256,uint256)")
-PAIR_SWAP = selector("swap(uint256,uint256,address,bytes)")
-"""The one function of a pool that the executor calls."""
 MAX_STEPS = 8
 
 
@@ -40,12 +38,11 @@ def encode_execute(
     return EXECUTE + encode_words(head) + b"".join(encode_words(step) for step in steps)
 
 
-def step_of(call: PoolCall, token_in: bytes, paid_here: int, recipient: bytes) -> SwapStep:
+def step_of(call: PoolCall | PairSwap, token_in: bytes, paid_here: int) -> SwapStep:
     """Return the step that makes a pool's call; `paid_here` is 0 where the step before has paid the pool.
 
     Raises `Unquotable` for a pool that is called in another way than the executor calls.
     """
-    if call.payment is not Payment.FIRST or call.data[:4] != PAIR_SWAP:
+    if not isinstance(call, PairSwap):
         raise Unquotable(f"the executor cannot call {to_hex(call.to)} with {to_hex(call.data[:4])}")
-    arguments = call.data[4:]
-    return SwapStep(call.to, token_in, paid_here, word(arguments, 0), word(arguments, 1), recipient)
+    return SwapStep(call.to, token_in, paid_here, call.amount0_out, call.amount1_out, call.recipient)

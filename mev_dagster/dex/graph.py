@@ -3,20 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import permutations
-from typing import NamedTuple
 
+from mev_dagster.dex.cycle import Cycle, Leg
+from mev_dagster.dex.screen import CycleScreen
 from mev_dagster.dex.venue import Pool
-
-
-class Leg(NamedTuple):
-    """One pool, entered with one of its tokens and left with another."""
-
-    pool: bytes
-    token_in: bytes
-    token_out: bytes
-
-
-Cycle = tuple[Leg, ...]
 
 
 class PoolGraph:
@@ -34,12 +24,19 @@ class PoolGraph:
                 self._from[token_in].append(leg)
                 self._between[token_in, token_out].append(leg)
         self._cycles: dict[bytes, CycleBook] = {}
+        self._screens: dict[tuple[bytes, int], CycleScreen] = {}
 
     def cycles(self, base: bytes) -> "CycleBook":
         """Return the directed cycles of two and three pools from `base` back to `base`."""
         if base not in self._cycles:
             self._cycles[base] = CycleBook(self._walk(base))
         return self._cycles[base]
+
+    def screen(self, base: bytes, limit: int) -> CycleScreen:
+        """Return the bounds on what those cycles pay for an input of at most `limit`."""
+        if (base, limit) not in self._screens:
+            self._screens[base, limit] = CycleScreen(self.cycles(base).all, self.pools, limit)
+        return self._screens[base, limit]
 
     def _walk(self, base: bytes) -> Iterator[Cycle]:
         for first in self._from.get(base, ()):

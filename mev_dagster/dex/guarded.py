@@ -6,7 +6,7 @@ from typing import TypeVar
 from mev_dagster import plugins
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.constant_product import Hop
-from mev_dagster.dex.venue import Pool, PoolCall, PoolState, Trade, Venue
+from mev_dagster.dex.venue import PairSwap, Pool, PoolCall, PoolState, Trade, Venue
 from mev_dagster.errors import DecodeError, MissingState, PluginFailed, Unquotable
 from mev_dagster.plugins import Plugin
 
@@ -99,7 +99,7 @@ class GuardedPool(Pool):
             return None
         return None if pool is None else GuardedPool(self._plugin, pool)
 
-    def call(self, trade: Trade) -> PoolCall:
+    def call(self, trade: Trade) -> PoolCall | PairSwap:
         """Return the call that makes a trade."""
         return self._ask(lambda: self._pool.call(trade))
 

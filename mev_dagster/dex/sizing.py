@@ -6,17 +6,22 @@ The contracts round down at every hop; `optimal_cycle` therefore looks at the in
 A cycle with a pool of another kind is sized by `searched_cycle`, on the quotes of its pools alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import isqrt
 from typing import NamedTuple, TypeAlias
 
-from mev_dagster.dex.constant_product import Hop, amounts_along, least_amount_in
+from mev_dagster.dex.constant_product import Fee, Hop, amounts_along
 
 REACH = 8
 """The answer is at least as good as every input this close to it, and every output step this close."""
 
 ROUNDS = 64
 """Steps uphill before giving up: real pairs need one to six, amounts that round to nothing any number."""
+
+
+SIZES_KEPT = 1 << 14
+"""Cycles whose size is remembered: pending transactions often leave pools alike."""
 
 
 class Mobius(NamedTuple):
@@ -60,45 +65,78 @@ def closed_form_input(through: Mobius) -> int:
     return (isqrt(through.a * through.b) - through.b) // through.c
 
 
+def most_profit(through: Mobius) -> int:
+    """Return what no whole-number size pays more than: (sqrt(a) - sqrt(b))² / c without its fraction."""
+    return (through.a + through.b - isqrt(4 * through.a * through.b)) // through.c
+
+
 def optimal_cycle(hops: Sequence[Hop], limit: int) -> CycleSize | None:
     """Return the best whole-number size of at most `limit`, or None when no size gains."""
-    start = min(closed_form_input(compose(hops)), limit)
-    if start <= 0:
+    return _optimal_cycle(tuple(hops), limit)
+
+
+@lru_cache(maxsize=SIZES_KEPT)
+def _optimal_cycle(hops: tuple[Hop, ...], limit: int) -> CycleSize | None:
+    through = compose(hops)
+    best = min(closed_form_input(through), limit)
+    if best <= 0:
         return None
-    best = _quote(start, hops)
+    crossed = [_Crossed(*hop) for hop in hops]
+    profit = _profit(best, crossed)
+    tried, most = {best}, most_profit(through)
     for _ in range(ROUNDS):
-        nearby = (_quote(size, hops) for size in _sizes_near(best.amounts, hops, limit))
-        better = max(nearby, key=lambda quote: (quote.profit, -quote.amounts[0]))
-        if better.profit <= best.profit:
+        if profit == most:
             break
-        best = better
-    return best if best.profit > 0 else None
+        sizes = _sizes_near(best, crossed, limit) - tried
+        tried |= sizes
+        better = max(((_profit(size, crossed), -size) for size in sizes), default=(profit, 0))
+        if better[0] <= profit:
+            break
+        profit, best = better[0], -better[1]
+    return CycleSize(amounts_along(best, hops), profit) if profit > 0 else None
 
 
-def _quote(size: int, hops: Sequence[Hop]) -> CycleSize:
-    amounts = amounts_along(size, hops)
-    return CycleSize(amounts, amounts[-1] - size)
+class _Crossed:
+    """A hop with its products ready: thousands of sizes are tried on one."""
+
+    __slots__ = ("depth", "gain", "numerator", "reserve_out")
+
+    def __init__(self, reserve_in: int, reserve_out: int, fee: Fee) -> None:
+        self.gain, self.depth = fee.numerator * reserve_out, fee.denominator * reserve_in
+        self.numerator, self.reserve_out = fee.numerator, reserve_out
 
 
-def _sizes_near(amounts: tuple[int, ...], hops: Sequence[Hop], limit: int) -> Iterator[int]:
-    """Yield the inputs within reach, and the least inputs of the neighbouring steps of every hop's output.
+def _profit(size: int, crossed: Sequence[_Crossed]) -> int:
+    amount = size
+    for hop in crossed:
+        amount = amount * hop.gain // (hop.depth + hop.numerator * amount)
+    return amount - size
+
+
+def _sizes_near(first_in: int, crossed: Sequence[_Crossed], limit: int) -> set[int]:
+    """Return the inputs within reach, and the least inputs of the neighbouring steps of every hop's output.
 
     Where a token has few decimals its amounts move in steps that are worth millions of wei of input: only
     the least input of a step can be best, and the next step is out of any fixed reach.
     """
-    yield from range(max(1, amounts[0] - REACH), min(limit, amounts[0] + REACH) + 1)
-    for position in range(1, len(amounts)):
-        for wanted in range(max(1, amounts[position] - REACH), amounts[position] + REACH + 1):
-            size = _least_first_input(wanted, hops[:position])
-            if size is not None and 1 <= size <= limit:
-                yield size
+    sizes = set(range(max(1, first_in - REACH), min(limit, first_in + REACH) + 1))
+    amount = first_in
+    for position, hop in enumerate(crossed):
+        amount = amount * hop.gain // (hop.depth + hop.numerator * amount)
+        back = crossed[position::-1]
+        for wanted in range(max(1, amount - REACH), amount + REACH + 1):
+            size = _least_first_input(wanted, back)
+            if 1 <= size <= limit:
+                sizes.add(size)
+    return sizes
 
 
-def _least_first_input(wanted: int, hops: Sequence[Hop]) -> int | None:
-    for hop in reversed(hops):
+def _least_first_input(wanted: int, back: Sequence[_Crossed]) -> int:
+    """Return the least input that buys `wanted` along hops, the last one first; 0 where none does."""
+    for hop in back:
         if wanted >= hop.reserve_out:
-            return None
-        wanted = least_amount_in(wanted, hop)
+            return 0
+        wanted = -(-hop.depth * wanted // ((hop.reserve_out - wanted) * hop.numerator))
     return wanted
 
 

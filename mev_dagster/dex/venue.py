@@ -58,6 +58,18 @@ class PoolCall(NamedTuple):
     payment: Payment
 
 
+class PairSwap(NamedTuple):
+    """The call of a pool that is paid first and told what it gives: `swap(uint256,uint256,address,bytes)`.
+
+    It is the one our executor makes.
+    """
+
+    to: bytes
+    amount0_out: int
+    amount1_out: int
+    recipient: bytes
+
+
 class PoolState(NamedTuple):
     """What the table `pool_states` keeps of a pool; None where a pool has no such thing."""
 
@@ -106,7 +118,7 @@ class Pool(ABC):
         """Return the pool behind one of its logs; None when that must be read from the state behind it."""
         return None
 
-    def call(self, trade: Trade) -> PoolCall:
+    def call(self, trade: Trade) -> PoolCall | PairSwap:
         """Return the call that makes a trade; raises `Unquotable` where there is none that we could make."""
         raise Unquotable(f"{self.family} pool {to_hex(self.address)} is quoted and not called")
 

@@ -77,10 +77,12 @@ def load_codes(folder: Path) -> Codes:
     return Codes({} if path is None else _read(path))
 
 
-def load_block_file(path: Path, codes: Mapping[bytes, bytes] | None = None) -> BlockFile:
-    """Read one block file; what is wrong with it is said with its name."""
+def load_block_file(
+    path: Path, codes: Mapping[bytes, bytes] | None = None, document: Any = None
+) -> BlockFile:
+    """Read one block file, or take its content where that was read; what is wrong is said with its name."""
     found_codes = load_codes(path.parent) if codes is None else codes
-    document = _read(path)
+    document = _read(path) if document is None else document
     try:
         witness_path = _beside(path.parent, f"{_stem(path)}.{_WITNESS}")
         witness = None if witness_path is None else Witness.from_json(_read(witness_path)["witness"])
@@ -107,6 +109,11 @@ def _receipt(item: Mapping[str, Any]) -> Receipt:
         gas_used=int(item["gas_used"]),
         logs=tuple(log_from_rpc(log) for log in item["logs"]),
     )
+
+
+def read_document(path: Path) -> Any:
+    """Read a JSON file, compressed or not; what is wrong with it is said with its name."""
+    return _read(path)
 
 
 def _stem(path: Path) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from mev_dagster.chain.blocks import Block, Header
-from mev_dagster.chain.forks import Fork, ForkSchedule, schedule_for
+from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork, ForkSchedule
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import InputError, MissingState
+from mev_dagster.errors import InputError, MissingState, UnsupportedFork
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import (
     AccountDiff,
@@ -43,6 +43,7 @@ def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
     """Return the environment of a header; `chain` is a known chain's id or a schedule."""
     schedule = schedule_for(chain) if isinstance(chain, int) else chain
     fork = schedule.fork_at(header.number, header.timestamp)
+    blobs = schedule.blobs_at(header.number, header.timestamp)
     return BlockEnv(
         chain_id=schedule.chain_id,
         fork=fork,
@@ -57,6 +58,10 @@ def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
         excess_blob_gas=header.excess_blob_gas,
         parent_beacon_block_root=header.parent_beacon_block_root,
         first_of_fork=header.number > 0 and fork != schedule.fork_at(header.number - 1, header.timestamp - 1),
+        blobs=None if blobs == BLOB_PARAMETERS.get(fork) else blobs,
+        slot_number=header.slot_number,
+        deposit_contract=schedule.deposit_contract,
+        may_lack_request_contracts=schedule.may_lack_request_contracts,
     )
 
 
@@ -71,6 +76,7 @@ def execute_block(
     `chain` defaults to the chain id that the block's transactions were signed for. Raises `MissingState`
     or `InputError` when a transaction cannot be executed: a mined block holds none such.
     """
+    _refuse_foreign(block)
     env = block_env(block.header, _chain_of(block) if chain is None else chain)
     sim = engine.simulate(
         state,
@@ -87,7 +93,7 @@ def execute_block(
     receipts = receipts_of(block.transactions, sim.txs, env.fork)
     return BlockResult(
         receipts=receipts,
-        receipts_root=_root_of(receipts, sim) if env.fork >= Fork.BYZANTIUM else None,
+        receipts_root=root_of(receipts, sim) if env.fork >= Fork.BYZANTIUM else None,
         gas_used=sim.gas_used,
         state_diff=sim.state_diff,
         state_diff_hash=sim.state_diff_hash,
@@ -95,7 +101,17 @@ def execute_block(
     )
 
 
-def _root_of(receipts: Sequence[Receipt], sim: SimResult) -> bytes:
+def _refuse_foreign(block: Block) -> None:
+    if block.foreign:
+        first = block.foreign[0]
+        raise UnsupportedFork(
+            f"block {block.header.number}: transaction {first.index} is of type {first.type:#x}, "
+            f"which no engine here executes ({len(block.foreign)} such transactions)"
+        )
+
+
+def root_of(receipts: Sequence[Receipt], sim: SimResult) -> bytes:
+    """Return the receipts root: the engine's, where it has made one."""
     return receipts_root(receipts) if sim.receipts_root is None else sim.receipts_root
 
 
@@ -117,11 +133,6 @@ def receipts_of(
             )
         )
     return tuple(receipts)
-
-
-def requests_hash(requests: Sequence[bytes]) -> bytes:
-    """Return what a header commits to of its block's requests (EIP-7685): SHA-256 over their SHA-256."""
-    return sha256(b"".join(sha256(request).digest() for request in requests)).digest()
 
 
 def mining_rewards(block: Block, fork: Fork) -> dict[bytes, int]:

@@ -1,17 +1,12 @@
 """The engines by name."""
 
-from importlib.util import find_spec
-
+from mev_dagster.chain.forks import Fork
 from mev_dagster.errors import InputError
+from mev_dagster.evm.native import native, native_is_installed
 from mev_dagster.evm.types import NO_LIMITS, RESULTS_ONLY, ExecutionLimits, SimulationEngine, Want
 from mev_dagster.settings import settings
 
 ENGINES = ("auto", "py_evm", "revm", "node")
-
-
-def native_is_installed() -> bool:
-    """Say whether the extension that `make native` builds can be imported."""
-    return find_spec("mev_native") is not None
 
 
 def resolved(name: str) -> str:
@@ -19,6 +14,17 @@ def resolved(name: str) -> str:
     if name == "auto":
         return "revm" if native_is_installed() else "py_evm"
     return name
+
+
+# The last rules each engine executes; a node runs what it says it runs.
+_NEWEST = {"py_evm": Fork.BPO2, "revm": Fork.AMSTERDAM, "node": Fork.AMSTERDAM}
+_LEFT_OUT = {"revm": {Fork.CONSTANTINOPLE}}
+
+
+def executes(name: str, fork: Fork) -> bool:
+    """Say whether an engine executes a fork's rules, without loading it; `auto` is the one it stands for."""
+    name = resolved(name)
+    return fork <= _NEWEST[name] and fork not in _LEFT_OUT.get(name, ())
 
 
 def get_engine(
@@ -49,8 +55,7 @@ def get_engine(
             raise InputError("the node engine needs a node: set MEV_RPC_URL to its http:// endpoint")
         return NodeEngine(JsonRpc(url), want=want)
     if name == "revm":
-        if not native_is_installed():
-            raise InputError("the revm engine is not installed: run `make native`, which needs cargo")
+        native()
         from mev_dagster.evm.revm.engine import RevmEngine
 
         return RevmEngine(limits, want=want)

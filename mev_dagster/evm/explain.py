@@ -2,7 +2,8 @@
 
 from mev_dagster.evm.block_files import BlockFile
 from mev_dagster.evm.blocks import block_env, mining_rewards
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.recheck import compare
 from mev_dagster.evm.trace import first_difference, trace
 from mev_dagster.evm.types import SimResult

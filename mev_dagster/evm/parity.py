@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mev_dagster.chain.access_lists import access_list_hash
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.receipts import Receipt
+from mev_dagster.chain.requests import requests_hash
 from mev_dagster.errors import InputError
 from mev_dagster.evm.block_files import BlockFile
 from mev_dagster.evm.blocks import BlockResult, blame_missing_state, block_env, execute_block
@@ -39,6 +41,7 @@ class BlockParity:
     gas_used: int
     receipts_root_matches: bool | None
     state_root_matches: bool | None
+    access_list_matches: bool | None
     differences: tuple[Difference, ...]
     state_diff_hash: bytes
     seconds: float
@@ -71,7 +74,7 @@ def check(
     result = execute_block(engine, state, block, chain)
     seconds = time.perf_counter() - started
     differences = (
-        *_receipt_differences(result, expected, state),
+        *receipt_differences(result, expected, state),
         *_block_differences(block, result, state, witness),
     )
     failed = {difference.what for difference in differences}
@@ -82,15 +85,19 @@ def check(
         gas_used=result.gas_used,
         receipts_root_matches=None if result.receipts_root is None else "receipts_root" not in failed,
         state_root_matches="state_root" not in failed if _gives_root(state, witness) else None,
+        access_list_matches=None
+        if block.header.block_access_list_hash is None
+        else "access_list" not in failed,
         differences=differences,
         state_diff_hash=result.state_diff_hash,
         seconds=seconds,
     )
 
 
-def _receipt_differences(
+def receipt_differences(
     result: BlockResult, expected: Sequence[Receipt], state: StateSource
 ) -> Iterator[Difference]:
+    """Compare what each transaction used, how it ended and what it logged with its receipt."""
     for index, (want, have, tx) in enumerate(zip(expected, result.receipts, result.sim.txs, strict=True)):
         compared = [
             ("gas", want.gas_used, have.gas_used),
@@ -113,6 +120,12 @@ def _block_differences(
         yield Difference("block_gas_used", None, str(header.gas_used), str(result.gas_used))
     if result.receipts_root is not None and result.receipts_root != header.receipts_root:
         yield _root_difference("receipts_root", header.receipts_root, result.receipts_root)
+    if header.requests_hash is not None and requests_hash(result.sim.requests) != header.requests_hash:
+        yield _root_difference("requests", header.requests_hash, requests_hash(result.sim.requests))
+    if header.block_access_list_hash is not None:
+        found = access_list_hash(result.sim.access_list or b"")
+        if found != header.block_access_list_hash:
+            yield _root_difference("access_list", header.block_access_list_hash, found)
     if _gives_root(state, witness):
         root = _state_root(result, state, witness)
         if root != header.state_root:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mev_dagster.chain.blocks import Withdrawal
-from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.forks import DEPOSIT_CONTRACT, BlobParameters, Fork, blob_parameters
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
@@ -18,7 +18,7 @@ class Account:
     """One account before execution. Storage keys and values are 256-bit integers; absent != zero.
 
     `exists` tells an account that is not in the state trie from one that is there and empty, which only
-    states from before EIP-161 hold.
+    states from before EIP-161 hold. `whole` says that every slot that is not listed is zero.
     """
 
     balance_wei: int
@@ -26,6 +26,7 @@ class Account:
     code_hash: bytes
     storage: Mapping[int, int] = field(default_factory=dict)
     exists: bool = True
+    whole: bool = False
 
 
 NO_REWARDS: Mapping[bytes, int] = MappingProxyType({})
@@ -58,7 +59,11 @@ class StateSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BlockEnv:
-    """The block a transaction executes in."""
+    """The block a transaction executes in.
+
+    `blobs` are its blob parameters where its network schedules others than its rule set had (EIP-7892);
+    `slot_number` is what Amsterdam's SLOTNUM pushes (EIP-7843). For the last two see `ForkSchedule`.
+    """
 
     chain_id: int
     fork: Fork
@@ -73,6 +78,15 @@ class BlockEnv:
     excess_blob_gas: int | None = None
     parent_beacon_block_root: bytes | None = None
     first_of_fork: bool = False
+    blobs: BlobParameters | None = None
+    slot_number: int | None = None
+    deposit_contract: bytes = DEPOSIT_CONTRACT
+    may_lack_request_contracts: bool = False
+
+    @property
+    def blob_parameters(self) -> BlobParameters:
+        """The block's blob parameters, or `InputError` where its fork has no blobs."""
+        return self.blobs or blob_parameters(self.fork)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,21 @@ class TxAnalytics:
     warm_accounts: int
 
 
+class BlockGas(NamedTuple):
+    """What a transaction takes of its block from Amsterdam on, refunds not taken off (EIP-7778, 8037)."""
+
+    execution: int
+    state: int
+
+
+def gas_used_by(txs: Sequence["TxResult"]) -> int:
+    """Return the gas a header states of these transactions: of execution or of state, whichever is more."""
+    counted = [tx.block_gas for tx in txs if tx.block_gas is not None]
+    if not counted:
+        return sum(tx.gas_used for tx in txs)
+    return max(sum(gas.execution for gas in counted), sum(gas.state for gas in counted))
+
+
 @dataclass(frozen=True, slots=True)
 class TxResult:
     """What executing one transaction gave.
@@ -161,7 +190,8 @@ class TxResult:
     An INVALID one changed nothing: `error` is a stable code (`evm/validate.py`), `detail` says what was
     expected and found. `detail` of a REVERTED one is its decoded reason. `coinbase_payment_wei` is the
     change of the coinbase's balance: tips and direct transfers. `slots_written` are those whose value came
-    out changed; whatever was only looked at, also by a call that failed, is read.
+    out changed; whatever was only looked at, also by a call that failed, is read. `gas_used` is what the
+    sender pays for; `block_gas` is what the block counts, where that is not the same.
     """
 
     tx_hash: bytes
@@ -179,6 +209,7 @@ class TxResult:
     error: str = ""
     calls: tuple[CallFrame, ...] = ()
     analytics: TxAnalytics | None = None
+    block_gas: BlockGas | None = None
 
 
 def invalid_result(tx_hash: bytes, code: str, detail: str) -> TxResult:
@@ -206,6 +237,7 @@ class SimResult:
     """The outcome of a list of transactions executed in order on one state.
 
     `receipts_root` is of whole blocks, and None where the engine leaves it to whoever makes the receipts.
+    `access_list` is a whole block's (EIP-7928), encoded, and None before Amsterdam.
     """
 
     engine: str
@@ -216,6 +248,7 @@ class SimResult:
     state_diff_hash: bytes
     requests: tuple[bytes, ...] = ()
     receipts_root: bytes | None = field(default=None, compare=False)
+    access_list: bytes | None = None
 
 
 class StateSession(Protocol):
@@ -227,6 +260,10 @@ class StateSession(Protocol):
 
     def run(self, txs: Sequence[Transaction]) -> SimResult:
         """Execute on top of the prefix, report, take every change back; the diff is against the prefix."""
+        ...
+
+    def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
+        """Return what `run` gives of the first, of the first two, and so on; each is executed once."""
         ...
 
 
@@ -258,7 +295,8 @@ class SimulationEngine(Protocol):
 
         `begin_block` makes the system calls of EIP-4788 and EIP-2935 first. After the transactions come
         `withdrawals`, `rewards` (address -> wei, proof of work) and, with `end_block`, the request system
-        calls of Prague (EIP-7002, 7251), whose answers are in `requests`.
+        calls of Prague (EIP-7002, 7251), whose answers are in `requests`. A call that fails, a missing
+        contract and a malformed deposit make the block invalid: `InvalidBlock`.
         """
         ...
 

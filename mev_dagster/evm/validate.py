@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mev_dagster.chain.envelope import BLOB
-from mev_dagster.chain.forks import GAS_PER_BLOB, Fork, blob_base_fee, blob_parameters
+from mev_dagster.chain.fees import GAS_PER_BLOB, blob_base_fee
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.chain.validity import validate_for_fork
+from mev_dagster.chain.validity import MAX_GAS_LIMIT, validate_for_fork
 from mev_dagster.errors import InvalidTransaction
 from mev_dagster.evm.types import BlockEnv
 
@@ -55,16 +56,18 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What is left in the block."""
+    """What is left in the block. From Amsterdam on `gas` is execution's, and state has its own (EIP-8037)."""
 
     gas: int
     blob_gas: int
+    state_gas: int | None = None
 
 
 def whole_block(env: BlockEnv) -> Room:
     """Return the room in an empty block."""
-    blobs = blob_parameters(env.fork).maximum if env.fork >= Fork.CANCUN else 0
-    return Room(env.gas_limit, GAS_PER_BLOB * blobs)
+    blobs = env.blob_parameters.maximum if env.fork >= Fork.CANCUN else 0
+    state_gas = env.gas_limit if env.fork >= Fork.AMSTERDAM else None
+    return Room(env.gas_limit, GAS_PER_BLOB * blobs, state_gas)
 
 
 def blob_gas(tx: Transaction) -> int:
@@ -75,7 +78,7 @@ def blob_gas(tx: Transaction) -> int:
 def validate_tx(tx: Transaction, env: BlockEnv, sender: Sender, room: Room) -> Rejection | None:
     """Return why the transaction cannot be executed next in this block, or None when it can."""
     try:
-        validate_for_fork(tx, env.fork, chain_id=env.chain_id)
+        validate_for_fork(tx, env.fork, chain_id=env.chain_id, blobs=env.blobs)
     except InvalidTransaction as error:
         return Rejection(error.reason, error.detail)
     return (
@@ -94,8 +97,13 @@ def _judge_sender(tx: Transaction, sender: Sender) -> Rejection | None:
 
 
 def _judge_room(tx: Transaction, room: Room) -> Rejection | None:
-    if tx.gas_limit > room.gas:
+    execution = tx.gas_limit if room.state_gas is None else min(tx.gas_limit, MAX_GAS_LIMIT)
+    if execution > room.gas:
         return Rejection(Invalid.GAS_LIMIT_ABOVE_BLOCK, f"gas limit {tx.gas_limit}, block has {room.gas}")
+    if room.state_gas is not None and tx.gas_limit > room.state_gas:
+        return Rejection(
+            Invalid.GAS_LIMIT_ABOVE_BLOCK, f"gas limit {tx.gas_limit}, block has {room.state_gas} for state"
+        )
     if blob_gas(tx) > room.blob_gas:
         return Rejection(Invalid.BLOBS_ABOVE_BLOCK, f"blob gas {blob_gas(tx)}, block has {room.blob_gas}")
     return None
@@ -107,7 +115,10 @@ def _judge_fees(tx: Transaction, env: BlockEnv) -> Rejection | None:
         return Rejection(Invalid.FEE_BELOW_BASE, f"fee cap {tx.fee_cap_wei}, base fee {base_fee}")
     if tx.type != BLOB:
         return None
-    offered, asked = tx.max_fee_per_blob_gas_wei or 0, blob_base_fee(env.excess_blob_gas or 0, env.fork)
+    offered, asked = (
+        tx.max_fee_per_blob_gas_wei or 0,
+        blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters),
+    )
     if offered < asked:
         return Rejection(Invalid.BLOB_FEE_BELOW_BASE, f"blob fee cap {offered}, blob base fee {asked}")
     return None

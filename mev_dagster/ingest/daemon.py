@@ -26,9 +26,10 @@ from mev_dagster.events.manifest import prunable, read_manifest
 from mev_dagster.events.types import BlockSeen, Event, Lane, LaneState, LaneStatus, source_name
 from mev_dagster.evm.recheck import kept_inputs
 from mev_dagster.ingest.alert_inbox import AlertInbox
-from mev_dagster.ingest.arrivals import UNLOGGED, Arrival
+from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.backlog_age import BacklogAge
 from mev_dagster.ingest.backoff import delays
+from mev_dagster.ingest.executability import Executability, Stopped
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.head_lags import HeadLags
 from mev_dagster.ingest.heard_runs import HeardRuns
@@ -61,6 +62,7 @@ FEED_INTERVAL_SECONDS = 0.5  # rows of a quiet minute are at most this old
 DRAIN_SECONDS = 20.0
 READY_BACKLOG_EVENTS = 50_000
 PROBE_SECONDS = 0.1
+FORKS_SECONDS = 3_600.0
 
 log = logger("ingest")
 
@@ -95,6 +97,7 @@ class IngestDaemon:
         self._writing = asyncio.Lock()  # the log's writer serves one thread at a time
         self._heads = Heads()
         self._store_error = ""
+        self._executability = Executability(settings.evm.engine, settings.chain_id, self._tell_stopped)
 
     async def run(self) -> None:
         """Start everything, wait for the end, stop everything in the order that loses nothing."""
@@ -113,6 +116,7 @@ class IngestDaemon:
             self.not_ready,
             commands,
             self._settings.home / "reports",
+            stopped=self.stopped,
         )
         door = Door(hosts_of(self._settings.host), home_token(self._settings.home), GUARDED)
         server = HttpServer(Guarded(app, door, refusals(self.metrics.registry)))
@@ -122,7 +126,12 @@ class IngestDaemon:
         running = asyncio.create_task(self._run_lanes())
         others = [
             asyncio.create_task(task)
-            for task in (self._probe(), self._heard_runs.run(), self._wait_for_stop())
+            for task in (
+                self._probe(),
+                self._heard_runs.run(),
+                self._wait_for_stop(),
+                self._learn_forks(),
+            )
         ]
         log.info("started", port=self.port, durable_seq=self._writer.durable_seq)
         try:
@@ -189,7 +198,27 @@ class IngestDaemon:
             "dropped": self._queue.dropped.total(),
             "head_block": head.number if head else None,
             "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "stopped": self.stopped(),
         }
+
+    def stopped(self) -> list[dict[str, Any]]:
+        """Name the stages that stand still, since when and why; the daemon itself goes on."""
+        found = self._executability.stopped
+        return [] if found is None else [found.as_dict()]
+
+    def _tell_stopped(self, found: Stopped | None) -> None:
+        gauge = self.metrics.execution_stopped
+        gauge.clear()
+        if found is not None:
+            gauge.labels(found.code).set(len(found.stages))
+
+    async def _learn_forks(self) -> None:
+        """Ask the node now and then which forks its chain has scheduled."""
+        url = self._settings.node_http_url
+        while url is not None:
+            await asyncio.to_thread(self._executability.learn, url)
+            await asyncio.sleep(FORKS_SECONDS)
+        await asyncio.Event().wait()
 
     def not_ready(self) -> list[str]:
         """Name what keeps the daemon from being ready: no lane delivers, or the store is far behind."""
@@ -317,6 +346,9 @@ class IngestDaemon:
             batch.extend(self._drops())
             self._lags.fetched(batch)
             events = self._pipeline.accept(batch)
+            for arrival in batch:
+                if isinstance(arrival, BlockArrived):
+                    self._executability.saw(arrival.block)
             if not events:
                 continue
             async with self._writing:

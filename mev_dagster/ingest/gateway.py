@@ -18,7 +18,7 @@ from mev_dagster.devp2p.forkid import ForkTable
 from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.network import Network, NetworkConfig
-from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
+from mev_dagster.devp2p.networks import public_network
 from mev_dagster.devp2p.responder import Headers, NoHeaders
 from mev_dagster.devp2p.session import StatusSource
 from mev_dagster.events.types import TxBody
@@ -173,7 +173,7 @@ def synthetic_head(
     chain_id: int, number: int = 0, time: int = 0, block_hash: bytes | None = None
 ) -> ChainHead:
     """Return a head on a public chain, or on a made-up one whose genesis follows from its id."""
-    known = PUBLIC_NETWORKS.get(chain_id)
+    known = public_network(chain_id)
     forks = known.forks if known else ForkTable(keccak(b"genesis of chain %d" % chain_id))
     return ChainHead(chain_id, forks, number, time, block_hash or forks.genesis)
 

@@ -79,8 +79,11 @@ def application(
     not_ready: Callable[[], list[str]],
     commands: DaemonCommands | None = None,
     reports: Path | None = None,
+    stopped: Callable[[], list[dict[str, Any]]] = list,
 ) -> Starlette:
     """Build the app. `health` describes the daemon; `not_ready` names what keeps it from being ready.
+
+    `stopped` names the stages behind it that stand still, which does not make the daemon less ready.
 
     `reports` is the folder whose pages are handed out; absent, none are.
     """
@@ -95,7 +98,8 @@ def application(
 
     async def readyz(_: Request) -> Response:
         reasons = not_ready()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        answer = {"ready": not reasons, "reasons": reasons, "stopped": stopped()}
+        return JSONResponse(answer, 503 if reasons else 200)
 
     async def next_head(request: Request) -> Response:
         try:

@@ -167,8 +167,8 @@ class Pipeline:
                 self._known[transaction.hash] = None
                 self._decoded.remember(transaction)
                 yield TxBody(*stamp, arrived.source + FROM_BLOCK, transaction.hash, transaction.raw)
-        for index, transaction in enumerate(block.transactions):
-            yield TxIncluded(*stamp, arrived.source, transaction.hash, header.number, block.hash, index)
+        for index, tx_hash in enumerate(block.transaction_hashes):
+            yield TxIncluded(*stamp, arrived.source, tx_hash, header.number, block.hash, index)
         for transaction in block.transactions:
             yield from self._replacement(transaction, arrived)
             self._pending.pop((transaction.sender, transaction.nonce), None)
@@ -182,7 +182,7 @@ class Pipeline:
             block.hash,
             header.parent_hash,
             encode_header(header),
-            tuple([transaction.hash for transaction in block.transactions]),
+            block.transaction_hashes,
         )
 
 

@@ -12,11 +12,15 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class BidContext:
-    """What a strategy may look at; `block_value_wei` is what remains after paying for the payout itself."""
+    """What a strategy may look at; `block_value_wei` is what remains after paying for the payout itself.
+
+    `affordable_wei` is what the builder's account can pay at all; None where nothing but the value counts.
+    """
 
     block_value_wei: int
     top_bid_wei: int | None = None
     ms_into_slot: int = 0
+    affordable_wei: int | None = None
 
 
 class BidStrategy(Protocol):
@@ -90,12 +94,25 @@ class Subsidised:
     cap_wei: int
 
     def bid(self, context: BidContext) -> int | None:
-        """Return the strategy's bid, raised to one wei above the best known bid where the cap allows."""
+        """Return the strategy's bid, raised to one wei above the best known where cap and purse allow.
+
+        A subsidy that cannot win is not paid: the strategy's own bid stands.
+        """
         own = self.strategy.bid(context) or 0
         if context.top_bid_wei is None or own > context.top_bid_wei:
             return _positive(own)
-        wanted = context.top_bid_wei + 1
-        return wanted if wanted <= max(context.block_value_wei, 0) + self.cap_wei else _positive(own)
+        wanted, ceiling = context.top_bid_wei + 1, max(context.block_value_wei, 0) + self.cap_wei
+        if context.affordable_wei is not None:
+            ceiling = min(ceiling, context.affordable_wei)
+        return wanted if wanted <= ceiling else _positive(own)
+
+
+def offer_wei(strategy: BidStrategy, context: BidContext) -> int:
+    """Return what to bid, 0 for nothing: the strategy's word, as far as it can be paid."""
+    offered = strategy.bid(context) or 0
+    if context.affordable_wei is not None:
+        offered = min(offered, context.affordable_wei)
+    return max(offered, 0)
 
 
 def _positive(amount_wei: int) -> int | None:

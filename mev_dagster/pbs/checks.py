@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mev_dagster.chain.blocks import header_hash
-from mev_dagster.chain.forks import GAS_PER_BLOB
+from mev_dagster.chain.fees import GAS_PER_BLOB
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError
 from mev_dagster.hexadecimal import to_hex

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from mev_dagster.chain.blocks import Block, Header, Withdrawal
-from mev_dagster.chain.forks import Fork, ForkSchedule, calc_excess_blob_gas, next_base_fee
+from mev_dagster.chain.fees import calc_excess_blob_gas, next_base_fee
+from mev_dagster.chain.forks import BLOB_PARAMETERS, BlobParameters, Fork, ForkSchedule
 from mev_dagster.errors import UnsupportedFork
 from mev_dagster.evm.types import BlockEnv
 from mev_dagster.pbs.types import ConsensusFork, consensus_fork_of
@@ -48,6 +49,7 @@ class BlockContext:
 
     def env(self, coinbase: bytes) -> BlockEnv:
         """Return the environment transactions execute in."""
+        blobs = self.schedule.blobs_at(self.number, self.timestamp)
         return BlockEnv(
             chain_id=self.schedule.chain_id,
             fork=self.fork,
@@ -60,6 +62,10 @@ class BlockContext:
             parent_hash=self.parent_hash,
             excess_blob_gas=self.excess_blob_gas,
             parent_beacon_block_root=self.parent_beacon_block_root,
+            blobs=None if blobs == BLOB_PARAMETERS.get(self.fork) else blobs,
+            slot_number=self.slot if self.fork >= Fork.AMSTERDAM else None,
+            deposit_contract=self.schedule.deposit_contract,
+            may_lack_request_contracts=self.schedule.may_lack_request_contracts,
         )
 
 
@@ -110,7 +116,9 @@ def context_after(
         gas_limit=gas_limit_towards(header.gas_limit, registered_gas_limit),
         base_fee_per_gas_wei=next_base_fee(header),
         withdrawals=withdrawals if fork >= Fork.SHANGHAI else None,
-        excess_blob_gas=excess_blob_gas_after(header, fork) if cancun else None,
+        excess_blob_gas=excess_blob_gas_after(header, fork, schedule.blobs_at(header.number + 1, timestamp))
+        if cancun
+        else None,
         parent_beacon_block_root=parent_beacon_block_root if cancun else None,
     )
 
@@ -121,6 +129,6 @@ def gas_limit_towards(parent_gas_limit: int, registered_gas_limit: int) -> int:
     return max(min(registered_gas_limit, parent_gas_limit + reach), parent_gas_limit - reach)
 
 
-def excess_blob_gas_after(parent: Header, fork: Fork) -> int:
+def excess_blob_gas_after(parent: Header, fork: Fork, blobs: BlobParameters | None = None) -> int:
     """Return the excess blob gas that follows a parent."""
-    return calc_excess_blob_gas(parent, fork)
+    return calc_excess_blob_gas(parent, fork, blobs)

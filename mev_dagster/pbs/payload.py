@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from mev_dagster.chain.blocks import Block, Header, header_hash, withdrawals_root
 from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.requests import requests_hash as requests_hash_of
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.chain.trie import ordered_trie_root
 from mev_dagster.errors import DecodeError, InputError
@@ -26,7 +27,7 @@ def request_list(requests: ExecutionRequests) -> tuple[bytes, ...]:
 
 def requests_hash(requests: ExecutionRequests) -> bytes:
     """Return the hash of a block's requests (EIP-7685)."""
-    return sha256(b"".join(sha256(request).digest() for request in request_list(requests))).digest()
+    return requests_hash_of(request_list(requests))
 
 
 def versioned_hash(commitment: bytes) -> bytes:

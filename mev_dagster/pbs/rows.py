@@ -150,5 +150,13 @@ def receipt_rows(report: SubmissionReport, receipts: Sequence[Mapping[str, Any]]
     )
 
 
+def joined_rows(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of several relays under one another."""
+    filled = [part for part in parts if part]
+    return {
+        name: [value for part in filled for value in part[name]] for name in (filled[0] if filled else ())
+    }
+
+
 def _rows(rows: Sequence[Mapping[str, Any]]) -> Columns:
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from mev_dagster.chain.access_lists import access_list_hash
 from mev_dagster.chain.blocks import (
     Block,
     Header,
@@ -12,8 +13,10 @@ from mev_dagster.chain.blocks import (
     transactions_root,
     withdrawals_root,
 )
-from mev_dagster.chain.forks import GAS_PER_BLOB, Fork
+from mev_dagster.chain.fees import GAS_PER_BLOB
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import Receipt, logs_bloom, receipts_root
+from mev_dagster.chain.requests import requests_hash
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.trie import state_root
 from mev_dagster.errors import DecodeError, InputError, MissingState
@@ -22,7 +25,7 @@ from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import AccountDiff, SimResult, SimulationEngine, StateSource, TxStatus
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.context import BlockContext
-from mev_dagster.pbs.payload import EMPTY_UNCLES_HASH, requests_hash
+from mev_dagster.pbs.payload import EMPTY_UNCLES_HASH
 from mev_dagster.pbs.schema import EXECUTION_REQUESTS
 from mev_dagster.pbs.types import ExecutionRequests
 
@@ -69,7 +72,7 @@ def seal(
         if tx_result.status is TxStatus.INVALID:
             raise InputError(f"transaction {index} cannot be in the block: {tx_result.error}")
     receipts = receipts_of(txs, result.txs, env.fork)
-    requests = requests_of(result.requests) if env.fork >= Fork.PRAGUE else None
+    requests = requests_of(result.requests) if Fork.PRAGUE <= env.fork < Fork.AMSTERDAM else None
     root = state_root_after(state, result.state_diff)
     header = Header(
         parent_hash=context.parent_hash,
@@ -92,7 +95,9 @@ def seal(
         blob_gas_used=None if context.excess_blob_gas is None else blob_gas_used(txs),
         excess_blob_gas=context.excess_blob_gas,
         parent_beacon_block_root=context.parent_beacon_block_root,
-        requests_hash=None if requests is None else requests_hash(requests),
+        requests_hash=None if env.fork < Fork.PRAGUE else requests_hash(result.requests),
+        block_access_list_hash=None if result.access_list is None else access_list_hash(result.access_list),
+        slot_number=env.slot_number if env.fork >= Fork.AMSTERDAM else None,
     )
     block = Block(header_hash(header), header, txs, (), context.withdrawals)
     return SealedBlock(block, receipts, requests, result, root is not None)

@@ -7,7 +7,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource
-from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue
+from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue, offer_wei
 from mev_dagster.pbs.bls import PUBKEY_BYTES, SIGNATURE_BYTES
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import Keyring, PayoutKey
@@ -166,12 +166,8 @@ class BiddingTerms:
 
     def bid(self, block_value_wei: int, affordable_wei: int) -> int:
         """Return the bid, 0 for none, never more than the builder will hold when it pays."""
-        context = BidContext(block_value_wei, self.top_bid_wei, self.ms_into_slot)
-        wanted = self.strategy.bid(context) or 0
-        if wanted <= affordable_wei:
-            return wanted
-        # A bid raised by a subsidy the builder does not hold falls back to what the block itself can pay.
-        return max(min(self.strategy.bid(replace(context, top_bid_wei=None)) or 0, affordable_wei), 0)
+        context = BidContext(block_value_wei, self.top_bid_wei, self.ms_into_slot, affordable_wei)
+        return offer_wei(self.strategy, context)
 
 
 def _pay(

@@ -8,7 +8,7 @@ from typing import Any
 
 import zstandard
 
-from mev_dagster.chain.forks import MAINNET
+from mev_dagster.chain.networks import MAINNET
 from mev_dagster.errors import DecodeError
 from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.schema import CELLS_PER_BLOB, SUBMIT_BLOCK_REQUEST

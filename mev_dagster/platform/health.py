@@ -10,6 +10,23 @@ TIMEOUT_SECONDS = 3.0
 DAEMON_QUERY = b'{"query":"{instance{daemonHealth{allDaemonStatuses{daemonType required healthy}}}}"}'
 
 
+class Stopped(msgspec.Struct):
+    """Stages that stand still since a block, and why."""
+
+    stages: list[str]
+    since_block: int
+    code: str
+    why: str
+
+    def sentence(self) -> str:
+        """Return it as a person reads it."""
+        return f"{', '.join(self.stages)} stopped at block {self.since_block:,}: {self.why}"
+
+
+class _Health(msgspec.Struct):
+    stopped: list[Stopped] = []
+
+
 def http_ok(url: str) -> tuple[bool, str]:
     """GET `url`; healthy when it answers 2xx."""
     try:
@@ -17,6 +34,15 @@ def http_ok(url: str) -> tuple[bool, str]:
             return 200 <= answer.status < 300, ""
     except (OSError, urllib.error.URLError) as error:
         return False, str(error)
+
+
+def stopped_stages(url: str) -> list[Stopped]:
+    """Ask the ingest daemon which stages behind it stand still; one that does not answer names none."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own http url
+            return msgspec.json.decode(answer.read(), type=_Health).stopped
+    except (OSError, urllib.error.URLError, msgspec.DecodeError):
+        return []
 
 
 def daemon_health(graphql_url: str) -> tuple[bool, str]:

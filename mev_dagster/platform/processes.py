@@ -20,7 +20,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from mev_dagster.errors import MevError, PortInUse
 from mev_dagster.platform.dagster_home import short_socket, worker_socket
-from mev_dagster.platform.health import daemon_health, http_ok, listens
+from mev_dagster.platform.health import Stopped, daemon_health, http_ok, listens, stopped_stages
 from mev_dagster.settings import Settings
 
 CODE_LOCATION = "mev_dagster.definitions"
@@ -257,6 +257,14 @@ def probe(process: Process) -> tuple[bool, str]:
     if process.health.startswith(("tcp://", "unix://")):
         return listens(process.health)
     return http_ok(process.health)
+
+
+def stopped(config: Settings) -> list[Stopped]:
+    """Ask the ingest daemon which stages stand still though every process runs."""
+    listed = msgspec.json.decode((config.home / "processes.json").read_bytes(), type=list[Process])
+    return [
+        found for process in listed if process.name == "ingest" for found in stopped_stages(process.health)
+    ]
 
 
 def log_tail(config: Settings, name: str, lines: int = 15) -> str:

@@ -39,7 +39,7 @@ def log_inputs(
             f"block {number} is {to_hex(block.hash)} now; the log's window leads to {to_hex(block_hash)}"
         )
     pending = pending_before(events, block_hash)
-    env = block_env(block.header, source.chain_id)
+    env = block_env(block.header, source.schedule)
     state = source.prestate(number)
     if isinstance(state, RpcState):
         prestate = loaded(state, env, pending, engine, known_pairs)

@@ -1,6 +1,6 @@
 """Pending calls executed on the parent state, each behind its sender's earlier ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mev_dagster.chain.receipts import Log
@@ -14,6 +14,9 @@ from mev_dagster.errors import MissingState, Unquotable
 from mev_dagster.evm.types import BlockEnv, SimResult, StateSession, StateSource, TxResult, TxStatus
 
 ChainBehind = Callable[[Sequence[Transaction]], ChainAt]
+
+MOST_BEFORE_A_RIVAL = 3
+"""A transaction that a better paying one of its nonce replaces is tried behind this many at most."""
 
 
 def no_chain(txs: Sequence[Transaction]) -> ChainAt:
@@ -61,18 +64,30 @@ def try_pending(
 ) -> tuple[PendingRun, ...]:
     """Execute each pending call on the parent state. Plain transfers and creations cannot move a pool.
 
-    `chain_behind` reads the pools whose logs do not tell how they stand behind a transaction.
+    A sender's transactions are executed once, one behind the other. Of several with one nonce the others are
+    tried each on its own, where few enough come before. `chain_behind` reads the pools whose logs do not
+    tell how they stand behind a transaction.
     """
+    trier = _Trier(session, graph, chain_behind)
     chains = _by_sender(txs, env.base_fee_per_gas_wei)
-    runs = []
+    runs: dict[bytes, PendingRun] = {}
+    for sender, chain in chains.items():
+        in_order = _in_order(sender, chain, state)
+        runs.update(trier.along(in_order[: _last_call(in_order) + 1]))
     for tx in txs:
-        if tx.to is None or not tx.data:
-            continue
-        prerequisites = _prerequisites(tx, chains[tx.sender], state)
-        if prerequisites is not None:
-            sim = session.run((*prerequisites, tx))
-            runs.append(_run_of(tx, prerequisites, sim, graph, chain_behind))
-    return tuple(runs)
+        if tx.hash not in runs and _is_call(tx):
+            before = _prerequisites(tx, chains[tx.sender], state)
+            if before is not None and len(before) <= MOST_BEFORE_A_RIVAL:
+                runs[tx.hash] = trier.alone(before, tx)
+    return tuple(runs[tx.hash] for tx in txs if tx.hash in runs)
+
+
+def _is_call(tx: Transaction) -> bool:
+    return tx.to is not None and bool(tx.data)
+
+
+def _last_call(txs: Sequence[Transaction]) -> int:
+    return max((position for position, tx in enumerate(txs) if _is_call(tx)), default=-1)
 
 
 def _by_sender(
@@ -85,6 +100,19 @@ def _by_sender(
     return chains
 
 
+def _in_order(sender: bytes, chain: Mapping[int, Transaction], state: StateSource) -> tuple[Transaction, ...]:
+    """Return what a sender can send one after the other; nothing where its nonce is not known."""
+    try:
+        nonce = state.account(sender).nonce
+    except MissingState:
+        return ()
+    found = []
+    while (tx := chain.get(nonce)) is not None:
+        found.append(tx)
+        nonce += 1
+    return tuple(found)
+
+
 def _prerequisites(
     tx: Transaction, chain: Mapping[int, Transaction], state: StateSource
 ) -> tuple[Transaction, ...] | None:
@@ -93,38 +121,48 @@ def _prerequisites(
         next_nonce = state.account(tx.sender).nonce
     except MissingState:
         next_nonce = tx.nonce
+    if not 0 <= tx.nonce - next_nonce <= len(chain):
+        return None
     earlier = [chain.get(nonce) for nonce in range(next_nonce, tx.nonce)]
     known = tuple(found for found in earlier if found is not None)
-    return known if tx.nonce >= next_nonce and len(known) == len(earlier) else None
+    return known if len(known) == len(earlier) else None
 
 
-def _run_of(
-    tx: Transaction,
-    prerequisites: tuple[Transaction, ...],
-    sim: SimResult,
-    graph: PoolGraph,
-    chain_behind: ChainBehind,
-) -> PendingRun:
-    earlier_logs = [log for result in sim.txs[:-1] for log in result.logs]
-    logs = sim.txs[-1].logs
-    before = _pools_behind(earlier_logs, graph.pools, prerequisites, chain_behind)
-    after = {
-        **before,
-        **_pools_behind(logs, {**graph.pools, **before}, (*prerequisites, tx), chain_behind),
-    }
-    return PendingRun(tx, prerequisites, sim, tuple(swap for _, swap in swaps_of(logs)), before, after)
+class _Trier:
+    """Executes transactions and follows the pools they speak of."""
+
+    def __init__(self, session: StateSession, graph: PoolGraph, chain_behind: ChainBehind) -> None:
+        self._session, self._pools, self._chain_behind = session, graph.pools, chain_behind
+
+    def along(self, txs: tuple[Transaction, ...]) -> Iterator[tuple[bytes, PendingRun]]:
+        """Yield the calls among one sender's transactions, each with those before it."""
+        before: dict[bytes, Pool] = {}
+        sims = self._session.run_each(txs) if txs else ()
+        for position, (tx, sim) in enumerate(zip(txs, sims, strict=True)):
+            after = self._behind(before, sim.txs[-1].logs, txs[: position + 1])
+            if _is_call(tx):
+                yield tx.hash, PendingRun(tx, txs[:position], sim, _swaps(sim), before, after)
+            before = after
+
+    def alone(self, prerequisites: tuple[Transaction, ...], tx: Transaction) -> PendingRun:
+        """Return one call behind its sender's earlier transactions."""
+        *_, sim = self._session.run_each((*prerequisites, tx))
+        logs = [log for result in sim.txs[:-1] for log in result.logs]
+        before = self._behind({}, logs, prerequisites)
+        after = self._behind(before, sim.txs[-1].logs, (*prerequisites, tx))
+        return PendingRun(tx, prerequisites, sim, _swaps(sim), before, after)
+
+    def _behind(
+        self, before: Mapping[bytes, Pool], logs: Sequence[Log], txs: Sequence[Transaction]
+    ) -> dict[bytes, Pool]:
+        told, unclear = pools_behind(logs, {**self._pools, **before} if before else self._pools)
+        for address in sorted(unclear):
+            try:
+                told[address] = read_again(self._chain_behind(txs), self._pools[address])
+            except Unquotable:
+                continue
+        return {**before, **told}
 
 
-def _pools_behind(
-    logs: Sequence[Log],
-    pools: Mapping[bytes, Pool],
-    txs: Sequence[Transaction],
-    chain_behind: ChainBehind,
-) -> dict[bytes, Pool]:
-    told, unclear = pools_behind(logs, pools)
-    for address in sorted(unclear):
-        try:
-            told[address] = read_again(chain_behind(txs), pools[address])
-        except Unquotable:
-            continue
-    return told
+def _swaps(sim: SimResult) -> tuple[SwapEvent, ...]:
+    return tuple(swap for _, swap in swaps_of(sim.txs[-1].logs))

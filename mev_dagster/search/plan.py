@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mev_dagster.chain.transactions import Transaction
+from mev_dagster.dex.cycle import Cycle
 from mev_dagster.dex.executor import SwapStep, encode_execute, step_of
-from mev_dagster.dex.graph import Cycle
 from mev_dagster.dex.venue import Pool, Trade
 from mev_dagster.hexadecimal import to_hex
 
@@ -111,7 +111,7 @@ def cycle_call(cycle: Cycle, pools: Sequence[Pool], amounts: Sequence[int], exec
     for position, (leg, pool) in enumerate(zip(cycle, pools, strict=True)):
         following = cycle[position + 1].pool if position + 1 < len(cycle) else executor
         trade = Trade(leg.token_in, leg.token_out, amounts[position], amounts[position + 1], following)
-        steps.append(step_of(pool.call(trade), leg.token_in, paid_here, following))
+        steps.append(step_of(pool.call(trade), leg.token_in, paid_here))
         paid_here = 0
     return SwapsCall(executor, tuple(steps), first_in, amounts[-1] - amounts[0])
 

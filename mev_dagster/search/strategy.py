@@ -5,10 +5,13 @@ from functools import lru_cache
 from typing import Protocol
 
 from mev_dagster import plugins
+from mev_dagster.errors import InputError
 from mev_dagster.plugins import Plugin
 from mev_dagster.search.landed import Landed
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.view import BlockView
+from mev_dagster.settings import settings
+from mev_dagster.settings.items import StrategyItem
 
 
 class Strategy(Protocol):
@@ -31,8 +34,8 @@ class Strategy(Protocol):
 
 
 def strategies() -> tuple[Plugin[Strategy], ...]:
-    """Return the strategies of this process, by name."""
-    return _usable(plugins.load("strategies"))
+    """Return the strategies of this process, by name: those the settings name, else all."""
+    return chosen(_usable(plugins.load("strategies")), settings().strategies)
 
 
 @lru_cache(maxsize=4)
@@ -40,11 +43,26 @@ def _usable(found: tuple[Plugin[Strategy], ...]) -> tuple[Plugin[Strategy], ...]
     return plugins.usable(found, ("kind", "name", "plans", "matches"))
 
 
-def as_plugins(chosen: Sequence[Strategy] | None) -> tuple[Plugin[Strategy], ...]:
+def chosen(found: Sequence[Plugin[Strategy]], wanted: Sequence[StrategyItem]) -> tuple[Plugin[Strategy], ...]:
+    """Return those that the settings name, or all but those they switch off."""
+    kept = {plugin.name: plugin for plugin in found}
+    for item in wanted:
+        if item.name not in kept:
+            raise InputError(f"strategies: no strategy {item.name!r}; there are {', '.join(kept)}")
+        if item.options:
+            raise InputError(f"strategies: {item.name} takes no options, found {', '.join(item.options)}")
+    named = {item.name for item in wanted if item.enabled}
+    refused = {item.name for item in wanted if not item.enabled}
+    return tuple(
+        plugin for name, plugin in kept.items() if (name in named or not named) and name not in refused
+    )
+
+
+def as_plugins(handed: Sequence[Strategy] | None) -> tuple[Plugin[Strategy], ...]:
     """Return strategies handed over by a caller as plug-ins; those of this process where none are."""
-    if chosen is None:
+    if handed is None:
         return strategies()
-    return tuple(plugins.given("strategies", strategy.name, strategy) for strategy in chosen)
+    return tuple(plugins.given("strategies", strategy.name, strategy) for strategy in handed)
 
 
 def kinds() -> tuple[str, ...]:

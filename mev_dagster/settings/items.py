@@ -5,7 +5,7 @@ environment a list is words with commas between them, or JSON.
 """
 
 import json
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -65,6 +65,12 @@ class RelayItem(AddressedItem):
 
     url: str = Field(description="http://host:port of the relay")
     kind: str = Field("http", description="which client speaks to it")
+    encoding: Literal["ssz", "json"] = Field("ssz", description="what the relay is sent: ssz or json")
+    gzip: bool = Field(False, description="compress what is sent")
+    cancellations: bool = Field(False, description="a later bid replaces an earlier one, a lower one too")
+    timeout_ms: int = Field(15_000, gt=0, le=60_000, description="longest that one request may take")
+    strategy: str = Field("true_value", description="name of the bidding strategy")
+    options: dict[str, Option] = Field(default_factory=dict, description="what the bidding strategy is told")
 
 
 class LaneItem(Item):

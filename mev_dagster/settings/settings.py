@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mev_dagster.chain.networks import extend_by
 from mev_dagster.errors import InputError
 from mev_dagster.settings.items import Lanes, ProviderItem, Providers, RelayItem, Relays, Strategies, http_of
 from mev_dagster.settings.names import Setting, settings_of
@@ -40,6 +41,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address every service binds; loopback by default")
     capture: Path | None = Field(None, description="a capture to replay instead of following a node")
     chain_id: int | None = Field(None, ge=1, description="expected chain id; asked of the node when absent")
+
+    forks_file: Path | None = Field(
+        None, description="networks and forks to add, in the form of mev_dagster/chain/forks.toml"
+    )
 
     rpc: RpcSettings = RpcSettings()
     store: StoreSettings = StoreSettings()
@@ -122,7 +127,9 @@ class Settings(BaseSettings):
         """The relays that take submissions: `relay.url` alone, `[[relays]]`, or the sandbox."""
         if self.relay.url is None and self.relays:
             return self.relays
-        return (RelayItem(url=self.relay.url or f"http://{self.host}:{self.relay.port}"),)
+        if self.relay.url is None:
+            return (RelayItem(url=f"http://{self.host}:{self.relay.port}", name="sandbox"),)
+        return (RelayItem(url=self.relay.url),)
 
     @property
     def events_dir(self) -> Path:
@@ -171,3 +178,6 @@ def process_profile() -> Path | None:
 def settings() -> Settings:
     """Return the settings of this process, read once."""
     return Settings()
+
+
+extend_by(lambda: settings().forks_file)

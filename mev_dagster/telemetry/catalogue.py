@@ -131,6 +131,12 @@ class IngestMetrics(RoomMetrics):
         "inputs",
         "Inputs in the home on which the engine in use and the reference disagree",
     )
+    execution_stopped = gauge(
+        "mev_execution_stopped",
+        "stages",
+        "1 while blocks are seen and stored, and cannot be executed, by why",
+        "reason",
+    )
     loop_lag = histogram("mev_loop_lag_seconds", "seconds", "Delay of the event loop", buckets=FAST_SECONDS)
     run_reports = counter(
         "mev_run_reports_total", "reports", "Reports of runs taken up, or why not", "outcome"

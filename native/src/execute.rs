@@ -5,11 +5,12 @@ use revm::context::{BlockEnv, CfgEnv, Context, ContextSetters, TxEnv};
 use revm::handler::{EvmTr, ExecuteEvm, Handler, MainBuilder, MainnetContext, MainnetEvm, MainnetHandler};
 use revm::inspector::InspectEvm;
 use revm::primitives::hardfork::SpecId;
-use revm::primitives::{Address, Bytes, Log, TxKind, U256};
+use revm::primitives::{Address, Bytes, Log, TxKind, U256, eip8037};
 
 use crate::halts::halt_name;
 use crate::limits::{Budget, Limits, STEP_LIMIT, TIME_LIMIT};
 use crate::receipts;
+use crate::room::Room;
 use crate::state::{State, Touched};
 use crate::steps::Steps;
 use crate::watch::{Call, Meter, Report, Watcher};
@@ -18,15 +19,17 @@ use crate::world::Missing;
 
 pub const SYSTEM_ADDRESS: Address = revm::handler::SYSTEM_ADDRESS;
 const SYSTEM_GAS: u64 = 30_000_000;
+/// From Amsterdam on a system call has gas for sixteen new slots besides (EIP-8037).
+const SYSTEM_GAS_AMSTERDAM: u64 =
+    SYSTEM_GAS + 16 * eip8037::SSTORE_SET_BYTES * eip8037::CPSB_GLAMSTERDAM;
 
-/// The block that transactions execute in, and what of its gas is left.
+/// The block that transactions execute in, and what room it has left.
 #[derive(Clone)]
 pub struct Block {
     pub spec: SpecId,
     pub chain_id: u64,
     pub env: BlockEnv,
-    pub gas_left: u64,
-    pub blob_gas_left: u64,
+    pub room: Room,
 }
 
 /// Why a list of transactions was not run to its end.
@@ -39,6 +42,10 @@ pub enum Stop {
     Missing(Missing),
     /// It reached a limit of ours.
     Limit(&'static str),
+    /// A system call ended in this error.
+    Failed(&'static str),
+    /// A system call found no contract.
+    NoCode,
     /// revm and our own checks disagree, which neither may.
     Fault(String),
 }
@@ -68,7 +75,9 @@ fn evm<'a, I>(state: &'a mut State, block: &Block, inspector: I) -> Evm<'a, I> {
     cfg.chain_id = block.chain_id;
     // Validity is judged once, by the shared rules, which know the blob limits of every fork.
     cfg.max_blobs_per_tx = None;
-    cfg.tx_gas_limit_cap = Some(u64::MAX);
+    if !block.spec.is_enabled_in(SpecId::AMSTERDAM) {
+        cfg.tx_gas_limit_cap = Some(u64::MAX);
+    }
     Context::<BlockEnv, TxEnv, CfgEnv, _, revm::Journal<_>, ()>::new(state, block.spec)
         .with_cfg(cfg)
         .with_block(block.env.clone())
@@ -77,18 +86,17 @@ fn evm<'a, I>(state: &'a mut State, block: &Block, inspector: I) -> Evm<'a, I> {
 
 /// Run transactions in order until the end or the first that cannot be run.
 pub fn execute(state: &mut State, block: &mut Block, how: How, txs: Vec<Tx>) -> (Vec<Executed>, Option<Stop>) {
-    let mut room = (block.gas_left, block.blob_gas_left);
+    let mut room = block.room;
     let mut evm = evm(state, block, Watcher::default());
     let mut reports = Vec::with_capacity(txs.len());
     let mut stop = None;
     for tx in txs {
         let (tx_type, blob_gas) = (tx.env.tx_type, tx.blob_gas);
-        match execute_one(&mut evm, how, tx, room) {
+        match execute_one(&mut evm, how, tx, &room) {
             Ok(mut report) => {
-                room.0 -= report.result.tx_gas_used();
-                room.1 -= blob_gas;
+                room.take(report.result.gas(), blob_gas);
                 if how.receipts {
-                    report.receipt = receipts::encode(tx_type, block.env.gas_limit - room.0, &report.result);
+                    report.receipt = receipts::encode(tx_type, room.receipts_gas, &report.result);
                 }
                 reports.push(report);
             }
@@ -99,11 +107,11 @@ pub fn execute(state: &mut State, block: &mut Block, how: How, txs: Vec<Tx>) -> 
         }
     }
     drop(evm);
-    (block.gas_left, block.blob_gas_left) = room;
+    block.room = room;
     (reports, stop)
 }
 
-fn execute_one(evm: &mut Evm<'_>, how: How, tx: Tx, room: (u64, u64)) -> Result<Executed, Stop> {
+fn execute_one(evm: &mut Evm<'_>, how: How, tx: Tx, room: &Room) -> Result<Executed, Stop> {
     judge(&evm.ctx, &tx, room)?;
     let outcome = if how.limits.are_set() || how.report.is_wanted() {
         evm.inspect_one(tx.env, Watcher::new(Budget::new(how.limits), how.report))
@@ -112,7 +120,9 @@ fn execute_one(evm: &mut Evm<'_>, how: How, tx: Tx, room: (u64, u64)) -> Result<
     };
     let journal = evm.finalize();
     let result = outcome.map_err(stop_of)?;
-    let touched = evm.ctx.journaled_state.database.apply(journal);
+    let state = &mut evm.ctx.journaled_state.database;
+    state.advance_access_list();
+    let touched = state.apply(journal);
     let watched = std::mem::take(&mut evm.inspector);
     Ok(Executed { result, touched, receipt: Vec::new(), calls: watched.calls, meter: watched.meter })
 }
@@ -129,7 +139,7 @@ fn stop_of(error: EVMError<Missing>) -> Stop {
 /// Run one transaction, note its instructions and keep nothing of what it changes.
 pub fn steps(state: &mut State, block: &Block, tx: Tx, kept: usize) -> Result<Vec<u8>, Stop> {
     let mut evm = evm(state, block, Steps::new(kept));
-    judge(&evm.ctx, &tx, (block.gas_left, block.blob_gas_left))?;
+    judge(&evm.ctx, &tx, &block.room)?;
     let outcome = evm.inspect_one_tx(tx.env);
     evm.finalize();
     outcome.map_err(stop_of)?;
@@ -137,11 +147,7 @@ pub fn steps(state: &mut State, block: &Block, tx: Tx, kept: usize) -> Result<Ve
 }
 
 /// The checks of `mev_dagster/evm/validate.py` that need state, without their words.
-fn judge(
-    context: &MainnetContext<&mut State>,
-    tx: &Tx,
-    (gas_left, blob_gas_left): (u64, u64),
-) -> Result<(), Stop> {
+fn judge(context: &MainnetContext<&mut State>, tx: &Tx, room: &Room) -> Result<(), Stop> {
     let state = &context.journaled_state.database;
     let sender = state.head(tx.env.caller).map_err(Stop::Missing)?;
     let code = state.code(sender.code_hash).map_err(Stop::Missing)?;
@@ -156,8 +162,7 @@ fn judge(
     if tx.refused
         || tx.env.nonce != sender.nonce
         || !(code.is_empty() || code.is_eip7702())
-        || tx.env.gas_limit > gas_left
-        || tx.blob_gas > blob_gas_left
+        || !room.has(tx.env.gas_limit, tx.blob_gas)
         || tx.fee_cap < U256::from(block.basefee)
         || (!tx.env.blob_hashes.is_empty() && tx.blob_fee_cap < U256::from(blob_price))
         || !affordable().unwrap_or(false)
@@ -171,17 +176,20 @@ fn judge(
 }
 
 /// Call a system contract as the protocol does; what it costs and who calls it leaves no trace.
+///
+/// Returns its output; `Failed` where it reverts or halts, `NoCode` where there is no contract.
 pub fn system_call(state: &mut State, block: &Block, target: Address, data: Bytes) -> Result<Bytes, Stop> {
     let head = state.head(target).map_err(Stop::Missing)?;
     if state.code(head.code_hash).map_err(Stop::Missing)?.is_empty() {
-        return Ok(Bytes::new());
+        state.note_account(target);
+        return Err(Stop::NoCode);
     }
     let mut evm = evm(state, block, Watcher::default());
     evm.ctx().set_tx(TxEnv {
         caller: SYSTEM_ADDRESS,
         kind: TxKind::Call(target),
         data,
-        gas_limit: SYSTEM_GAS,
+        gas_limit: if block.spec.is_enabled_in(SpecId::AMSTERDAM) { SYSTEM_GAS_AMSTERDAM } else { SYSTEM_GAS },
         ..TxEnv::default()
     });
     let outcome: Result<_, EVMError<Missing>> = MainnetHandler::default().run_system_call(&mut evm);
@@ -189,7 +197,11 @@ pub fn system_call(state: &mut State, block: &Block, target: Address, data: Byte
     match outcome {
         Ok(result) => {
             evm.ctx.journaled_state.database.apply(journal);
-            Ok(if result.is_success() { result.into_output().unwrap_or_default() } else { Bytes::new() })
+            match result {
+                ExecutionResult::Success { output, .. } => Ok(output.into_data()),
+                ExecutionResult::Revert { .. } => Err(Stop::Failed("Reverted")),
+                ExecutionResult::Halt { reason, .. } => Err(Stop::Failed(halt_name(&reason))),
+            }
         }
         Err(EVMError::Database(missing)) => Err(Stop::Missing(missing)),
         Err(other) => Err(Stop::Fault(other.to_string())),
@@ -200,6 +212,8 @@ pub fn system_call(state: &mut State, block: &Block, target: Address, data: Byte
 pub struct Outcome {
     pub status: u8,
     pub gas_used: u64,
+    pub execution_gas: u64,
+    pub state_gas: u64,
     pub output: Bytes,
     pub logs: Vec<Log>,
     pub halt: &'static str,
@@ -208,20 +222,24 @@ pub struct Outcome {
 
 pub fn outcome(result: ExecutionResult<HaltReason>) -> Outcome {
     let gas_used = ResultGas::tx_gas_used(result.gas());
+    let (execution_gas, state_gas) =
+        (result.gas().block_regular_gas_used(), result.gas().block_state_gas_used());
     match result {
         ExecutionResult::Success { logs, output, .. } => {
             let (output, created) = match output {
                 Output::Call(data) => (data, None),
                 Output::Create(code, address) => (code, address),
             };
-            Outcome { status: 0, gas_used, output, logs, halt: "", created }
+            Outcome { status: 0, gas_used, execution_gas, state_gas, output, logs, halt: "", created }
         }
         ExecutionResult::Revert { output, .. } => {
-            Outcome { status: 1, gas_used, output, logs: Vec::new(), halt: "", created: None }
+            Outcome { status: 1, gas_used, execution_gas, state_gas, output, logs: Vec::new(), halt: "", created: None }
         }
         ExecutionResult::Halt { reason, .. } => Outcome {
             status: 2,
             gas_used,
+            execution_gas,
+            state_gas,
             output: Bytes::new(),
             logs: Vec::new(),
             halt: halt_name(&reason),

@@ -3,16 +3,22 @@
 //! A `World` is a state handed over once; a `Session` is a block being built on it. Every call does its
 //! work with Python's lock released. What the world does not know comes back as a value that names it.
 
+mod access_list;
 mod diff;
 mod execute;
 mod halts;
 mod limits;
 mod receipts;
+mod rlp;
+mod room;
 mod session;
 mod state;
 mod steps;
+mod trials;
+mod trie;
 mod watch;
 mod wire;
+mod witness;
 mod world;
 
 use pyo3::prelude::*;
@@ -21,4 +27,10 @@ use pyo3::prelude::*;
 mod mev_native {
     #[pymodule_export]
     use crate::session::{PyWorld, Session};
+    #[pymodule_export]
+    use crate::witness::Witness;
+
+    /// What `mev_dagster/evm/engines.py` asks for: it grows whenever this interface changes.
+    #[pymodule_export]
+    const INTERFACE: u32 = 2;
 }

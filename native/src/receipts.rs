@@ -3,9 +3,10 @@
 use revm::context::result::{ExecutionResult, HaltReason};
 use revm::primitives::{B256, Log, keccak256};
 
+use crate::rlp::{list, put_bytes, trimmed};
+use crate::trie::{EMPTY_ROOT, compact};
+
 const BLOOM_BYTES: usize = 256;
-const EMPTY_ROOT: B256 =
-    revm::primitives::b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
 /// Return a receipt as the trie holds it (EIP-2718, EIP-658).
 pub fn encode(tx_type: u8, cumulative_gas: u64, result: &ExecutionResult<HaltReason>) -> Vec<u8> {
@@ -101,45 +102,4 @@ fn put_reference(fields: &mut Vec<u8>, node: Vec<u8>) {
     } else {
         put_bytes(fields, keccak256(node).as_slice());
     }
-}
-
-/// The hex-prefix encoding of a path (Yellow Paper, appendix C).
-fn compact(path: &[u8], ends: bool) -> Vec<u8> {
-    let flag = if ends { 2 } else { 0 };
-    let (head, rest) = match path.len() % 2 {
-        1 => ((flag + 1) << 4 | path[0], &path[1..]),
-        _ => (flag << 4, path),
-    };
-    std::iter::once(head).chain(rest.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1])).collect()
-}
-
-fn trimmed(number: &[u8; 8]) -> &[u8] {
-    &number[number.iter().take_while(|byte| **byte == 0).count()..]
-}
-
-fn put_bytes(target: &mut Vec<u8>, bytes: &[u8]) {
-    if let [byte @ 0..0x80] = bytes {
-        target.push(*byte);
-        return;
-    }
-    put_header(target, 0x80, bytes.len());
-    target.extend_from_slice(bytes);
-}
-
-fn list(fields: &[u8]) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(fields.len() + 5);
-    put_header(&mut encoded, 0xC0, fields.len());
-    encoded.extend_from_slice(fields);
-    encoded
-}
-
-fn put_header(target: &mut Vec<u8>, offset: u8, length: usize) {
-    if length < 56 {
-        target.push(offset + length as u8);
-        return;
-    }
-    let size = (length as u64).to_be_bytes();
-    let size = trimmed(&size);
-    target.push(offset + 55 + size.len() as u8);
-    target.extend_from_slice(size);
 }

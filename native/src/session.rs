@@ -15,7 +15,9 @@ use crate::diff::{AccountDiff, diff_hash, state_diff};
 use crate::execute::{Block, Executed, How, Outcome, Stop, execute, outcome, steps, system_call};
 use crate::limits::Limits;
 use crate::receipts::ordered_root;
+use crate::room::Room;
 use crate::state::State;
+use crate::trials::run_all;
 use crate::watch::{Call, Meter, Report};
 use crate::wire::{Malformed, Tx};
 use crate::world::{Known, Missing, World, warm_code};
@@ -64,14 +66,14 @@ pub struct Session {
     how: How,
     receipts: Vec<Vec<u8>>,
     executing: Duration,
-    room_before_trial: (u64, u64),
+    room_before_trial: Room,
 }
 
 #[pymethods]
 impl Session {
     #[new]
     #[pyo3(signature = (world, *, spec, chain_id, number, timestamp, coinbase, gas_limit, blob_gas_limit,
-                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee, max_steps=None, max_seconds=None, calls=false, analytics=false))]
+                        base_fee, difficulty, prev_randao, parent_hash, blob_base_fee, slot_number=0, max_steps=None, max_seconds=None, calls=false, analytics=false))]
     #[allow(clippy::too_many_arguments)] // the fields of a block, each by its name
     fn new(
         world: &PyWorld,
@@ -87,6 +89,7 @@ impl Session {
         prev_randao: B256Arg,
         parent_hash: B256Arg,
         blob_base_fee: u128,
+        slot_number: u64,
         max_steps: Option<u64>,
         max_seconds: Option<f64>,
         calls: bool,
@@ -107,11 +110,22 @@ impl Session {
                 excess_blob_gas: 0, // only its price is ever asked for
                 blob_gasprice: blob_base_fee,
             }),
-            slot_num: 0,
+            slot_num: slot_number,
         };
+        let amsterdam = spec.is_enabled_in(SpecId::AMSTERDAM);
+        let room = Room {
+            gas: gas_limit,
+            state_gas: amsterdam.then_some(gas_limit),
+            blob_gas: blob_gas_limit,
+            receipts_gas: 0,
+        };
+        let mut state = State::new(world.0.clone(), number, parent_hash.0);
+        if amsterdam {
+            state.list_accesses();
+        }
         Ok(Self {
-            state: State::new(world.0.clone(), number, parent_hash.0),
-            block: Block { spec, chain_id, env, gas_left: gas_limit, blob_gas_left: blob_gas_limit },
+            state,
+            block: Block { spec, chain_id, env, room },
             how: How {
                 limits: Limits { steps: max_steps, seconds: max_seconds },
                 report: Report { calls, analytics },
@@ -119,7 +133,7 @@ impl Session {
             },
             receipts: Vec::new(),
             executing: Duration::ZERO,
-            room_before_trial: (0, 0),
+            room_before_trial: room,
         })
     }
 
@@ -143,12 +157,7 @@ impl Session {
             if how.receipts {
                 receipts.push(std::mem::take(&mut executed.receipt));
             }
-            if how.report.is_wanted() {
-                let watched = ints.watched(&executed)?;
-                results.append((ints.report(executed)?, watched))?;
-            } else {
-                results.append(ints.report(executed)?)?;
-            }
+            results.append(ints.result(executed, how.report)?)?;
         }
         let stop = stop.map(|reason| ints.stop(reason)).transpose()?;
         Ok((results, stop))
@@ -206,18 +215,58 @@ impl Session {
         outcome.err().map(|missing| Ints::new(py)?.stop(Stop::Missing(missing))).transpose()
     }
 
+    /// Run candidates, each by itself on top of what is committed, on some threads.
+    ///
+    /// Each gives its results, why it stopped before its end if it did, its changes and their SHA-256.
+    fn run_many<'py>(
+        &mut self,
+        py: Python<'py>,
+        candidates: Vec<Vec<Bound<'py, PyBytes>>>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let read = |packed: &Bound<'py, PyBytes>| Tx::read(packed.as_bytes());
+        let candidates = candidates
+            .iter()
+            .map(|packed| packed.iter().map(read).collect::<Result<Vec<_>, _>>())
+            .collect::<Result<Vec<_>, _>>()?;
+        let Self { state, block, how, executing, .. } = self;
+        let trials = py.detach(|| {
+            let started = Instant::now();
+            let done = run_all(state, block, *how, &candidates, threads);
+            *executing += started.elapsed();
+            done
+        });
+        let ints = Ints::new(py)?;
+        let found = PyList::empty(py);
+        for trial in trials {
+            let results = PyList::empty(py);
+            for executed in trial.executed {
+                results.append(ints.result(executed, how.report)?)?;
+            }
+            let stop = trial.stop.map(|reason| ints.stop(reason)).transpose()?;
+            let (diffs, hash) =
+                trial.changes.map_err(|missing| PyRuntimeError::new_err(missing.to_string()))?;
+            let accounts = PyList::empty(py);
+            for diff in diffs {
+                accounts.append(ints.account_diff(diff)?)?;
+            }
+            found.append((results, stop, accounts, PyBytes::new(py, &hash)))?;
+        }
+        Ok(found)
+    }
+
     /// Begin a trial: what is executed from here is taken back by `end_trial`.
     fn begin_trial(&mut self) {
         self.how.receipts = false;
         self.state.begin_trial();
-        self.room_before_trial = (self.block.gas_left, self.block.blob_gas_left);
+        self.room_before_trial = self.block.room;
     }
 
     /// Take back what was executed since `begin_trial`.
     fn end_trial(&mut self) {
         self.how.receipts = true;
         self.state.end_trial();
-        (self.block.gas_left, self.block.blob_gas_left) = self.room_before_trial;
+        self.block.room = self.room_before_trial;
     }
 
     /// The changes of the trial, or of the session, and their canonical SHA-256.
@@ -262,9 +311,20 @@ impl Session {
         self.executing.as_secs_f64()
     }
 
-    /// The gas and blob gas that are left in the block.
-    fn room(&self) -> (u64, u64) {
-        (self.block.gas_left, self.block.blob_gas_left)
+    /// The gas, blob gas and (where it is counted apart) state gas that are left in the block.
+    fn room(&self) -> (u64, u64, Option<u64>) {
+        (self.block.room.gas, self.block.room.blob_gas, self.block.room.state_gas)
+    }
+
+    /// Say that the transactions are over: what follows is the block's own work.
+    fn end_transactions(&mut self) {
+        self.state.advance_access_list();
+    }
+
+    /// The block access list of what is committed, encoded; `None` before Amsterdam.
+    fn access_list<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let encoded = py.detach(|| self.state.access_list());
+        encoded.map(|encoded| PyBytes::new(py, &encoded))
     }
 
     /// Take accounts that the source of the state was asked for.
@@ -336,8 +396,18 @@ impl<'py> Ints<'py> {
         PyTuple::new(self.py, pairs)
     }
 
+    /// A result, with what was watched beside it where that was wanted.
+    fn result(&self, executed: Executed, report: Report) -> PyResult<Bound<'py, PyTuple>> {
+        if !report.is_wanted() {
+            return self.report(executed);
+        }
+        let watched = self.watched(&executed)?;
+        (self.report(executed)?, watched).into_pyobject(self.py)
+    }
+
     fn report(&self, executed: Executed) -> PyResult<Bound<'py, PyTuple>> {
-        let Outcome { status, gas_used, output, logs, halt, created } = outcome(executed.result);
+        let Outcome { status, gas_used, execution_gas, state_gas, output, logs, halt, created } =
+            outcome(executed.result);
         let touched = executed.touched;
         let logs = logs
             .iter()
@@ -361,6 +431,7 @@ impl<'py> Ints<'py> {
             PyTuple::new(self.py, touched.accounts.iter().map(|a| self.bytes(a.as_slice())))?,
             self.slots(&touched.slots)?,
             self.slots(&touched.written)?,
+            (execution_gas, state_gas),
         )
             .into_pyobject(self.py)
     }
@@ -409,6 +480,8 @@ impl<'py> Ints<'py> {
             Stop::Refused => return ("refused",).into_pyobject(self.py),
             Stop::FeeTooLarge => return ("fee_too_large",).into_pyobject(self.py),
             Stop::Limit(what) => return (what,).into_pyobject(self.py),
+            Stop::Failed(what) => return ("failed", what).into_pyobject(self.py),
+            Stop::NoCode => return ("no_code",).into_pyobject(self.py),
             Stop::Fault(message) => return Err(PyRuntimeError::new_err(message)),
             Stop::Missing(missing) => missing,
         };
@@ -446,7 +519,7 @@ impl<'py> Ints<'py> {
 struct AddressArg(Address);
 
 /// Thirty-two bytes from Python.
-struct B256Arg(B256);
+pub struct B256Arg(pub B256);
 
 /// A number from Python, as thirty-two bytes.
 struct U256Arg(U256);

@@ -8,6 +8,7 @@ use revm::bytecode::Bytecode;
 use revm::primitives::{Address, B256, HashMap, KECCAK_EMPTY, U256};
 use revm::state::{Account, AccountInfo, EvmState};
 
+use crate::access_list::AccessList;
 use crate::world::{Head, Known, Missing, World};
 
 /// One account in a layer: what it was below, what it is now, and the slots that were set.
@@ -32,6 +33,8 @@ pub struct State {
     /// Codes that transactions deployed.
     deployed: HashMap<B256, Bytecode>,
     parent: (u64, B256),
+    /// What the block has accessed, where its fork lists that.
+    access_list: Option<AccessList>,
 }
 
 impl State {
@@ -43,7 +46,50 @@ impl State {
             trial: None,
             deployed: HashMap::default(),
             parent: (block_number.wrapping_sub(1), parent_hash),
+            access_list: None,
         }
+    }
+
+    /// A state with the same commitments, for candidates that are tried apart from this one.
+    pub fn for_trials(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            learned: self.learned.clone(),
+            committed: self.committed.clone(),
+            trial: None,
+            deployed: self.deployed.clone(),
+            parent: self.parent,
+            access_list: None,
+        }
+    }
+
+    /// Gather the block access list from here on.
+    pub fn list_accesses(&mut self) {
+        self.access_list = Some(AccessList::default());
+    }
+
+    /// The access list of what is being committed; a trial leaves none.
+    fn listing(&mut self) -> Option<&mut AccessList> {
+        if self.trial.is_none() { self.access_list.as_mut() } else { None }
+    }
+
+    /// Say that the next transaction begins, or what comes after the last.
+    pub fn advance_access_list(&mut self) {
+        if let Some(list) = self.listing() {
+            list.advance();
+        }
+    }
+
+    /// Note that an account was looked up.
+    pub fn note_account(&mut self, address: Address) {
+        if let Some(list) = self.listing() {
+            list.note_account(address);
+        }
+    }
+
+    /// The block access list so far, encoded, where the fork has one.
+    pub fn access_list(&self) -> Option<Vec<u8>> {
+        self.access_list.as_ref().map(AccessList::encoded)
     }
 
     pub fn begin_trial(&mut self) {
@@ -125,6 +171,13 @@ impl State {
     /// Add to a balance, as withdrawals and rewards do; the account exists from then on.
     pub fn credit(&mut self, address: Address, amount: U256) -> Result<(), Missing> {
         let before = self.head(address)?;
+        if let Some(list) = self.listing() {
+            if amount.is_zero() {
+                list.note_account(address);
+                return Ok(());
+            }
+            list.note_balance(address, before.balance, before.balance.wrapping_add(amount));
+        }
         let now = &mut self.change(address, before).now;
         now.balance = now.balance.wrapping_add(amount);
         now.exists = true;
@@ -162,6 +215,9 @@ impl State {
 
     /// Keep what one transaction left in revm's journal, and say what that was.
     pub fn apply(&mut self, journal: EvmState) -> Touched {
+        if let Some(list) = self.listing() {
+            list.note(&journal);
+        }
         let mut touched = Touched::default();
         for (address, account) in journal {
             touched.accounts.push(address);

@@ -8,21 +8,13 @@ import zstandard
 
 from mev_dagster.chain import rlp
 from mev_dagster.chain.blocks import decode_block
-from mev_dagster.chain.forks import (
-    HOODI,
-    MAINNET,
-    SEPOLIA,
-    Fork,
-    ForkSchedule,
-    blob_base_fee,
-    calc_excess_blob_gas,
-    devnet_schedule,
-    next_base_fee,
-    schedule_for,
-)
+from mev_dagster.chain.fees import blob_base_fee, calc_excess_blob_gas, next_base_fee
+from mev_dagster.chain.forks import Fork, ForkSchedule, devnet_schedule
+from mev_dagster.chain.networks import HOODI, MAINNET, SEPOLIA, schedule_for
 from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
 from mev_dagster.errors import InputError, UnsupportedFork
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv
 
@@ -82,18 +74,19 @@ def test_every_mainnet_fork_id_names_the_fork_of_its_head(fixtures):
     assert all(len(forks) == 1 for forks in forks_by_id.values())
     found = sorted(fork for forks in forks_by_id.values() for fork in forks)
     # Mainnet never had Constantinople alone; it has no Amsterdam yet.
-    assert found == sorted(set(Fork) - {Fork.CONSTANTINOPLE, Fork.PARIS, Fork.AMSTERDAM})
+    assert found == sorted(set(Fork) - {Fork.CONSTANTINOPLE, Fork.PARIS, Fork.AMSTERDAM, Fork.UNKNOWN})
 
 
 @pytest.mark.parametrize("name", ["py_evm", pytest.param("revm", marks=needs_revm)])
 def test_a_block_past_the_last_known_fork_is_refused(name):
-    schedule = SEPOLIA
-    for timestamp, refused in ((1_791_294_815, False), (1_791_294_816, True)):
+    schedule = SEPOLIA.with_fork(1_900_000_000, "FANCY")
+    amsterdam = [] if name == "revm" else [(1_791_294_816, True)]
+    for timestamp, refused in ((1_791_294_815, False), *amsterdam, (1_900_000_000, True)):
         fork = schedule.fork_at(11_000_000, timestamp)
         env = BlockEnv(schedule.chain_id, fork, 11_000_000, timestamp, bytes(20), 30_000_000, 10**9)
         state = Prestate({}, {}, complete=True)
         if refused:
-            with pytest.raises(UnsupportedFork, match="AMSTERDAM"):
+            with pytest.raises(UnsupportedFork, match=fork.name):
                 get_engine(name).simulate(state, env, [])
         else:
             assert get_engine(name).simulate(state, env, []).txs == ()

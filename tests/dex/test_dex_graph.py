@@ -5,7 +5,8 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mev_dagster.dex.graph import Leg, PoolGraph
+from mev_dagster.dex.cycle import Leg
+from mev_dagster.dex.graph import PoolGraph
 from mev_dagster.dex.venue import Pool
 from mev_dagster.dex.venues.uniswap_v2.pool import Pair
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mev_dagster.evm.engines import native_is_installed
+from mev_dagster.evm.native import native_is_installed
 
 pytestmark = pytest.mark.fixtures
 

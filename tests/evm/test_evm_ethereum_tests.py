@@ -17,7 +17,8 @@ from mev_dagster.chain.receipts import logs_hash
 from mev_dagster.chain.transactions import decode_transaction
 from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.evm.blocks import execute_block
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.types import TxStatus
 
 pytestmark = pytest.mark.fixtures

@@ -72,6 +72,20 @@ def test_the_room_in_the_block_comes_back_after_a_trial():
     assert session.run(full) == session.run(full)
 
 
+@pytest.mark.parametrize("engine", ["py_evm", "revm"])
+def test_every_beginning_of_a_list_is_what_a_trial_of_it_gives_and_leaves_nothing_behind(engine):
+    if engine == "revm":
+        pytest.importorskip("mev_native", reason="the fast engine is absent: make native")
+    # the third is out of order and changes nothing; the last sets slot 0 further on
+    bundle = [transaction(0), transaction(1, value_wei=5), transaction(0, nonce=7), transaction(2)]
+    session = get_engine(engine).session(world(COUNTER), PRAGUE)
+    found = session.run_each(bundle)
+    assert found == tuple(session.run(bundle[:count]) for count in range(1, len(bundle) + 1))
+    assert found[2].txs[2].status is TxStatus.INVALID
+    assert session.run_each(bundle) == found
+    assert session.run_each([]) == ()
+
+
 def test_an_invalid_trial_leaves_nothing_behind():
     session = get_engine().session(world(COUNTER), PRAGUE)
     assert session.run([transaction(0, nonce=7)]).txs[0].error == "nonce_too_high"

@@ -11,8 +11,9 @@ from mev_dagster.chain.forks import Fork
 from mev_dagster.cli import main
 from mev_dagster.errors import InputError
 from mev_dagster.evm.block_files import load_block_file
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.explain import explain
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.parity import check_file
 from mev_dagster.evm.trace import Trace, first_difference, trace
 

@@ -12,7 +12,8 @@ from evm_worlds import LOCAL_ENGINES
 from mev_dagster.chain.forks import Fork, ForkSchedule
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import decode_transaction
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import Account, BlockEnv, CallFrame, SimResult, SimulationEngine, TxStatus, Want

@@ -23,11 +23,13 @@ from hypothesis import strategies as st
 
 from mev_dagster.chain import rlp
 from mev_dagster.chain.ecdsa import SECP256K1_N
-from mev_dagster.chain.forks import GAS_PER_BLOB, Fork
+from mev_dagster.chain.fees import GAS_PER_BLOB
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import sign_authorization
 from mev_dagster.evm.bundle import simulate_bundle
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, ExecutionLimits, TxStatus

@@ -21,7 +21,8 @@ from pbs_devnet import (
 
 from mev_dagster.captures.importers import read_block_file, read_codes
 from mev_dagster.chain.blocks import Withdrawal
-from mev_dagster.chain.forks import Fork, schedule_for
+from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.signing import sign_transaction
 from mev_dagster.errors import RelayRefused, UnsupportedFork
 from mev_dagster.evm.blocks import execute_block

@@ -9,7 +9,8 @@ from evm_worlds import ALICE, BOB, CONTRACT, PRAGUE, push, transaction
 
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.events.types import BlockSeen, Lane
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.rpc_state import RpcState
 from mev_dagster.features.mempool import PendingSet, PendingTx

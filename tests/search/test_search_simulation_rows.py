@@ -4,7 +4,8 @@ import pytest
 
 from mev_dagster.captures.format import open_capture
 from mev_dagster.demo import SHIPPED_CAPTURE
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.types import Want
 from mev_dagster.search.inputs import SearchInputs, capture_inputs
 from mev_dagster.search.rows import Columns, simulation_columns

@@ -10,7 +10,7 @@ from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.signing import address_of, sign_transaction
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.evm.engines import native_is_installed
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.types import BlockEnv, SimResult, TxStatus
 
@@ -29,6 +29,7 @@ PRAGUE = BlockEnv(
     gas_limit=30_000_000,
     base_fee_per_gas_wei=10 * GWEI,
     excess_blob_gas=0,
+    may_lack_request_contracts=True,
 )
 
 NEEDS_NATIVE = pytest.mark.skipif(

@@ -9,7 +9,7 @@ from mev_dagster.captures.importers.mempool_dumpster import import_mempool_dumps
 from mev_dagster.captures.importers.prestate_files import block_files, import_blocks_prestate
 from mev_dagster.captures.importers.rpc_answers import answer_files, import_rpc_answers
 from mev_dagster.captures.importers.session import ImportReport, OnProgress, no_progress, read_json
-from mev_dagster.chain.forks import MAINNET
+from mev_dagster.chain.networks import MAINNET
 from mev_dagster.errors import InputError
 
 _DUMPSTER = (".parquet", ".csv", ".csv.zip")

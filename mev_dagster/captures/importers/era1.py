@@ -23,8 +23,8 @@ from mev_dagster.captures.importers.session import (
 from mev_dagster.captures.manifest import ArrivalTimes
 from mev_dagster.chain import rlp
 from mev_dagster.chain.blocks import Block, Header, decode_block, decode_header
-from mev_dagster.chain.forks import HOODI, MAINNET, SEPOLIA
 from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.networks import HOODI, MAINNET, SEPOLIA
 from mev_dagster.chain.receipts import Receipt, decode_receipts, receipts_root
 from mev_dagster.errors import CaptureError, DecodeError, InputError
 from mev_dagster.hexadecimal import to_hex

@@ -26,8 +26,8 @@ from mev_dagster.captures.importers.session import (
     no_progress,
 )
 from mev_dagster.captures.manifest import ArrivalTimes
-from mev_dagster.chain.forks import MAINNET
 from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.networks import MAINNET
 from mev_dagster.chain.transactions import Transaction, decode_network_transaction
 from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.events.types import Lane, TxBody, TxRejected, TxSeen

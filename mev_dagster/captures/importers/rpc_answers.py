@@ -21,8 +21,8 @@ from mev_dagster.captures.importers.session import (
 )
 from mev_dagster.captures.manifest import ArrivalTimes
 from mev_dagster.chain.blocks import Block, Header, decode_block
-from mev_dagster.chain.forks import MAINNET
 from mev_dagster.chain.jsonrpc import block_from_rpc, receipt_from_rpc
+from mev_dagster.chain.networks import MAINNET
 from mev_dagster.chain.receipts import Receipt, decode_receipts, receipts_root
 from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.hexadecimal import from_hex

@@ -82,10 +82,10 @@ async def _run_all(stage: Stage, url: str) -> None:
             for number, run in stage.blocks.items():
                 run.tracing = tracing
                 run.begin_trace()
-                stage.templates[number] = await steps.build_template(run, client)
-                submitted = await steps.submit_stored(run, client)
-                if submitted.handed_over is not None:
-                    stage.submissions[number] = submitted.handed_over
+                stage.templates[number] = await steps.build_template(run, (client,))
+                submitted = await steps.submit_stored(run, (client,))
+                for handed_over in submitted.handed_over:
+                    stage.submissions[number] = handed_over
     finally:
         tracing.close()
 

@@ -1,31 +1,33 @@
-"""Which forks the chain behind a node runs: by our own schedules, checked against what the node says.
+"""Which forks the chain behind a node runs: by our own schedules, extended by what the node says.
 
-`eth_config` (EIP-7910) tells when a node's present and next forks begin and what they hold. A public chain
-that forks in a way unknown when this was written is thereby noticed, and a private one needs no entry here.
+`eth_config` (EIP-7910) tells when a node's present, next and last forks begin and what they hold. A fork that
+changes blob numbers alone (EIP-7892) is taken up with them; one that brings anything else, and is none of
+those known here, becomes `Fork.UNKNOWN` from its time on: nothing executes it, and nothing guesses.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mev_dagster.chain.forks import (
-    BLOB_PARAMETERS,
-    BlobParameters,
-    Fork,
-    ForkSchedule,
-    devnet_schedule,
-    is_public_chain,
-    schedule_for,
-)
-from mev_dagster.errors import NodeAnswerError, UnsupportedFork
+from mev_dagster.chain.forks import BLOB_PARAMETERS, BlobParameters, Fork, ForkSchedule, devnet_schedule
+from mev_dagster.chain.networks import is_public_chain, network_of, schedule_for
+from mev_dagster.errors import InputError, NodeAnswerError, UnsupportedFork
 from mev_dagster.node.http import JsonRpc
 
 # What `eth_config` lists from a fork on, newest first; later forks differ by blob parameters alone.
 _SIGNS = (
+    (Fork.AMSTERDAM, "systemContracts", "BUILDER_DEPOSIT_CONTRACT_ADDRESS"),
     (Fork.OSAKA, "precompiles", "P256VERIFY"),
     (Fork.PRAGUE, "systemContracts", "HISTORY_STORAGE_ADDRESS"),
     (Fork.CANCUN, "systemContracts", "BEACON_ROOTS_ADDRESS"),
 )
+_CONTRACTS = {
+    *("BEACON_ROOTS_ADDRESS", "HISTORY_STORAGE_ADDRESS", "DEPOSIT_CONTRACT_ADDRESS"),
+    *("WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS", "CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS"),
+    *("BUILDER_DEPOSIT_CONTRACT_ADDRESS", "BUILDER_EXIT_CONTRACT_ADDRESS"),
+}
+_LAST_PRECOMPILES = {*range(1, 0x12), 0x100}
+_KINDS = ("current", "next", "last")
 
 
 def is_anvil(rpc: JsonRpc) -> bool:
@@ -35,19 +37,85 @@ def is_anvil(rpc: JsonRpc) -> bool:
 
 
 def schedule_of(rpc: JsonRpc) -> ForkSchedule:
-    """Return the forks of the node's chain, or raise `UnsupportedFork` where its present one is not known."""
+    """Return the forks of the node's chain, or raise `UnsupportedFork` where nothing says what they are."""
     chain_id = _chain_id(rpc)
     if is_anvil(rpc):
         return devnet_schedule(_fork_of_anvil(rpc), chain_id=chain_id)
     config = rpc.batch_settled([("eth_config", [])])[0]
-    if is_public_chain(chain_id):
+    told = isinstance(config, Mapping) and isinstance(config.get("current"), Mapping)
+    if is_public_chain(chain_id) or (network_of(chain_id) is not None and not told):
         schedule = schedule_for(chain_id)
-        return _with_unknown_forks(schedule, config) if isinstance(config, Mapping) else schedule
-    if not isinstance(config, Mapping) or not isinstance(config.get("current"), Mapping):
+        return extended_by_config(schedule, config) if isinstance(config, Mapping) else schedule
+    if not told:
         raise UnsupportedFork(
             f"{rpc.shown_url}: chain {chain_id} is not known here, and the node has no eth_config to ask"
         )
-    return devnet_schedule(_fork_of(rpc, config["current"]), chain_id=chain_id)
+    try:
+        return schedule_of_config(chain_id, config)
+    except InputError as error:
+        raise NodeAnswerError(f"{rpc.shown_url}: {error}") from error
+
+
+def schedule_of_config(chain_id: int, config: Mapping[str, Any]) -> ForkSchedule:
+    """Return the schedule of a chain of which nothing but an `eth_config` answer is known.
+
+    What came before its present fork is not told: the present one is taken to hold since genesis.
+    """
+    present = {**config["current"], "activationTime": 0}
+    rules, blobs = _rules_of(present), _blobs_of(present)
+    schedule = ForkSchedule(chain_id, ((0, Fork.PARIS),), ())
+    own = None if blobs == BLOB_PARAMETERS.get(rules) else blobs
+    schedule = schedule.with_fork(0, rules.name, rules=rules, blobs=own)
+    return extended_by_config(schedule, {**config, "current": present})
+
+
+def extended_by_config(schedule: ForkSchedule, config: Mapping[str, Any]) -> ForkSchedule:
+    """Return a schedule with the forks that an `eth_config` answer knows and it does not."""
+    known = {start for start, _ in schedule.by_timestamp}
+    told: dict[int, Mapping[str, Any]] = {}
+    for kind in _KINDS:
+        entry = config.get(kind)
+        if isinstance(entry, Mapping):
+            start = entry.get("activationTime")
+            # Zero is a fork from before the first block.
+            if isinstance(start, int) and start and start not in known:
+                told[start] = entry
+    for start, entry in sorted(told.items()):
+        schedule = _with_told(schedule, start, entry)
+    return schedule
+
+
+def _with_told(schedule: ForkSchedule, start: int, entry: Mapping[str, Any]) -> ForkSchedule:
+    present = schedule.fork_at(1 << 63, start - 1)
+    blobs: BlobParameters | None = _blobs_of(entry)
+    rules = _rules_of(entry)
+    before = schedule.blobs_at(1 << 63, start - 1)
+    if present is Fork.UNKNOWN or (rules <= present and blobs == before):
+        rules = Fork.UNKNOWN  # a fork that changes what cannot be seen from here
+    elif rules is not Fork.UNKNOWN:
+        rules = max(rules, present)
+    if rules is Fork.UNKNOWN:
+        # Whatever was planned for later comes after rules that nobody here knows.
+        schedule = replace(
+            schedule,
+            by_timestamp=tuple(found for found in schedule.by_timestamp if found[0] < start),
+            blobs=tuple(found for found in schedule.blobs if found.start < start),
+        )
+    elif rules is not present and blobs == before:
+        blobs = None
+    return schedule.with_fork(start, _name_of(schedule, start, rules), rules=rules, blobs=blobs)
+
+
+def _name_of(schedule: ForkSchedule, start: int, rules: Fork) -> str:
+    """Number a fork of blobs after those before it: the third is BPO3, whatever the rules it runs under."""
+    if rules is Fork.UNKNOWN or rules > schedule.fork_at(1 << 63, start - 1):
+        return rules.name
+    named = {entry.name for entry in schedule.blobs if entry.start < start} | {
+        fork.name for begun, fork in schedule.by_timestamp if begun < start
+    }
+    return (
+        f"BPO{max([0, *(int(name[3:]) for name in named if name[:3] == 'BPO' and name[3:].isdigit())]) + 1}"
+    )
 
 
 def _chain_id(rpc: JsonRpc) -> int:
@@ -69,28 +137,31 @@ def _fork_of_anvil(rpc: JsonRpc) -> Fork:
         raise UnsupportedFork(f"{rpc.shown_url}: anvil runs {name}, which is not known here") from None
 
 
-def _with_unknown_forks(schedule: ForkSchedule, config: Mapping[str, Any]) -> ForkSchedule:
-    """Add a fork that no engine here executes wherever the node has one that our schedule does not know."""
-    known = {start for start, _ in schedule.by_timestamp}
-    entries = (config.get(name) for name in ("current", "next", "last"))
-    begun = {entry.get("activationTime") for entry in entries if isinstance(entry, Mapping)}
-    # Zero is a fork from before the first block.
-    unknown = sorted(start for start in begun if isinstance(start, int) and start and start not in known)
-    return replace(
-        schedule, by_timestamp=(*schedule.by_timestamp, *((start, Fork.AMSTERDAM) for start in unknown))
-    )
-
-
-def _fork_of(rpc: JsonRpc, present: Mapping[str, Any]) -> Fork:
-    """Return the newest fork of which the node lists a sign; the blobs it allows tell it from the next."""
+def _rules_of(entry: Mapping[str, Any]) -> Fork:
+    """Return the newest rules of which the node lists a sign; UNKNOWN where it lists what no fork has."""
     try:
-        fork = next(fork for fork, part, sign in _SIGNS if sign in present[part])
-        blobs = present["blobSchedule"]
-        allowed = BlobParameters(blobs["target"], blobs["max"], blobs["baseFeeUpdateFraction"])
-        return next(later for later in Fork if later >= fork and BLOB_PARAMETERS.get(later) == allowed)
-    except (KeyError, TypeError):
-        raise NodeAnswerError(f"{rpc.shown_url}: eth_config: unexpected form: {present!r:.200}") from None
+        contracts, precompiles = set(entry["systemContracts"]), entry["precompiles"]
+        addresses = {int(address, 16) for address in precompiles.values()}
+        fork = next(fork for fork, part, sign in _SIGNS if sign in entry[part])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"eth_config: unexpected form: {entry!r:.200}") from None
     except StopIteration:
-        raise UnsupportedFork(
-            f"{rpc.shown_url}: the node's present fork is none of those known here"
-        ) from None
+        return Fork.UNKNOWN
+    if contracts - _CONTRACTS or addresses - _LAST_PRECOMPILES:
+        return Fork.UNKNOWN
+    if fork is Fork.OSAKA or fork is Fork.AMSTERDAM:
+        blobs = _blobs_of(entry)
+        named = (later for later in (Fork.BPO2, Fork.BPO1) if BLOB_PARAMETERS[later] == blobs)
+        return next(named, fork) if fork is Fork.OSAKA else fork
+    return fork
+
+
+def _blobs_of(entry: Mapping[str, Any]) -> BlobParameters:
+    try:
+        blobs = entry["blobSchedule"]
+        found = [blobs[name] for name in ("target", "max", "baseFeeUpdateFraction")]
+    except (KeyError, TypeError):
+        raise InputError(f"eth_config: unexpected form: {entry!r:.200}") from None
+    if not all(isinstance(number, int) for number in found):
+        raise InputError(f"eth_config: blobSchedule: expected whole numbers, found {blobs!r:.80}")
+    return BlobParameters(*found)

@@ -30,6 +30,7 @@ from mev_dagster.evm.types import (
     TxResult,
     TxStatus,
     Want,
+    gas_used_by,
     invalid_result,
 )
 from mev_dagster.evm.validate import Invalid, Room, Sender, blob_gas, validate_tx, whole_block
@@ -74,6 +75,20 @@ class PyEvmSession:
             self.state.journal.revert(mark)
             self.room = room
 
+    def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
+        """Return what `run` gives of every beginning of `txs`, executing each transaction once."""
+        mark, room = self.state.journal.snapshot(), self.room
+        results: list[TxResult] = []
+        found: list[SimResult] = []
+        try:
+            for tx in txs:
+                results += self.commit((tx,))
+                found.append(self.result(tuple(results), since=mark))
+            return tuple(found)
+        finally:
+            self.state.journal.revert(mark)
+            self.room = room
+
     def result(
         self, txs: tuple[TxResult, ...], *, since: int = 0, requests: tuple[bytes, ...] = ()
     ) -> SimResult:
@@ -83,7 +98,7 @@ class PyEvmSession:
             engine=self._engine,
             fork=self._env.fork,
             txs=txs,
-            gas_used=sum(tx.gas_used for tx in txs),
+            gas_used=gas_used_by(txs),
             state_diff=state_diff,
             state_diff_hash=diff_hash(state_diff),
             requests=requests,

@@ -5,7 +5,8 @@ from typing import Any
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.state import BaseState
 
-from mev_dagster.chain.forks import Fork, blob_base_fee
+from mev_dagster.chain.fees import blob_base_fee
+from mev_dagster.chain.forks import Fork
 from mev_dagster.evm.py_evm.journal import Journal
 from mev_dagster.evm.types import BlockEnv, StateSource
 
@@ -65,7 +66,7 @@ class JournalState(BaseState):  # type: ignore[misc]
             excess_blob_gas=env.excess_blob_gas,
         )
         self._blob_base_fee = (
-            blob_base_fee(env.excess_blob_gas or 0, env.fork) if env.fork >= Fork.CANCUN else None
+            blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters) if env.fork >= Fork.CANCUN else None
         )
         for name in _ANSWERED_BY_JOURNAL:
             setattr(self, name, getattr(self.journal, name))

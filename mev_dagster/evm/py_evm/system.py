@@ -6,27 +6,31 @@ from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 
 from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.requests import (
+    BEACON_ROOTS,
+    HISTORY,
+    SYSTEM_ADDRESS,
+    answer_of,
+    contracts_asked,
+    deposit_requests,
+    typed_requests,
+)
 from mev_dagster.evm.py_evm.limits import Budget
 from mev_dagster.evm.py_evm.message import CallMessage
 from mev_dagster.evm.py_evm.state import JournalState
 from mev_dagster.evm.py_evm.transition import TransactionContext
-from mev_dagster.evm.system import (
-    BEACON_ROOTS,
-    CONSOLIDATION_REQUESTS,
-    HISTORY,
-    SYSTEM_ADDRESS,
-    SYSTEM_GAS,
-    WITHDRAWAL_REQUESTS,
-    deposit_requests,
-    typed_requests,
-)
 from mev_dagster.evm.types import ExecutionLimits, TxResult
 from mev_dagster.hexadecimal import from_hex
 from mev_dagster.units import GWEI
 
+_SYSTEM_GAS = 30_000_000
+
 
 def begin_block(state: JournalState) -> None:
-    """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block."""
+    """Store the parent's hash and beacon root (EIP-2935, 4788), and move the DAO's funds at its block.
+
+    Whether these calls succeed does not matter to the block.
+    """
     env = state.env
     if env.fork >= Fork.CANCUN and env.parent_beacon_block_root is not None:
         _system_call(state, BEACON_ROOTS, env.parent_beacon_block_root)
@@ -54,24 +58,27 @@ def credit(state: JournalState, withdrawals: Sequence[Withdrawal], rewards: Mapp
 
 def end_block_requests(state: JournalState, results: Iterable[TxResult]) -> tuple[bytes, ...]:
     """Return the block's requests, type byte first, and dequeue them in the state (EIP-7685)."""
-    if state.env.fork < Fork.PRAGUE:
+    env = state.env
+    if env.fork < Fork.PRAGUE:
         return ()
-    return typed_requests(
-        deposit_requests(results),
-        _system_call(state, WITHDRAWAL_REQUESTS),
-        _system_call(state, CONSOLIDATION_REQUESTS),
-    )
+    logs = (log for result in results for log in result.logs)
+    bodies = [(0, deposit_requests(logs, env.deposit_contract))]
+    for kind, address in contracts_asked(env.fork):
+        if env.may_lack_request_contracts and not state.get_code(address):
+            continue
+        bodies.append((kind, answer_of(address, *_system_call(state, address))))
+    return typed_requests(bodies)
 
 
-def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes:
-    """Call a system contract as the protocol does; a chain without the contract has nothing to call."""
+def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> tuple[bytes | None, str]:
+    """Call a system contract as the protocol does: its output, or None and why there is none."""
     state.journal.begin_transaction()
     code = state.get_code(target)
     if not code:
-        return b""
+        return None, "there is no contract"
     message = CallMessage(
         kind="CALL",
-        gas=SYSTEM_GAS,
+        gas=_SYSTEM_GAS,
         to=target,
         sender=SYSTEM_ADDRESS,
         value=0,
@@ -81,4 +88,6 @@ def _system_call(state: JournalState, target: bytes, data: bytes = b"") -> bytes
     )
     context = TransactionContext(0, SYSTEM_ADDRESS, Budget(ExecutionLimits()))
     computation = state.computation_class.apply_message(state, message, context)
-    return b"" if computation.is_error else bytes(computation.output)
+    if computation.is_error:
+        return None, type(computation.error).__name__
+    return bytes(computation.output), ""

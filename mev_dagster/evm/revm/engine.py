@@ -11,33 +11,35 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-import mev_native
 from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 
 from mev_dagster.chain.blocks import Withdrawal
-from mev_dagster.chain.forks import Fork, blob_base_fee
+from mev_dagster.chain.fees import blob_base_fee
+from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import Log
+from mev_dagster.chain.requests import (
+    BEACON_ROOTS,
+    HISTORY,
+    answer_of,
+    contracts_asked,
+    deposit_requests,
+    typed_requests,
+)
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.chain.validity import NEWEST_FORK, intrinsic_gas, validate_for_fork
 from mev_dagster.errors import InputError, InvalidTransaction, MissingState, UnsupportedFork
+from mev_dagster.evm.native import native
 from mev_dagster.evm.opcode_classes import gas_by_class
 from mev_dagster.evm.revert import revert_reason
 from mev_dagster.evm.revm.wire import pack_accounts, pack_transaction, word
 from mev_dagster.evm.state.prestate import Prestate
-from mev_dagster.evm.system import (
-    BEACON_ROOTS,
-    CONSOLIDATION_REQUESTS,
-    HISTORY,
-    WITHDRAWAL_REQUESTS,
-    deposit_requests,
-    typed_requests,
-)
 from mev_dagster.evm.types import (
     NO_LIMITS,
     NO_REWARDS,
     RESULTS_ONLY,
     AccountDiff,
     BlockEnv,
+    BlockGas,
     CallFrame,
     ExecutionLimits,
     Output,
@@ -47,6 +49,7 @@ from mev_dagster.evm.types import (
     TxResult,
     TxStatus,
     Want,
+    gas_used_by,
     invalid_result,
 )
 from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, validate_tx, whole_block
@@ -81,6 +84,7 @@ _STATUS = (TxStatus.SUCCESS, TxStatus.REVERTED, TxStatus.HALTED)
 _WORLDS_KEPT = 8
 _LARGEST_64 = (1 << 64) - 1
 _LARGEST_128 = (1 << 128) - 1
+_NO_CONTRACT = "there is no contract"
 
 # Why the extension stopped: `("refused",)`, `("fee_too_large",)`, a limit, or what is missing and its keys.
 Stop = tuple[Any, ...]
@@ -98,10 +102,7 @@ class RevmEngine:
         self._worlds: dict[int, tuple[ref[Prestate], Any]] = {}
 
     def supports(self, fork: Fork) -> bool:
-        """Say whether this engine implements the fork's rules exactly.
-
-        revm has Amsterdam; as long as `chain/validity.py` does not know its transactions, it is not claimed.
-        """
+        """Say whether this engine implements the fork's rules exactly."""
         return fork in _SPECS and fork <= NEWEST_FORK
 
     def simulate(
@@ -122,7 +123,7 @@ class RevmEngine:
         if not end_block:
             return session.result(results)
         found = session.result(results, requests=session.end_block(results))
-        return replace(found, receipts_root=session.receipts_root())
+        return replace(found, receipts_root=session.receipts_root(), access_list=session.access_list())
 
     def session(
         self,
@@ -144,12 +145,12 @@ class RevmEngine:
     def _world(self, state: StateSource) -> Any:
         """Hand a state over; the prestates that were handed over last are still there."""
         if not isinstance(state, Prestate):
-            return mev_native.World(b"", [], [], False, False)
+            return native().World(b"", [], [], False, False)
         held = self._worlds.get(id(state))
         if held is not None and held[0]() is state:
             return held[1]
         try:
-            world = mev_native.World(
+            world = native().World(
                 pack_accounts(state.accounts.items()),
                 list(state.codes.items()),
                 list(state.block_hashes.items()),
@@ -183,10 +184,11 @@ class RevmSession:
         self._want = want
         self._packed: dict[bytes, bytes] = {}
         base_fee = env.base_fee_per_gas_wei or 0
-        blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.fork) if env.fork >= Fork.CANCUN else 0
+        has_blobs = env.fork >= Fork.CANCUN
+        blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters) if has_blobs else 0
         if max(base_fee, env.gas_limit) > _LARGEST_64 or blob_fee > _LARGEST_128:
             raise InputError(f"block {env.number}: its gas limit or base fees are past what revm can hold")
-        self._native = mev_native.Session(
+        self._native = native().Session(
             world,
             spec=_SPECS[env.fork],
             chain_id=env.chain_id,
@@ -200,6 +202,7 @@ class RevmSession:
             prev_randao=env.prev_randao,
             parent_hash=env.parent_hash,
             blob_base_fee=blob_fee,
+            slot_number=env.slot_number or 0,
             max_steps=limits.steps,
             max_seconds=limits.seconds,
             calls=want.calls,
@@ -233,6 +236,37 @@ class RevmSession:
         finally:
             self._native.end_trial()
 
+    def run_many(self, candidates: Sequence[Sequence[Transaction]], *, threads: int = 1) -> list[SimResult]:
+        """Return what `run` gives for each candidate, on some threads at once.
+
+        One that stops for something only Python can say or supply is run again by itself.
+        """
+        packed = [[self._pack(tx) for tx in txs] for txs in candidates]
+        report = self._report if self._want == RESULTS_ONLY else self._watched
+        results = []
+        for txs, (reports, stop, accounts, digest) in zip(
+            candidates, self._native.run_many(packed, threads), strict=True
+        ):
+            if stop is not None:
+                results.append(self.run(txs))
+                continue
+            found = tuple([report(tx, told) for tx, told in zip(txs, reports, strict=True)])
+            results.append(self._result(found, accounts, digest))
+        return results
+
+    def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
+        """Return what `run` gives of every beginning of `txs`, executing each transaction once."""
+        results: list[TxResult] = []
+        found: list[SimResult] = []
+        self._native.begin_trial()
+        try:
+            for tx in txs:
+                results += self.commit((tx,))
+                found.append(self.result(tuple(results)))
+            return tuple(found)
+        finally:
+            self._native.end_trial()
+
     def steps(self, tx: Transaction, kept: int) -> bytes:
         """Return the first instructions of a transaction, packed (`evm/trace.py`), and keep no change."""
         while True:
@@ -253,29 +287,47 @@ class RevmSession:
                 self._supplied(partial(self._native.drain, address, bytes(dao_refund_contract)))
 
     def credit(self, withdrawals: Sequence[Withdrawal], rewards: Mapping[bytes, int]) -> None:
-        """Pay validators' withdrawals (EIP-4895) or miners' rewards."""
-        paid = [(w.address, w.amount_gwei * GWEI) for w in withdrawals if w.amount_gwei]
+        """Pay validators' withdrawals (EIP-4895) or miners' rewards. The transactions are over."""
+        self._native.end_transactions()
+        listed = self._env.fork >= Fork.AMSTERDAM  # the access list names who is paid nothing, too
+        paid = [(w.address, w.amount_gwei * GWEI) for w in withdrawals if w.amount_gwei or listed]
         for address, amount in [*paid, *rewards.items()]:
             self._supplied(partial(self._native.credit, address, word(amount)))
 
     def end_block(self, results: Sequence[TxResult]) -> tuple[bytes, ...]:
         """Return the block's requests, type byte first, and dequeue them in the state (EIP-7685)."""
-        if self._env.fork < Fork.PRAGUE:
+        env = self._env
+        if env.fork < Fork.PRAGUE:
             return ()
-        return typed_requests(
-            deposit_requests(results),
-            self._system_call(WITHDRAWAL_REQUESTS),
-            self._system_call(CONSOLIDATION_REQUESTS),
-        )
+        logs = (log for result in results for log in result.logs)
+        bodies = [(0, deposit_requests(logs, env.deposit_contract))]
+        for kind, address in contracts_asked(env.fork):
+            output, error = self._system_call(address)
+            if error != _NO_CONTRACT or not env.may_lack_request_contracts:
+                bodies.append((kind, answer_of(address, output, error)))
+        return typed_requests(bodies)
+
+    def access_list(self) -> bytes | None:
+        """Return the block access list of what is committed, encoded (EIP-7928); None before Amsterdam."""
+        return self._native.access_list()  # type: ignore[no-any-return]
 
     def result(self, txs: tuple[TxResult, ...], *, requests: tuple[bytes, ...] = ()) -> SimResult:
         """Return the outcome of these transactions with the state diff of the trial, or of the session."""
-        accounts, digest = self._native.diff()
+        return self._result(txs, *self._native.diff(), requests=requests)
+
+    def _result(
+        self,
+        txs: tuple[TxResult, ...],
+        accounts: Sequence[tuple[Any, ...]],
+        digest: bytes,
+        *,
+        requests: tuple[bytes, ...] = (),
+    ) -> SimResult:
         return SimResult(
             engine=self._engine,
             fork=self._env.fork,
             txs=txs,
-            gas_used=sum(tx.gas_used for tx in txs),
+            gas_used=gas_used_by(txs),
             state_diff={address: AccountDiff(*fields) for address, *fields in accounts},
             state_diff_hash=digest,
             requests=requests,
@@ -295,7 +347,7 @@ class RevmSession:
         packed = self._packed.get(tx.hash)
         if packed is None:
             try:
-                validate_for_fork(tx, self._env.fork, chain_id=self._env.chain_id)
+                validate_for_fork(tx, self._env.fork, chain_id=self._env.chain_id, blobs=self._env.blobs)
                 refused = False
             except InvalidTransaction:
                 refused = True  # its reason is told by `validate_tx`, once its sender is known to exist
@@ -303,7 +355,7 @@ class RevmSession:
         return packed
 
     def _report(self, tx: Transaction, report: tuple[Any, ...]) -> TxResult:
-        status, gas_used, output, logs, halt, created, balances, accounts, slots, written = report
+        status, gas_used, output, logs, halt, created, balances, accounts, slots, written, block_gas = report
         return TxResult(
             tx_hash=tx.hash,
             status=_STATUS[status],
@@ -317,6 +369,7 @@ class RevmSession:
             slots_read=slots,
             slots_written=written,
             contract_address=created,
+            block_gas=BlockGas(*block_gas) if self._env.fork >= Fork.AMSTERDAM else None,
         )
 
     def _watched(self, tx: Transaction, watched: tuple[Any, ...]) -> TxResult:
@@ -356,16 +409,17 @@ class RevmSession:
             return Rejection(Invalid.MISSING_STATE, f"{missing.what} {missing.key}")
         return None
 
-    def _system_call(self, target: bytes, data: bytes = b"") -> bytes:
-        output = b""
-
-        def attempt() -> Stop | None:
-            nonlocal output
+    def _system_call(self, target: bytes, data: bytes = b"") -> tuple[bytes | None, str]:
+        """Call a system contract: its output, or None and why there is none."""
+        while True:
             output, stop = self._native.system_call(target, data)
-            return stop  # type: ignore[no-any-return]
-
-        self._supplied(attempt)
-        return output
+            if stop is None:
+                return output, ""
+            if stop[0] == "failed":
+                return None, stop[1]
+            if stop[0] == "no_code":
+                return None, _NO_CONTRACT
+            self._learn(*stop)
 
     def _supplied(self, attempt: Callable[[], Stop | None]) -> None:
         """Repeat something that changes nothing until it has all it needs."""

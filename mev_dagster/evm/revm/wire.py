@@ -3,11 +3,12 @@
 Big-endian, lengths before contents.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from struct import pack
 
+from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.evm.types import Account
+from mev_dagster.evm.types import Account, AccountDiff
 from mev_dagster.evm.validate import blob_gas
 
 _REFUSED, _CALLS, _PROTECTED, _HAS_TIP = 1, 2, 4, 8
@@ -34,6 +35,34 @@ def pack_accounts(accounts: Iterable[tuple[bytes, Account]]) -> bytes:
         )
         for slot, value in account.storage.items():
             parts += (slot.to_bytes(32, "big"), value.to_bytes(32, "big"))
+    return b"".join(parts)
+
+
+_DELETED, _CLEARED, _BALANCE, _NONCE, _CODE = 1, 2, 4, 8, 16
+_NO_CODE = bytes(32)
+
+
+def pack_changes(state_diff: Mapping[bytes, AccountDiff]) -> bytes:
+    """Return a column of changed accounts, for the root after them (native/src/trie.rs reads)."""
+    parts: list[bytes] = []
+    for address, diff in state_diff.items():
+        flags = (
+            (_DELETED if diff.deleted else 0)
+            | (_CLEARED if diff.storage_cleared else 0)
+            | (_BALANCE if diff.balance_wei is not None else 0)
+            | (_NONCE if diff.nonce is not None else 0)
+            | (_CODE if diff.code is not None else 0)
+        )
+        parts += (
+            address,
+            bytes([flags]),
+            word(diff.balance_wei or 0),
+            pack(">Q", diff.nonce or 0),
+            _NO_CODE if diff.code is None else keccak(diff.code),
+            pack(">I", len(diff.storage)),
+        )
+        for slot, value in diff.storage.items():
+            parts += (word(slot), word(value))
     return b"".join(parts)
 
 

@@ -76,6 +76,7 @@ class Prestate:
         if (
             self.complete
             or self.lists_every_slot
+            or account.whole
             or (account.nonce == 0 and account.code_hash == EMPTY_CODE_HASH)
         ):
             return 0  # nothing has ever run there, so nothing has been stored there
@@ -158,6 +159,7 @@ class Prestate:
                 nonce=before.nonce if override.nonce is None else override.nonce,
                 code_hash=code_hash,
                 storage={**before.storage, **override.storage},
+                whole=before.whole or self._begins(before),
             )
         return replace(self, accounts=accounts, codes=codes)
 
@@ -180,8 +182,13 @@ class Prestate:
                 nonce=before.nonce if diff.nonce is None else diff.nonce,
                 code_hash=code_hash,
                 storage={**kept, **diff.storage},
+                whole=before.whole or self._begins(before),
             )
         return replace(self, accounts=accounts, codes=codes)
+
+    def _begins(self, before: Account) -> bool:
+        """Say whether an account begins here and is all that is written; most states need no mark."""
+        return not before.exists and not (self.complete or self.lists_every_slot)
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the canonical JSON: the name of this prestate."""
@@ -271,6 +278,7 @@ def _account_to_json(account: Account) -> Json | None:
         "nonce": account.nonce,
         "code_hash": None if account.code_hash == EMPTY_CODE_HASH else to_hex(account.code_hash),
         "storage": {f"{slot:#066x}": hex(value) for slot, value in sorted(account.storage.items())},
+        **({"whole": True} if account.whole else {}),
     }
 
 
@@ -283,6 +291,7 @@ def _account_from_json(fields: Json | None) -> Account:
         nonce=_integer(fields["nonce"]),
         code_hash=EMPTY_CODE_HASH if code_hash is None else from_hex(code_hash, 32),
         storage={_integer(slot): _integer(value) for slot, value in fields["storage"].items()},
+        whole=bool(fields.get("whole", False)),
     )
 
 

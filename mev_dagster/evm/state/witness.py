@@ -12,6 +12,8 @@ from mev_dagster.chain.blocks import header_hash
 from mev_dagster.chain.jsonrpc import header_from_rpc
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak
 from mev_dagster.errors import DecodeError, InputError, MissingState
+from mev_dagster.evm.native import native, native_is_installed
+from mev_dagster.evm.revm.wire import pack_changes
 from mev_dagster.evm.state.partial_trie import PartialTrie, nodes_by_hash
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
 from mev_dagster.hexadecimal import from_hex, to_hex
@@ -34,6 +36,7 @@ class Witness:
         self._codes = codes
         self._block_hashes = block_hashes
         self._accounts = PartialTrie(state_root, nodes)
+        self._native: Any = None
 
     @classmethod
     def from_json(cls, document: Any) -> "Witness":
@@ -83,6 +86,23 @@ class Witness:
 
     def root_after(self, state_diff: Mapping[bytes, AccountDiff]) -> bytes:
         """Return the state root after these changes; the witness itself stays as it is."""
+        if native_is_installed():
+            return self._native_root_after(state_diff)
+        return self.root_by_reference(state_diff)
+
+    def _native_root_after(self, state_diff: Mapping[bytes, AccountDiff]) -> bytes:
+        if self._native is None:
+            self._native = native().Witness(list(self._nodes.values()))
+        try:
+            root, missing = self._native.root_after(self.state_root, pack_changes(state_diff))
+        except ValueError as error:
+            raise DecodeError("bad_trie_node", str(error)) from error
+        if root is None:
+            raise MissingState("trie_node", to_hex(missing))
+        return bytes(root)
+
+    def root_by_reference(self, state_diff: Mapping[bytes, AccountDiff]) -> bytes:
+        """Return what `root_after` does, computed here: what the extension is held against."""
         accounts = PartialTrie(self.state_root, self._nodes)
         # Removals come last: they may join nodes that a write has just brought into view.
         for address, diff in sorted(state_diff.items(), key=lambda item: item[1].deleted):

@@ -13,7 +13,7 @@ from mev_dagster.devp2p.maintenance import PoolLimits
 from mev_dagster.devp2p.mempool import Listener
 from mev_dagster.devp2p.metrics import P2PMetrics
 from mev_dagster.devp2p.network import NetworkConfig, Peer
-from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
+from mev_dagster.devp2p.networks import public_network
 from mev_dagster.devp2p.node import MempoolNode, NodeConfig, enodes
 from mev_dagster.devp2p.txt import TxtResolver
 from mev_dagster.errors import InputError
@@ -36,7 +36,7 @@ def node_config(settings: Settings, *, static: tuple[Enode, ...] = ()) -> NodeCo
     """Return what the settings say about the node. With a port it listens, and takes part in discovery."""
     dns_list = settings.p2p.dns_list
     if dns_list == "public":
-        known = PUBLIC_NETWORKS.get(settings.chain_id or 0)
+        known = public_network(settings.chain_id or 0)
         if known is None:
             raise InputError(f"MEV_P2P_DNS_LIST: chain {settings.chain_id} has no public list")
         dns_list = known.dns_list

@@ -7,13 +7,15 @@ from typing import Protocol
 
 from mev_dagster.chain.blocks import encode_header, header_hash
 from mev_dagster.chain.jsonrpc import header_from_rpc, quantity
+from mev_dagster.chain.networks import network_of
 from mev_dagster.devp2p.chain import ChainHead, KnownChain, MimicChain
 from mev_dagster.devp2p.eth.messages import BlockRangeUpdate
 from mev_dagster.devp2p.forkid import ForkId, ForkTable
-from mev_dagster.devp2p.networks import PUBLIC_NETWORKS
+from mev_dagster.devp2p.networks import fork_table, fork_table_of, public_network
 from mev_dagster.devp2p.responder import Headers, NoHeaders
 from mev_dagster.devp2p.session import StatusSource
-from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, UnsupportedFork
+from mev_dagster.evm.node.forks import schedule_of
 from mev_dagster.node.http import JsonRpc
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
@@ -59,7 +61,7 @@ class Mimicry:
     """No execution node at hand: say what peers say."""
 
     def __init__(self, clock: Clock, chain_id: int | None) -> None:
-        known = PUBLIC_NETWORKS.get(chain_id or 0)
+        known = public_network(chain_id or 0)
         self._clock, self._forks = clock, known.forks if known else None
         self.statuses: StatusSource = MimicChain(clock, network_id=chain_id, forks=self._forks)
         self.headers: Headers = NoHeaders()
@@ -149,10 +151,20 @@ class RpcChain:
     def _first_head(self) -> ChainHead:
         chain_id = int(self._rpc.call("eth_chainId"), 16)
         genesis_hash, time = self._read("0x0")[1:3]
-        known = PUBLIC_NETWORKS.get(chain_id)
-        forks = known.forks if known else ForkTable(genesis_hash, genesis_time=time)
+        forks = self._forks(chain_id, genesis_hash, time)
         number, block_hash, time = self._read("latest")
         return ChainHead(chain_id, forks, number, time, block_hash)
+
+    def _forks(self, chain_id: int, genesis_hash: bytes, genesis_time: int) -> ForkTable:
+        """Return the chain's forks, with those that the node has scheduled and we have not."""
+        try:
+            schedule = schedule_of(self._rpc)
+        except UnsupportedFork:
+            return ForkTable(genesis_hash, genesis_time=genesis_time)
+        network = network_of(chain_id)
+        if network is not None and network.genesis_hash == genesis_hash:
+            return fork_table_of(network, schedule)
+        return fork_table(schedule, genesis_hash, genesis_time=genesis_time)
 
     def _refresh(self) -> None:
         head = self.head

@@ -38,7 +38,7 @@ class HeadFollower:
             if answer is None:
                 return
             try:
-                block = block_from_rpc(answer, known=self._decoded.get)
+                block = block_from_rpc(answer, known=self._decoded.get, keep_foreign=True)
             except DecodeError as error:
                 log.warning("block refused", block_hash=block_hash, error=error)
                 self._refused[block_hash] = None  # the blocks after it come in behind a gap

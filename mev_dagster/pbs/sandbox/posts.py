@@ -6,8 +6,9 @@ prestate's canonical JSON with its `codes`; absent, the relay knows the slot but
 
 from typing import Any
 
-from mev_dagster.chain.forks import DEVNET_CHAIN_ID, Fork, ForkSchedule, devnet_schedule, schedule_for
+from mev_dagster.chain.forks import DEVNET_CHAIN_ID, Fork, ForkSchedule, devnet_schedule
 from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import StateSource

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from mev_dagster.captures.format import Capture
 from mev_dagster.captures.source import ChainSource
 from mev_dagster.chain.blocks import Block
-from mev_dagster.chain.forks import Fork, schedule_for
+from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.networks import schedule_for
 from mev_dagster.errors import InputError, NodeAnswerError
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import StateSource

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from mev_dagster.search.landed import Landed
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.strategies.cycles import AT_THE_TOP, cycle_plan
@@ -19,7 +21,10 @@ class Arbitrage:
 
     def plans(self, view: BlockView) -> Iterator[Plan]:
         """Yield every cycle through wrapped ether that gains."""
-        for cycle in view.graph.cycles(view.wrapped_ether).all:
+        cycles = view.graph.cycles(view.wrapped_ether)
+        most = view.graph.screen(view.wrapped_ether, view.inventory_wei).at_the_top().upper
+        for position in np.flatnonzero(most > 0):
+            cycle = cycles.all[position]
             plan = cycle_plan(view, cycle, AT_THE_TOP, self.kind, self.name)
             if plan is not None:
                 yield plan

@@ -1,9 +1,13 @@
 """Restore the price that a pending swap moved, in the same block, right behind it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
-from mev_dagster.dex.graph import Cycle
+import numpy as np
+
+from mev_dagster.dex.cycle import Cycle
+from mev_dagster.dex.screen import Floats, Indices
 from mev_dagster.search.landed import Landed
 from mev_dagster.search.pending import PendingRun
 from mev_dagster.search.plan import Plan
@@ -22,21 +26,17 @@ class Backrun:
 
     def plans(self, view: BlockView) -> Iterator[Plan]:
         """Yield the best cycles behind every pending transaction that moved a pool."""
-        for run in view.runs:
-            if run.succeeded and run.moved:
-                plans = sorted(
-                    self._behind(run, view), key=lambda plan: (-plan.expected_profit_wei, plan.venues)
-                )
-                yield from islice(plans, CYCLES_PER_TX)
-
-    def _behind(self, run: PendingRun, view: BlockView) -> Iterator[Plan]:
-        place = Place((*run.prerequisites, run.tx), run.after)
-        cycles = view.graph.cycles(view.wrapped_ether)
-        for position in cycles.through(run.moved):
-            cycle = cycles.all[position]
-            plan = cycle_plan(view, cycle, place, self.kind, self.name)
-            if plan is not None and plan.expected_profit_wei > _at_the_top(view, cycle):
-                yield plan
+        runs = [run for run in view.runs if run.succeeded and run.moved]
+        for run, cycles in zip(runs, _worth_sizing(view, runs), strict=True):
+            place = Place((*run.prerequisites, run.tx), run.after)
+            plans = (cycle_plan(view, cycle, place, self.kind, self.name) for cycle in cycles.behind)
+            found = [
+                plan
+                for plan, cycle, is_sure in zip(plans, cycles.behind, cycles.sure, strict=True)
+                if plan is not None and (is_sure or plan.expected_profit_wei > _at_the_top(view, cycle))
+            ]
+            found.sort(key=lambda plan: (-plan.expected_profit_wei, plan.venues))
+            yield from islice(found, CYCLES_PER_TX)
 
     def matches(self, plan: Plan, landed: Landed) -> bool:
         """Say whether somebody stood behind the same transaction and crossed one of the same pools."""
@@ -44,6 +44,46 @@ class Backrun:
         return (
             landed.kind == self.kind and victims == landed.victims and bool(set(plan.venues) & landed.pools)
         )
+
+
+class _Behind(NamedTuple):
+    """Cycles behind a transaction that may be among its best, and which surely gain by it."""
+
+    behind: list[Cycle]
+    sure: list[bool]
+
+
+def _worth_sizing(view: BlockView, runs: Sequence[PendingRun]) -> list[_Behind]:
+    """Return for every run the cycles that may gain by it and be among its best, by their bounds alone."""
+    book = view.graph.cycles(view.wrapped_ether)
+    screen = view.graph.screen(view.wrapped_ether, view.inventory_wei)
+    crossed = [book.through(run.moved) for run in runs]
+    cycles = np.array([position for own in crossed for position in own], dtype=np.int64)
+    places = np.repeat(np.arange(len(runs)), [len(own) for own in crossed])
+    top = screen.at_the_top()
+    lower, upper = screen.behind(cycles, places, [run.after for run in runs])
+    is_sure = lower > np.maximum(top.upper[cycles], 0)
+    least_of_the_best = _nth_largest(np.where(is_sure, lower, -np.inf), places, len(runs), CYCLES_PER_TX)
+    may_gain = upper > np.maximum(top.lower[cycles], 0)
+    kept = np.flatnonzero(may_gain & (upper >= least_of_the_best[places]))
+    found = [_Behind([], []) for _ in runs]
+    for row in kept:
+        own = found[places[row]]
+        own.behind.append(book.all[cycles[row]])
+        own.sure.append(bool(is_sure[row]))
+    return found
+
+
+def _nth_largest(values: Floats, groups: Indices, count: int, nth: int) -> Floats:
+    """Return the nth largest value of each group, minus infinity where a group has fewer."""
+    order = np.lexsort((-values, groups))
+    starts = np.searchsorted(groups[order], np.arange(count))
+    ends = np.searchsorted(groups[order], np.arange(count), side="right")
+    at = starts + nth - 1
+    found = np.full(count, -np.inf)
+    has_it = at < ends
+    found[has_it] = values[order][at[has_it]]
+    return found
 
 
 def _at_the_top(view: BlockView, cycle: Cycle) -> int:

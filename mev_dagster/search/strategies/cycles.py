@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.dex.graph import Cycle
+from mev_dagster.dex.cycle import Cycle
 from mev_dagster.dex.sizing import CycleSize, optimal_cycle, searched_cycle
 from mev_dagster.dex.venue import Pool
 from mev_dagster.errors import MissingState, Unquotable
@@ -30,7 +30,7 @@ def cycle_size(view: BlockView, cycle: Cycle, place: Place) -> CycleSize | None:
         closed = [
             pool.constant_product(leg.token_in, leg.token_out) for leg, pool in zip(cycle, pools, strict=True)
         ]
-        hops = [hop for hop in closed if hop is not None]
+        hops = tuple(hop for hop in closed if hop is not None)
         if len(hops) == len(closed):
             return optimal_cycle(hops, view.inventory_wei)
         quotes = [

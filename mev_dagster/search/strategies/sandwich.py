@@ -59,7 +59,7 @@ class Sandwich:
         sell = Trade(token, weth, size.front_out, size.back_out, executor)
         try:
             front, back = (
-                step_of(pool.call(trade), trade.token_in, trade.amount_in, executor) for trade in (buy, sell)
+                step_of(pool.call(trade), trade.token_in, trade.amount_in) for trade in (buy, sell)
             )
         except Unquotable:
             return None

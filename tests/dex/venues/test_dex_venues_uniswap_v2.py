@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import eth_abi
 import pytest
 import zstandard
 from hypothesis import given
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex import constant_product
 from mev_dagster.dex.constant_product import Fee, Hop
-from mev_dagster.dex.venue import Trade
+from mev_dagster.dex.venue import PairSwap, Trade
 from mev_dagster.dex.venues.uniswap_v2 import events
 from mev_dagster.dex.venues.uniswap_v2.pool import Pair
 from mev_dagster.dex.venues.uniswap_v2.venue import FEES, PAIR_CODES
@@ -110,12 +109,11 @@ def test_a_log_with_the_right_topic_and_the_wrong_shape_is_refused():
         events.decode_swap(Log(b"\x11" * 20, (events.SWAP_TOPIC,), bytes(128)))
 
 
-def test_the_call_of_a_trade_is_the_pairs_own_swap_in_the_standard_encoding():
+def test_the_call_of_a_trade_says_what_the_pair_gives_of_each_token():
     pair = Pair(b"\x11" * 20, TOKEN0, TOKEN1, 100, 200)
-    call = pair.call(Trade(TOKEN1, TOKEN0, 9, 4, b"\x22" * 20))
-    types = ["uint256", "uint256", "address", "bytes"]
-    assert call.data == bytes.fromhex("022c0d9f") + eth_abi.encode(types, (4, 0, b"\x22" * 20, b""))
-    assert call.to == pair.address
+    for token_in, token_out, outputs in ((TOKEN1, TOKEN0, (4, 0)), (TOKEN0, TOKEN1, (0, 4))):
+        call = pair.call(Trade(token_in, token_out, 9, 4, b"\x22" * 20))
+        assert call == PairSwap(pair.address, *outputs, b"\x22" * 20)
 
 
 def test_a_pair_is_told_its_reserves_by_its_sync_alone():

@@ -13,7 +13,8 @@ from mev_dagster.cli import main
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.errors import InputError
 from mev_dagster.evm.blocks import execute_block
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.node.blocks import load_block
 from mev_dagster.evm.node.forks import schedule_of
 from mev_dagster.evm.state.prestate_store import PrestateStore

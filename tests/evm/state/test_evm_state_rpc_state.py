@@ -15,7 +15,8 @@ from mev_dagster.chain.transactions import AccessListEntry
 from mev_dagster.demo.anvil import AnvilNode
 from mev_dagster.errors import CaptureError, InputError, MissingState, NodeAnswerError
 from mev_dagster.evm.blocks import block_env, execute_block
-from mev_dagster.evm.engines import get_engine, native_is_installed
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.native import native_is_installed
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.prestate_store import PrestateStore
 from mev_dagster.evm.state.rpc_state import RpcState, fetch_header

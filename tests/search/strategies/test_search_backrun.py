@@ -63,7 +63,7 @@ def test_a_gap_that_the_transaction_left_as_it_was_is_not_behind_it():
 
 def test_a_gap_that_the_transaction_made_wider_is_behind_it_with_all_it_pays():
     wider = CHEAP.swapped(TOKEN, 10 * ETHER, 8 * ETHER)
-    best = optimal_cycle([wider.hop(WETH), DEAR.hop(TOKEN)], 1_000 * ETHER)
+    best = optimal_cycle((wider.hop(WETH), DEAR.hop(TOKEN)), 1_000 * ETHER)
     assert profits(Backrun(), view([CHEAP, DEAR], wider)) == [best.profit]
     assert best.profit > max(profits(Arbitrage(), view([CHEAP, DEAR])))
 
@@ -74,7 +74,7 @@ def test_of_the_cycles_through_one_moved_pool_the_best_few_are_proposed(neighbou
     moved = pair(1, 1_200 * ETHER, 1_000 * ETHER)
     found = profits(Backrun(), view([pair(1, 1_000 * ETHER, 1_000 * ETHER), *others], moved))
     all_of_them = sorted(
-        (optimal_cycle([moved.hop(WETH), other.hop(TOKEN)], 1_000 * ETHER).profit for other in others),
+        (optimal_cycle((moved.hop(WETH), other.hop(TOKEN)), 1_000 * ETHER).profit for other in others),
         reverse=True,
     )
     assert found == all_of_them[:CYCLES_PER_TX]

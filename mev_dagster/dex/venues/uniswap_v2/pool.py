@@ -3,17 +3,13 @@
 from dataclasses import dataclass, replace
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.abi import address_of_word, encode_words
+from mev_dagster.dex.abi import address_of_word
 from mev_dagster.dex.constant_product import STANDARD_FEE, Fee, Hop, amount_out
-from mev_dagster.dex.executor import PAIR_SWAP
-from mev_dagster.dex.venue import Payment, Pool, PoolCall, PoolState, Trade
+from mev_dagster.dex.venue import PairSwap, Pool, PoolState, Trade
 from mev_dagster.dex.venues.uniswap_v2.events import PROTOCOL, SYNC_TOPIC, decode_sync
 from mev_dagster.errors import DecodeError
 from mev_dagster.evm.types import StateSource
 from mev_dagster.hexadecimal import to_hex
-
-_NO_CALLBACK = (128, 0)
-"""The tail of `swap`'s arguments: the offset of `data`, and its length."""
 
 # Storage layout of UniswapV2Pair: 0-4 ERC-20 and permit, 5 factory, then these.
 TOKEN0_SLOT = 6
@@ -99,12 +95,9 @@ class Pair(Pool):
         """Return the pair at another moment."""
         return replace(self, reserve0=reserve0, reserve1=reserve1)
 
-    def call(self, trade: Trade) -> PoolCall:
+    def call(self, trade: Trade) -> PairSwap:
         """Return the call of `swap`, which finds the input already paid."""
-        outputs = self.outputs(trade.token_out, trade.amount_out)
-        return PoolCall(
-            self.address, PAIR_SWAP + encode_words((*outputs, trade.recipient, *_NO_CALLBACK)), Payment.FIRST
-        )
+        return PairSwap(self.address, *self.outputs(trade.token_out, trade.amount_out), trade.recipient)
 
     def outputs(self, token_out: bytes, bought: int) -> tuple[int, int]:
         """Return `(amount0_out, amount1_out)` as `swap` takes them."""
