@@ -16,6 +16,15 @@ class LandedView:
     swaps: tuple[LandedSwap, ...]
 
     @property
+    def ether(self) -> frozenset[bytes]:
+        """Return the tokens that are ether: what wraps it in this block."""
+        return frozenset({self.block.wrapped_ether} if self.block.wrapped_ether else ())
+
+    def swaps_of(self, index: int) -> tuple[LandedSwap, ...]:
+        """Return the swaps of one transaction, in log order."""
+        return tuple(swap for swap in self.swaps if swap.tx_index == index)
+
+    @property
     def hashes(self) -> frozenset[bytes]:
         """Return the hashes of the block's transactions."""
         return frozenset(landed.tx.hash for landed in self.block.txs)

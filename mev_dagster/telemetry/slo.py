@@ -58,7 +58,7 @@ OBJECTIVES = (
         '"mev_ingest_dropped_total|mev_ingest_events_total",kind=~"|TxSeen|TxBody"}[$w]))',
     ),
     Objective(
-        "relay_answers",
+        "submissions_answered",
         "submissions the relay answers without a fault of its own",
         0.99,
         'sum by (instance) (rate(relay_submit_new_block_answers_total{status=~"5.."}[$w]))',

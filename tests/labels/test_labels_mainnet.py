@@ -28,14 +28,19 @@ def test_every_arbitrage_of_the_other_inspector_is_found(scored):
     assert (found.tp, found.fn) == (5, 0)
 
 
-def test_two_arbitrages_the_other_inspector_lacks_take_out_more_than_they_put_in(scored, fixtures):
+def test_the_arbitrages_the_other_inspector_lacks_take_out_more_than_they_put_in(scored, fixtures):
     more = {one.key[0]: one.block for one in scored.disagreements if one.kind == "arbitrages"}
     files = [fixtures / "blocks_prestate" / f"{number}.json.zst" for number in sorted(more.values())]
     profits = {}
     for labels in (label_block(block) for block in landed_blocks(files)):
         for found in labels.of("arbitrage"):
             profits["0x" + found.tx_hashes[0].hex()] = found.net_wei
-    assert [profits[tx_hash] for tx_hash in more] == [10123008285247068, 676061677117320]
+    assert sorted(profits[tx_hash] for tx_hash in more) == [
+        676061677117320,
+        10123008285247068,
+        25252034321240292,
+        43063393109072558,
+    ]
 
 
 def test_every_swap_the_other_inspector_has_and_we_lack_belongs_to_a_reverted_transaction(scored):
@@ -43,6 +48,23 @@ def test_every_swap_the_other_inspector_has_and_we_lack_belongs_to_a_reverted_tr
     assert (found.tp, found.fp, found.fn) == (382, 7, 11)
     lacking = [one for one in scored.disagreements if one.kind == "swaps" and one.side == "silver"]
     assert {one.why for one in lacking} == {"the transaction reverted, so nothing was swapped"}
+
+
+GROSS_OF_24628607 = {
+    "0x00d77aedb3ef672e8cd59af4b91d28dcbd4d44d33a83402cf7b2d93da185e52c": 177534144693332,
+    "0xeea2da96020903ec0fbf8be56eb3204d44775b714750ac7d10e95c546751b0db": 40884318789102,
+    "0x78aa3b511ef8071bf628cdf1f1374a50858bc70cbb2e5bd2de6d9c45ec04015d": 188657849126667,
+}
+"""By hand, to the wei: those whose ether leaves a log. The other two of that block need its calls."""
+
+
+def test_arbitrages_checked_by_hand_are_found_with_their_gross_and_no_other(fixtures):
+    (block,) = landed_blocks([fixtures / "blocks_recent" / "24628607.json.zst"])
+    labels = label_block(block)
+    found = {"0x" + one.tx_hashes[0].hex(): one for one in labels.of("arbitrage")}
+    assert {tx_hash: dict(one.profit)[block.wrapped_ether] for tx_hash, one in found.items()} == (
+        GROSS_OF_24628607
+    )
 
 
 def run(*arguments):

@@ -1,0 +1,128 @@
+"""What an actor holds more afterwards, however the value went around."""
+
+import pytest
+from label_blocks import (
+    BOT,
+    DAI,
+    EVE,
+    OTHER_POOL,
+    POOL,
+    ROUTER,
+    THIRD_POOL,
+    USD,
+    WETH,
+    block,
+    swap,
+    transfer,
+    tx,
+)
+
+from mev_dagster.chain.signing import address_of
+from mev_dagster.evm.types import CallFrame
+from mev_dagster.labels.flow import Movement, movements_of
+from mev_dagster.labels.label import label_block
+
+USER, TREASURY = address_of(EVE), b"\x44" * 20
+
+
+def arbitrages(logs, to=BOT):
+    return label_block(block(tx(logs, key=EVE, to=to))).of("arbitrage")
+
+
+def own(pool, token_in, amount_in, token_out, amount_out):
+    return swap(pool, token_in, amount_in, token_out, amount_out, payer=BOT)
+
+
+def test_what_events_claim_and_nobody_moved_is_no_profit():
+    claimed = swap(POOL, WETH, 10**18, DAI, 5)[2:] + swap(OTHER_POOL, DAI, 5, WETH, 10**24)[2:]
+    moved = [
+        transfer(WETH, BOT, POOL, 1),
+        transfer(DAI, POOL, BOT, 1),
+        transfer(DAI, BOT, OTHER_POOL, 1),
+        transfer(WETH, OTHER_POOL, BOT, 1),
+    ]
+    assert arbitrages(moved + claimed) == ()
+
+
+def test_a_way_that_splits_and_merges_is_one_arbitrage():
+    logs = [
+        *own(POOL, WETH, 1000, DAI, 1000),
+        *own(OTHER_POOL, DAI, 600, WETH, 640),
+        *own(THIRD_POOL, DAI, 400, WETH, 420),
+    ]
+    (found,) = arbitrages(logs)
+    assert (found.profit, len(found.venues)) == (((WETH, 60),), 3)
+
+
+def test_a_tokens_tax_is_no_profit_and_what_is_left_of_it_is_told():
+    logs = [*own(POOL, WETH, 100, DAI, 1000), *own(OTHER_POOL, DAI, 902, WETH, 120)]
+    logs[1] = transfer(DAI, POOL, BOT, 950)
+    (found,) = arbitrages(logs)
+    assert dict(found.profit) == {WETH: 20, DAI: 48}
+
+
+def test_who_received_it_earned_it_not_the_router():
+    logs = [
+        *swap(POOL, WETH, 100, USD, 50, payer=USER, recipient=OTHER_POOL),
+        *swap(OTHER_POOL, USD, 50, WETH, 130, payer=POOL, recipient=USER)[1:],
+    ]
+    (found,) = arbitrages(logs, to=ROUTER)
+    assert (found.beneficiary, found.profit) == (USER, ((WETH, 30),))
+
+
+def test_a_profit_paid_out_to_a_treasury_is_the_actors():
+    logs = [*own(POOL, WETH, 100, USD, 50), *own(OTHER_POOL, USD, 50, WETH, 130)]
+    (found,) = arbitrages([*logs, transfer(WETH, BOT, TREASURY, 30)])
+    assert (found.beneficiary, found.profit) == (TREASURY, ((WETH, 30),))
+
+
+def test_a_leftover_unit_neither_hides_nor_makes_a_profit():
+    logs = [*own(POOL, WETH, 10**6, USD, 10**6 + 1), *own(OTHER_POOL, USD, 10**6, WETH, 10**6 + 7)]
+    assert [found.profit for found in arbitrages(logs)] == [((WETH, 7),)]
+    logs = [*own(POOL, WETH, 10**6, USD, 10**6 - 1), *own(OTHER_POOL, USD, 10**6, WETH, 10**6 + 7)]
+    assert [found.profit for found in arbitrages(logs)] == [((WETH, 7),)]
+
+
+def test_what_was_claimed_and_sold_is_no_arbitrage():
+    claim = [transfer(DAI, THIRD_POOL, BOT, 50), *swap(THIRD_POOL, USD, 1, DAI, 1)[2:]]
+    assert arbitrages([*claim, *own(POOL, DAI, 50, WETH, 40)]) == ()
+
+
+def test_filling_somebodys_order_is_no_atomic_arbitrage():
+    maker = b"\x66" * 20
+    order = [transfer(USD, maker, BOT, 100), transfer(WETH, BOT, maker, 40)]
+    assert arbitrages([*order, *own(POOL, USD, 100, WETH, 45)]) == ()
+
+
+@pytest.mark.parametrize("pools", [2, 60, 400])
+def test_swapping_back_and_forth_at_a_loss_ends_at_once_with_nothing(pools):
+    logs = []
+    for index in range(pools):
+        pair = (WETH, DAI) if index % 2 == 0 else (DAI, WETH)
+        logs += own(
+            bytes([index // 200 + 1, index % 200 + 1]) * 10,
+            pair[0],
+            10**6 - index,
+            pair[1],
+            10**6 - index - 1,
+        )
+    assert arbitrages(logs) == ()
+
+
+def frame(depth, sender, to, value_wei, *, error="", kind="CALL"):
+    return CallFrame(depth, kind, sender, to, value_wei, 0, 0, b"", b"", error)
+
+
+def test_ether_moves_with_the_calls_that_were_not_undone():
+    frames = (
+        frame(0, USER, BOT, 5),
+        frame(1, BOT, POOL, 7, error="Reverted"),
+        frame(2, POOL, ROUTER, 7),
+        frame(1, BOT, OTHER_POOL, 3),
+        frame(1, BOT, THIRD_POOL, 3, kind="DELEGATECALL"),
+        frame(1, BOT, WETH, 2),
+    )
+    assert movements_of((), frames, WETH) == (
+        Movement(WETH, USER, BOT, 5),
+        Movement(WETH, BOT, OTHER_POOL, 3),
+    )
