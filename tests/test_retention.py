@@ -21,7 +21,9 @@ def test_a_home_without_dagsters_records_is_swept_without_dagster(tmp_path: Path
     old.write_text("an hour")
     os.utime(old, (time.time() - 10**8,) * 2)
     told = {**os.environ, "MEV_HOME": str(tmp_path), "MEV_INGEST_PORT": "9"}
-    done = subprocess.run([sys.executable, "-c", SWEEP], env=told, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEP], env=told, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert f"reports {old.name}" in done.stdout
     assert not old.exists()
