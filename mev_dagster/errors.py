@@ -202,6 +202,7 @@ class PluginFailed(MevError):
         self.package = package
         self.reason = reason
         self.detail = detail
+        self.noted = False
 
 
 @contextmanager
