@@ -74,7 +74,7 @@ class BlockMetrics(RoomMetrics):
     )
 
 
-class IngestMetrics(RoomMetrics):
+class DeclaredIngestMetrics(RoomMetrics):
     """The ingest daemon: lanes, event log, store."""
 
     exported_by = "ingest"
@@ -182,7 +182,7 @@ class RetryMetrics(RoomMetrics):
     )
 
 
-class P2PMetrics(RoomMetrics):
+class DeclaredP2PMetrics(RoomMetrics):
     """The peer-to-peer lane; nothing a peer says becomes a label as it is."""
 
     exported_by = "ingest"
@@ -278,10 +278,10 @@ ROOMS: tuple[type[RoomMetrics], ...] = (
     ProcessMetrics,
     DoorMetrics,
     BlockMetrics,
-    IngestMetrics,
+    DeclaredIngestMetrics,
     RunMetrics,
     PluginMetrics,
     RetryMetrics,
-    P2PMetrics,
+    DeclaredP2PMetrics,
     RelayMetrics,
 )
