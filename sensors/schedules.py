@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets.partitions import hours
 from mev_dagster.blockrun.run_tags import COLD, LANE_TAG
 from mev_dagster.errors import MevError
 from mev_dagster.reports.figures import newest_hour
+from mev_dagster.reports.first_hour import FORM, note_hour
+from mev_dagster.settings import settings
 from mev_dagster.units import NS_PER_SECOND
 from resources.store import service_store
 from sensors.jobs import retain, roll_up_days, roll_up_hours, seal
@@ -21,7 +24,7 @@ ON = dg.DefaultScheduleStatus.RUNNING
 )  # fmt: skip
 def hourly_rollups(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Roll up the hour that ended five minutes ago."""
-    return _window_before(context, "%Y-%m-%d-%H:%M", hours=1)
+    return _window_before(context, FORM, hours=1)
 
 
 @dg.schedule(
@@ -50,7 +53,13 @@ def reports_of_newest_hour(context: dg.ScheduleEvaluationContext) -> dg.RunReque
         return dg.SkipReason(
             f"hour {newest.window.name} holds block {newest.last_block}, the newest, already"
         )
-    key = datetime.fromtimestamp(newest.window.start_ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%d-%H:%M")
+    hour = datetime.fromtimestamp(newest.window.start_ns // NS_PER_SECOND, UTC)
+    key = hour.strftime(FORM)
+    if not hours.has_partition_key(key):
+        note_hour(settings().home, hour)
+        return dg.SkipReason(
+            f"hour {key} lies before the first partition: reload the definitions, or `mev report`"
+        )
     return dg.RunRequest(run_key=f"{key}:{newest.searched_ns}", partition_key=key, tags=COLD_TAGS)
 
 

@@ -48,6 +48,8 @@ def up(
     listed = processes.platform(config, ingest)
     processes.check_ports(config, listed)
     home = config.home.resolve()
+    if not url:
+        _note_first_hour(home, source)
     with err.status("preparing Dagster's instance"):
         dagster_home = prepare(config)
     environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)} | dagster_environment()
@@ -71,6 +73,18 @@ def up(
     if not json:
         page = f"http://{config.host}:{config.dagster.webserver_port}"
         out.print(f"\nOpen [bold]{page}[/]; stop with [bold]mev down[/].")
+
+
+def _note_first_hour(home: Path, capture: Path) -> None:
+    """Let the hours of the roll-ups start early enough for the blocks of a capture."""
+    from datetime import UTC, datetime
+
+    from mev_dagster.captures.format import open_capture
+    from mev_dagster.reports.first_hour import note_hour
+
+    with open_capture(capture) as opened:
+        first = opened.block(opened.numbers[0]).header.timestamp
+    note_hour(home, datetime.fromtimestamp(first, UTC))
 
 
 def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":

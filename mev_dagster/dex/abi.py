@@ -7,6 +7,7 @@ or an address with bits above 160, is a `DecodeError`.
 from collections.abc import Sequence
 
 from mev_dagster.chain.keccak import keccak
+from mev_dagster.chain.receipts import Log
 from mev_dagster.errors import DecodeError
 
 WORD = 32
@@ -58,6 +59,12 @@ def address_array(data: bytes, index: int) -> tuple[bytes, ...]:
     if length > len(data) // WORD:
         raise DecodeError("abi_truncated", f"array of {length} addresses in {len(data)} bytes")
     return tuple(address(data, start + 1 + position) for position in range(length))
+
+
+def check_shape(log: Log, reason: str, first_topic: bytes, *, topics: int, size: int) -> None:
+    """Raise `DecodeError` with `reason` unless a log has an event's topic, topics and bytes of data."""
+    if len(log.topics) != topics or log.topics[0] != first_topic or len(log.data) != size:
+        raise DecodeError(reason, f"{len(log.topics)} topics, {len(log.data)} bytes")
 
 
 def encode_words(values: Sequence[int | bytes]) -> bytes:

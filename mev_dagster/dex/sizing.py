@@ -65,6 +65,11 @@ def closed_form_input(through: Mobius) -> int:
     return (isqrt(through.a * through.b) - through.b) // through.c
 
 
+def most_profit(through: Mobius) -> int:
+    """Return what no whole-number size pays more than: (sqrt(a) - sqrt(b))² / c without its fraction."""
+    return (through.a + through.b - isqrt(4 * through.a * through.b)) // through.c
+
+
 def optimal_cycle(hops: Sequence[Hop], limit: int) -> CycleSize | None:
     """Return the best whole-number size of at most `limit`, or None when no size gains."""
     return _optimal_cycle(tuple(hops), limit)
@@ -72,13 +77,16 @@ def optimal_cycle(hops: Sequence[Hop], limit: int) -> CycleSize | None:
 
 @lru_cache(maxsize=SIZES_KEPT)
 def _optimal_cycle(hops: tuple[Hop, ...], limit: int) -> CycleSize | None:
-    best = min(closed_form_input(compose(hops)), limit)
+    through = compose(hops)
+    best = min(closed_form_input(through), limit)
     if best <= 0:
         return None
     crossed = [_Crossed(*hop) for hop in hops]
     profit = _profit(best, crossed)
-    tried = {best}
+    tried, most = {best}, most_profit(through)
     for _ in range(ROUNDS):
+        if profit == most:
+            break
         sizes = _sizes_near(best, crossed, limit) - tried
         tried |= sizes
         better = max(((_profit(size, crossed), -size) for size in sizes), default=(profit, 0))

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.abi import address, signed_word, topic, word
+from mev_dagster.dex.abi import address, check_shape, signed_word, topic, word
 from mev_dagster.dex.venue_events import FlashLoanEvent, LiquidityEvent, PoolCreated, SwapEvent, VenueEvent
-from mev_dagster.errors import DecodeError
 
 PROTOCOL = "uniswap_v3"
 
@@ -18,21 +17,21 @@ POOL_CREATED_TOPIC = topic("PoolCreated(address,address,uint24,int24,address)")
 
 def decode_swap(log: Log) -> SwapEvent:
     """Decode a Swap log; the event's amounts are already signed as the pool sees them."""
-    _check(log, "not_a_v3_swap", SWAP_TOPIC, topics=3, size=160)
+    check_shape(log, "not_a_v3_swap", SWAP_TOPIC, topics=3, size=160)
     amounts = signed_word(log.data, 0), signed_word(log.data, 1)
     return SwapEvent(PROTOCOL, log.address, log.topics[1][12:], log.topics[2][12:], *amounts)
 
 
 def decode_mint(log: Log) -> LiquidityEvent:
     """Decode a Mint log; owner and ticks name the position."""
-    _check(log, "not_a_v3_mint", MINT_TOPIC, topics=4, size=128)
+    check_shape(log, "not_a_v3_mint", MINT_TOPIC, topics=4, size=128)
     _, liquidity, amount0, amount1 = (word(log.data, index) for index in range(4))
     return _liquidity(log, liquidity, (amount0, amount1))
 
 
 def decode_burn(log: Log) -> LiquidityEvent:
     """Decode a Burn log: what was taken is negative."""
-    _check(log, "not_a_v3_burn", BURN_TOPIC, topics=4, size=96)
+    check_shape(log, "not_a_v3_burn", BURN_TOPIC, topics=4, size=96)
     liquidity, amount0, amount1 = (word(log.data, index) for index in range(3))
     return _liquidity(log, -liquidity, (-amount0, -amount1))
 
@@ -44,21 +43,16 @@ def _liquidity(log: Log, liquidity: int, amounts: tuple[int, int]) -> LiquidityE
 
 def decode_flash(log: Log) -> FlashLoanEvent:
     """Decode a Flash log; what was paid back above the loan is the fee."""
-    _check(log, "not_a_v3_flash", FLASH_TOPIC, topics=3, size=128)
+    check_shape(log, "not_a_v3_flash", FLASH_TOPIC, topics=3, size=128)
     amount0, amount1, paid0, paid1 = (word(log.data, index) for index in range(4))
     return FlashLoanEvent(PROTOCOL, log.address, log.topics[2][12:], (amount0, amount1), (paid0, paid1))
 
 
 def decode_pool_created(log: Log) -> PoolCreated:
     """Decode a PoolCreated log of a factory."""
-    _check(log, "not_a_v3_pool_created", POOL_CREATED_TOPIC, topics=4, size=64)
+    check_shape(log, "not_a_v3_pool_created", POOL_CREATED_TOPIC, topics=4, size=64)
     tokens = (log.topics[1][12:], log.topics[2][12:])
     return PoolCreated(PROTOCOL, address(log.data, 1), log.address, tokens)
-
-
-def _check(log: Log, reason: str, first_topic: bytes, *, topics: int, size: int) -> None:
-    if len(log.topics) != topics or log.topics[0] != first_topic or len(log.data) != size:
-        raise DecodeError(reason, f"{len(log.topics)} topics, {len(log.data)} bytes")
 
 
 EVENTS: Mapping[bytes, Callable[[Log], VenueEvent]] = {
