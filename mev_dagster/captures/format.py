@@ -14,9 +14,11 @@ from mev_dagster.captures.layout import (
     BLOCKS,
     CODES,
     EVENTS,
+    OPTIONAL_CHUNK_BYTES,
     PART_NAMES,
     PRESTATES,
     RECEIPTS,
+    WITNESSES,
     block_key,
     block_number,
     file_digest,
@@ -34,6 +36,8 @@ from mev_dagster.errors import CaptureError, MevError
 from mev_dagster.events.codec import RECORD, decode, length_at, raw_at
 from mev_dagster.events.types import Event
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.witness import Witness
+from mev_dagster.evm.state.witness_files import witness_from_json
 from mev_dagster.hexadecimal import from_hex, to_hex
 
 __all__ = ["Capture", "CaptureWriter", "open_capture"]
@@ -47,7 +51,7 @@ class Capture:
         self.manifest = read_capture_manifest(self.path)
         self._entries = {part.name: part for part in self.manifest.parts}
         self._parts: dict[str, PartReader] = {}
-        for name in PART_NAMES:
+        for name in (*PART_NAMES, *(name for name in OPTIONAL_CHUNK_BYTES if name in self._entries)):
             self._check_size(name)
 
     @property
@@ -110,6 +114,15 @@ class Capture:
                 if keccak(code) != code_hash:
                     raise CaptureError(f"part {CODES}: code {to_hex(code_hash)} has another keccak")
             return Prestate.from_json(document, codes)
+
+    def has_witness(self, number: int) -> bool:
+        """Say whether the capture holds a witness of the block."""
+        return WITNESSES in self._entries and block_key(number) in self.part(WITNESSES)
+
+    def witness(self, number: int) -> Witness:
+        """Return the witness with which a block can be executed and its root computed, by itself."""
+        with _Naming(WITNESSES, number):
+            return witness_from_json(msgspec.json.decode(self._record(WITNESSES, number)))
 
     def events(self) -> Iterator[Event]:
         """Yield the events in order, numbered from 0."""

@@ -11,6 +11,7 @@ BLOCKS = "blocks.zst"
 RECEIPTS = "receipts.zst"
 PRESTATES = "prestates.zst"
 CODES = "codes.zst"
+WITNESSES = "witnesses.zst"
 # Neighbouring states share most of their bytes, and so do contracts: large chunks let zstd find it.
 CHUNK_BYTES = {
     EVENTS: 512 * 1024,
@@ -20,6 +21,8 @@ CHUNK_BYTES = {
     CODES: 8 * MIB,
 }
 PART_NAMES = tuple(CHUNK_BYTES)
+# Parts that a capture may have beside those: there only if something is in them.
+OPTIONAL_CHUNK_BYTES = {WITNESSES: 8 * MIB}
 
 
 def block_key(number: int) -> bytes:

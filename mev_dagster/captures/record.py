@@ -19,6 +19,7 @@ from typing import Any
 from mev_dagster.captures.format import CaptureWriter, open_capture
 from mev_dagster.captures.full_state import BLOCK_HASHES, newest_full_state
 from mev_dagster.captures.manifest import ArrivalTimes, CaptureManifest, SearcherInfo
+from mev_dagster.captures.record_witness import record_witness
 from mev_dagster.chain.blocks import Block, Header
 from mev_dagster.chain.jsonrpc import block_from_rpc, receipt_from_rpc, transaction_to_rpc
 from mev_dagster.chain.receipts import Receipt, receipts_root
@@ -34,9 +35,11 @@ from mev_dagster.events.types import (
     TxSeen,
 )
 from mev_dagster.evm.blocks import block_env, execute_block
+from mev_dagster.evm.node.forks import schedule_of
 from mev_dagster.evm.parity import check
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.rpc_state import RpcState
+from mev_dagster.evm.state.witness import Witness
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.http import JsonRpc
@@ -52,6 +55,7 @@ class RecordedBlock:
     block: Block
     receipts: tuple[Receipt, ...]
     prestate: Prestate
+    witness: Witness | None = None
 
 
 class Recorder:
@@ -65,13 +69,14 @@ class Recorder:
         blocks: int,
         engine: SimulationEngine,
         whole_state: bool = False,
+        witnesses: bool = False,
         searcher: SearcherInfo | None = None,
         contracts: Mapping[str, bytes] | None = None,
         on_start: Callable[[Header], None] = lambda head: None,
         on_block: Callable[[RecordedBlock], None] = lambda recorded: None,
     ) -> None:
         self._rpc, self._out, self._wanted = rpc, Path(out), blocks
-        self._engine, self._whole_state = engine, whole_state
+        self._engine, self._whole_state, self._witnesses = engine, whole_state, witnesses
         self._searcher, self._contracts = searcher, dict(contracts or {})
         self._on_start, self._on_block = on_start, on_block
         self._events: list[Event] = []
@@ -122,7 +127,7 @@ class Recorder:
             for event in self._events:
                 writer.add_event(event)
             for recorded in self._recorded:
-                writer.add_block(recorded.block, recorded.receipts, recorded.prestate)
+                writer.add_block(recorded.block, recorded.receipts, recorded.prestate, recorded.witness)
         prove(self._out, self._engine)
         with open_capture(self._out) as capture:
             return capture.manifest
@@ -163,6 +168,10 @@ class Recorder:
             self._state = self._state_after(block, self._state)
         else:
             recorded = RecordedBlock(block, receipts, self._witnessed(block))
+        if self._witnesses:
+            read = recorded.prestate
+            witness = record_witness(self._rpc, block, schedule_of(self._rpc), self._engine, read)
+            recorded = replace(recorded, witness=witness)
         self._recorded.append(recorded)
         self._on_block(recorded)
 

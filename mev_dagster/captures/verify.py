@@ -5,15 +5,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mev_dagster.captures.format import Capture, open_capture
-from mev_dagster.captures.layout import BLOCKS, CODES, EVENTS, PART_NAMES, PRESTATES, RECEIPTS
+from mev_dagster.captures.layout import (
+    BLOCKS,
+    CODES,
+    EVENTS,
+    PART_NAMES,
+    PRESTATES,
+    RECEIPTS,
+    WITNESSES,
+)
 from mev_dagster.captures.manifest import MANIFEST
-from mev_dagster.chain.blocks import Block
+from mev_dagster.chain.blocks import Block, header_hash
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.networks import MAINNET
 from mev_dagster.chain.receipts import Receipt, receipts_root
-from mev_dagster.errors import CaptureError
+from mev_dagster.errors import CaptureError, MevError, UnsupportedFork
 from mev_dagster.events.types import BlockSeen, TxBody, TxSeen
+from mev_dagster.evm.engines import get_engine
+from mev_dagster.evm.parity import check
 from mev_dagster.hexadecimal import to_hex
 
 
@@ -28,6 +38,11 @@ class CaptureReport:
     codes: int = 0
     receipts_root_checked: int = 0
     receipts_root_matches: int = 0
+    witnesses: int = 0
+    state_root_checked: int = 0
+    state_root_matches: int = 0
+    access_list_checked: int = 0
+    access_list_matches: int = 0
     arrival_times: str = ""
     errors: list[str] = field(default_factory=list)
 
@@ -85,9 +100,42 @@ def _check_blocks(
             if PRESTATES in sound and CODES in sound and capture.has_prestate(number):
                 capture.prestate(number)
                 report.prestates += 1
+            if capture.has_witness(number):
+                _check_witness(capture, block, report)
         except CaptureError as error:
             report.errors.append(str(error))
         on_block(done, len(numbers))
+
+
+def _check_witness(capture: Capture, block: Block, report: CaptureReport) -> None:
+    """Execute the block on its witness alone, from the parent's state root to its own."""
+    number = block.header.number
+    where = f"part {WITNESSES}: block {number}"
+    report.witnesses += 1
+    witness = capture.witness(number)
+    parents = {header_hash(header): header for header in witness.ancestors}
+    parent = parents.get(block.header.parent_hash)
+    if parent is None or parent.state_root != witness.state_root:
+        report.errors.append(f"{where}: holds no header of the parent to begin at")
+        return
+    receipts = capture.receipts(number) if capture.has_receipts(number) else None
+    report.state_root_checked += 1
+    report.access_list_checked += block.header.block_access_list_hash is not None
+    try:
+        parity = check(block, witness, receipts, get_engine("auto"), chain=capture.schedule, witness=witness)
+    except UnsupportedFork as error:
+        report.state_root_checked -= 1
+        report.errors.append(f"{where}: not executed: {error}")
+        return
+    except MevError as error:
+        report.errors.append(f"{where}: {error}")
+        return
+    report.state_root_matches += parity.state_root_matches is True
+    report.access_list_matches += parity.access_list_matches is True
+    report.errors += [
+        f"{where}: {found.what}: expected {found.expected:.200}, executed {found.found:.200}"
+        for found in parity.differences
+    ]
 
 
 def _check_receipts(

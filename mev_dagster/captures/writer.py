@@ -18,9 +18,11 @@ from mev_dagster.captures.layout import (
     CHUNK_BYTES,
     CODES,
     EVENTS,
+    OPTIONAL_CHUNK_BYTES,
     PART_NAMES,
     PRESTATES,
     RECEIPTS,
+    WITNESSES,
     block_key,
     block_number,
     file_digest,
@@ -35,6 +37,8 @@ from mev_dagster.events.codec import encode
 from mev_dagster.events.disk import Disk
 from mev_dagster.events.types import Event
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.witness import Witness
+from mev_dagster.evm.state.witness_files import witness_to_json
 
 _CHECKPOINT = "checkpoint.json"
 _NOTHING_WRITTEN = dict.fromkeys(PART_NAMES, 0)
@@ -80,7 +84,8 @@ class CaptureWriter:
         sizes = checkpoint["sizes"] if checkpoint else _NOTHING_WRITTEN
         self._parts = {
             name: PartWriter(self._work / name, chunk_bytes=size, resume_at=sizes[name])
-            for name, size in CHUNK_BYTES.items()
+            for name, size in (CHUNK_BYTES | OPTIONAL_CHUNK_BYTES).items()
+            if name in sizes
         }
         self._codes = set(self._parts[CODES].keys())
         numbers = [block_number(key) for key in self._parts[BLOCKS].keys()]  # noqa: SIM118
@@ -97,8 +102,9 @@ class CaptureWriter:
         block: Block,
         receipts: Sequence[Receipt] | None = None,
         prestate: Prestate | None = None,
+        witness: Witness | None = None,
     ) -> None:
-        """Add a block with what is known about it; `prestate` is the state before it."""
+        """Add a block with what is known about it; `prestate` and `witness` are of the state before it."""
         number = block.header.number
         if self._last is not None and number <= self._last:
             raise InputError(f"block {number}: blocks of a capture ascend, the last one was {self._last}")
@@ -116,8 +122,18 @@ class CaptureWriter:
                 if code_hash not in self._codes:
                     self._codes.add(code_hash)
                     self._parts[CODES].add(code_hash, code)
+        if witness is not None:
+            document = json.dumps(witness_to_json(witness), separators=(",", ":"), sort_keys=True)
+            self._optional(WITNESSES).add(key, document.encode())
         self._first = number if self._first is None else self._first
         self._last = number
+
+    def _optional(self, name: str) -> PartWriter:
+        """Return a part that is begun with the first record in it."""
+        if name not in self._parts:
+            size = OPTIONAL_CHUNK_BYTES[name]
+            self._parts[name] = PartWriter(self._work / name, chunk_bytes=size)
+        return self._parts[name]
 
     def add_event(self, event: Event) -> None:
         """Add an event; it gets the next number, whatever it had before."""

@@ -66,17 +66,28 @@ def record(
     whole_state: Annotated[
         bool, typer.Option("--whole-state", help="dump the whole state (devnets)")
     ] = False,
+    witness: Annotated[
+        bool, typer.Option("--witness", help="with each block the trie nodes that prove it")
+    ] = False,
+    first: Annotated[int | None, typer.Option(help="a block that has landed: from this one on")] = None,
+    last: Annotated[int | None, typer.Option(help="up to this one; --first alone records one")] = None,
     engine: Annotated[str, typer.Option(help="engine that finds and proves the state")] = "py_evm",
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Record the next blocks of a live node, what was pending before each, and the state they start from."""
+    """Record the next blocks of a live node, what was pending before each, and the state they start from.
+
+    With --first, blocks of an archive or full node that have landed: each with a witness, by which any tool
+    can execute it alone.
+    """
     import asyncio
 
     from mev_dagster.captures.record import RecordedBlock
+    from mev_dagster.captures.record_blocks import record_blocks
     from mev_dagster.commands import output
     from mev_dagster.errors import InputError
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.ingest.recording import record_node
+    from mev_dagster.ingest.recording import http_address, record_node
+    from mev_dagster.node.http import JsonRpc
     from mev_dagster.settings import settings
 
     url = rpc or settings().node_url
@@ -84,23 +95,35 @@ def record(
         raise InputError("no node: give --rpc ws://host:port or MEV_RPC_URL")
     if out.exists():
         raise InputError(f"{out}: already exists")
+    if last is not None and first is None:
+        raise InputError("--last goes with --first")
+    if first is not None:
+        blocks = (last if last is not None else first) - first + 1
     with output.progress("recording blocks", quiet=json) as bar:
         task = bar.add_task("", total=blocks, detail="")
 
         def recorded(block: RecordedBlock) -> None:
             bar.update(task, advance=1, detail=str(block.block.header.number))
 
-        manifest = asyncio.run(
-            record_node(
-                url,
-                out,
-                blocks=blocks,
-                http_url=http,
-                engine=get_engine(engine),
-                whole_state=whole_state,
-                on_block=recorded,
+        if first is not None:
+            with JsonRpc(http or http_address(url)) as client:
+                end = first if last is None else last
+                manifest = record_blocks(
+                    client, out, first, end, engine=get_engine(engine), on_block=recorded
+                )
+        else:
+            manifest = asyncio.run(
+                record_node(
+                    url,
+                    out,
+                    blocks=blocks,
+                    http_url=http,
+                    engine=get_engine(engine),
+                    whole_state=whole_state,
+                    witnesses=witness,
+                    on_block=recorded,
+                )
             )
-        )
     counts = {part.name.partition(".")[0]: part.records for part in manifest.parts}
     size = sum(part.bytes for part in manifest.parts)
     if json:
@@ -147,6 +170,7 @@ def verify(
             f"{path}: {'holds' if report.ok else 'does not hold'}: {report.blocks} blocks, {report.txs} "
             f"transactions, {report.events} events, {report.prestates} prestates, {report.codes} codes, "
             f"{report.receipts_root_matches} of {report.receipts_root_checked} receipts roots equal, "
+            f"{report.state_root_matches} of {report.state_root_checked} state roots proven from witnesses, "
             f"arrival times {report.arrival_times or 'unknown'}"
         )
     if not report.ok:

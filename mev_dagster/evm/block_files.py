@@ -18,6 +18,7 @@ from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.witness import Witness
+from mev_dagster.evm.state.witness_files import witness_from_json
 from mev_dagster.hexadecimal import from_hex
 from mev_dagster.units import GIB, MIB
 
@@ -85,7 +86,7 @@ def load_block_file(
     document = _read(path) if document is None else document
     try:
         witness_path = _beside(path.parent, f"{_stem(path)}.{_WITNESS}")
-        witness = None if witness_path is None else Witness.from_json(_read(witness_path)["witness"])
+        witness = None if witness_path is None else witness_from_json(_read(witness_path))
         return BlockFile(
             path=path,
             chain_id=int(document["chain_id"]),

@@ -20,7 +20,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from mev_dagster.errors import MevError, PortInUse
 from mev_dagster.platform.dagster_home import short_socket, worker_socket
-from mev_dagster.platform.health import Stopped, daemon_health, http_ok, listens, stopped_stages
+from mev_dagster.platform.health import StoppedStages, daemon_health, http_ok, listens, stopped_stages
 from mev_dagster.settings import Settings
 
 CODE_LOCATION = "mev_dagster.definitions"
@@ -259,7 +259,7 @@ def probe(process: Process) -> tuple[bool, str]:
     return http_ok(process.health)
 
 
-def stopped(config: Settings) -> list[Stopped]:
+def stopped(config: Settings) -> list[StoppedStages]:
     """Ask the ingest daemon which stages stand still though every process runs."""
     listed = msgspec.json.decode((config.home / "processes.json").read_bytes(), type=list[Process])
     return [

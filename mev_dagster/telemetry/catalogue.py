@@ -73,7 +73,7 @@ class BlockMetrics(RoomMetrics):
     )
 
 
-class IngestMetrics(RoomMetrics):
+class DeclaredIngestMetrics(RoomMetrics):
     """The ingest daemon: lanes, event log, store."""
 
     exported_by = "ingest"
@@ -167,7 +167,7 @@ class PluginMetrics(RoomMetrics):
     )
 
 
-class P2PMetrics(RoomMetrics):
+class DeclaredP2PMetrics(RoomMetrics):
     """The peer-to-peer lane; nothing a peer says becomes a label as it is."""
 
     exported_by = "ingest"
@@ -263,9 +263,9 @@ ROOMS: tuple[type[RoomMetrics], ...] = (
     ProcessMetrics,
     DoorMetrics,
     BlockMetrics,
-    IngestMetrics,
+    DeclaredIngestMetrics,
     RunMetrics,
     PluginMetrics,
-    P2PMetrics,
+    DeclaredP2PMetrics,
     RelayMetrics,
 )

@@ -16,13 +16,13 @@ from devp2p_clients import Client, free_port, running
 from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork
 
 MODULE = "github.com/ethereum/go-ethereum/cmd"
-# The newest whose dependencies every proxy has; the ones before it are tried in turn.
-VERSIONS = ("latest", "v1.17.7", "v1.16.8")
+# The one the networks' forks are judged by, then the newest, then those whose dependencies every proxy has.
+VERSIONS = ("v1.17.10", "latest", "v1.17.7", "v1.16.8")
 BUILD_SECONDS = 1_800.0
 
 
 def built(name: str) -> Path:
-    """Return geth or its devp2p tool: from MEV_GO_BIN, from an earlier build, or built now."""
+    """Return geth or one of its tools (devp2p, evm): from MEV_GO_BIN, an earlier build, or built now."""
     cache = Path(os.environ.get("MEV_GO_BIN", Path.home() / ".cache" / "mev_dagster" / "go"))
     binary = cache / name
     if binary.exists():
@@ -31,7 +31,7 @@ def built(name: str) -> Path:
     if go is None:
         pytest.skip("Go is absent: geth cannot be built")
     cache.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "GOBIN": str(cache)}
+    environment = {**os.environ, "GOBIN": str(cache), "GOFLAGS": "-mod=mod"}
     for version in VERSIONS:
         command = [go, "install", f"{MODULE}/{name}@{version}"]
         ended = subprocess.run(

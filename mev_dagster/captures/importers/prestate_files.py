@@ -17,11 +17,13 @@ from mev_dagster.captures.importers.session import (
     read_json,
 )
 from mev_dagster.captures.manifest import ArrivalTimes
-from mev_dagster.chain.blocks import Block, Header
+from mev_dagster.chain.blocks import Block, Header, header_hash
 from mev_dagster.chain.jsonrpc import block_from_rpc, header_from_rpc, log_from_rpc
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import CaptureError, DecodeError, InputError
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.witness import Witness
+from mev_dagster.evm.state.witness_files import witness_from_json
 from mev_dagster.hexadecimal import from_hex
 
 CHECKPOINT_BLOCKS = 16
@@ -60,7 +62,8 @@ def import_blocks_prestate(
             read = read_block_file(path, codes.of(path))
             if read.chain_id != chain_id:
                 raise InputError(f"{path}: chain {read.chain_id}, the files before it are of {chain_id}")
-            session.add_block(read.block, read.receipts, read.prestate, parent)
+            witness = _witness_beside(path, read.block)
+            session.add_block(read.block, read.receipts, read.prestate, parent, witness)
             parent = read.block.header
             session.step(str(parent.number))
     return session.report
@@ -114,6 +117,23 @@ def read_block_file(path: Path, codes: Mapping[bytes, bytes]) -> PrestateFile:
         raise InputError(f"{path}: {type(error).__name__}: {error}") from error
     except DecodeError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _witness_beside(path: Path, block: Block) -> Witness | None:
+    """Return the witness beside a block file, in whichever form; it must lead to the block's parent."""
+    number = path.name.split(".")[0]
+    candidates = (path.with_name(f"{number}.witness.json{ending}") for ending in (".zst", ""))
+    found = next((one for one in candidates if one.exists()), None)
+    if found is None:
+        return None
+    try:
+        witness = witness_from_json(read_json(found))
+    except (InputError, DecodeError) as error:
+        raise InputError(f"{found}: {error}") from error
+    parents = {header_hash(header): header for header in witness.ancestors}
+    if parents and block.header.parent_hash not in parents:
+        raise InputError(f"{found}: none of its headers is the parent of block {block.header.number}")
+    return witness
 
 
 def _receipt(obj: Mapping[str, Any]) -> Receipt:

@@ -19,6 +19,7 @@ from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.events.types import Event
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.witness import Witness
 from mev_dagster.units import GIB
 
 MAX_FILE_BYTES = GIB
@@ -85,9 +86,10 @@ class ImportSession:
         receipts: Sequence[Receipt] | None,
         prestate: Prestate | None,
         parent: Header | None,
+        witness: Witness | None = None,
     ) -> None:
         """Add a block and the sightings that the synthetic rule gives its transactions."""
-        self._writer.add_block(block, receipts, prestate)
+        self._writer.add_block(block, receipts, prestate, witness)
         self.report.blocks += 1
         self.report.transactions += len(block.transactions)
         for event in synthetic_events(block, parent):

@@ -5,6 +5,7 @@ the new root as long as the nodes on the way are there; a node that is not is `M
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,6 +46,40 @@ def nodes_by_hash(nodes: Iterable[bytes]) -> dict[bytes, bytes]:
     return {keccak(node): node for node in nodes}
 
 
+def root_of_nodes(nodes: Mapping[bytes, bytes]) -> bytes:
+    """Return the hash of the one node that no other of them refers to, in a branch or in an account.
+
+    Raises `DecodeError` where none or several could be the root.
+    """
+    referred: set[bytes] = set()
+    for encoded in nodes.values():
+        waiting: list[rlp.Item] = [rlp.decode(encoded)]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, list):
+                waiting += item
+            elif len(item) == _HASH_BYTES:
+                referred.add(item)
+            elif len(item) > 2 * _HASH_BYTES:  # a leaf's account: its storage has a root of its own
+                with suppress(DecodeError):
+                    fields = rlp.decode(item)
+                    waiting += fields if isinstance(fields, list) else []
+    roots = nodes.keys() - referred
+    if len(roots) != 1:
+        raise DecodeError("no_root", f"{len(roots)} of {len(nodes)} nodes could be the root")
+    return roots.pop()
+
+
+def shortened_paths(encoded: bytes) -> list[bytes]:
+    """Return a leaf or an extension with each of the shorter paths it may have had below a branch."""
+    node = _decode(rlp.decode(encoded))
+    if isinstance(node, _Leaf):
+        return [_encode(_Leaf(node.path[cut:], node.value)) for cut in range(1, len(node.path) + 1)]
+    if isinstance(node, _Extension):
+        return [_encode(_Extension(node.path[cut:], node.child)) for cut in range(1, len(node.path))]
+    return []
+
+
 class PartialTrie:
     """A trie under one root; keys are given whole and not hashed here."""
 
@@ -66,6 +101,22 @@ class PartialTrie:
         if self._root is None:
             return EMPTY_TRIE_ROOT
         return self._root if isinstance(self._root, bytes) else keccak(_encode(self._root))
+
+    def encoded_nodes(self) -> list[bytes]:
+        """Return every node that has been opened or made and that a hash refers to, the root first."""
+        found: list[bytes] = []
+        waiting: list[_Node] = [self._root]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, _Branch):
+                waiting += node.children
+            elif isinstance(node, _Extension):
+                waiting.append(node.child)
+            if node is not None and not isinstance(node, bytes):
+                encoded = _encode(node)
+                if len(encoded) >= _HASH_BYTES or node is self._root:
+                    found.append(encoded)
+        return found
 
     def _open(self, node: _Node) -> _Leaf | _Extension | _Branch | None:
         if not isinstance(node, bytes):

@@ -4,19 +4,18 @@ It is a `StateSource` whose every answer is proven from the parent's state root,
 root after a block's changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mev_dagster.chain import rlp
-from mev_dagster.chain.blocks import header_hash
-from mev_dagster.chain.jsonrpc import header_from_rpc
+from mev_dagster.chain.blocks import Header
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak
-from mev_dagster.errors import DecodeError, InputError, MissingState
+from mev_dagster.errors import DecodeError, MissingState
 from mev_dagster.evm.native import native, native_is_installed
 from mev_dagster.evm.revm.wire import pack_changes
-from mev_dagster.evm.state.partial_trie import PartialTrie, nodes_by_hash
+from mev_dagster.evm.state.partial_trie import PartialTrie
 from mev_dagster.evm.types import ABSENT_ACCOUNT, Account, AccountDiff
-from mev_dagster.hexadecimal import from_hex, to_hex
+from mev_dagster.hexadecimal import to_hex
 
 _ACCOUNT_ITEMS = 4
 
@@ -30,29 +29,23 @@ class Witness:
         nodes: Mapping[bytes, bytes],
         codes: Mapping[bytes, bytes],
         block_hashes: Mapping[int, bytes],
+        *,
+        ancestors: Sequence[Header] = (),
+        preimages: Sequence[bytes] = (),
     ) -> None:
         self.state_root = state_root
-        self._nodes = nodes
-        self._codes = codes
+        self.nodes = nodes
+        self.codes = codes
+        self.ancestors = tuple(ancestors)
+        self.preimages = tuple(preimages)
         self._block_hashes = block_hashes
         self._accounts = PartialTrie(state_root, nodes)
         self._native: Any = None
 
-    @classmethod
-    def from_json(cls, document: Any) -> "Witness":
-        """Read a `debug_executionWitness` answer: `state`, `codes` and ancestor headers, newest first."""
-        try:
-            nodes = nodes_by_hash(from_hex(node) for node in document["state"])
-            codes = {keccak(code): code for code in (from_hex(text) for text in document["codes"])}
-            headers = [header_from_rpc(header) for header in document["ancestors"]]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"witness: {type(error).__name__}: {error}") from error
-        if not headers:
-            raise InputError("witness: no parent header among its ancestors")
-        parent = max(headers, key=lambda header: header.number)
-        return cls(
-            parent.state_root, nodes, codes, {header.number: header_hash(header) for header in headers}
-        )
+    @property
+    def anchored(self) -> bool:
+        """Say whether a parent's header stands behind the state root."""
+        return any(header.state_root == self.state_root for header in self.ancestors)
 
     def account(self, address: bytes) -> Account:
         """Return a proven account."""
@@ -67,16 +60,16 @@ class Witness:
         fields = self._fields(address)
         if fields is None:
             return 0
-        value = PartialTrie(fields[2], self._nodes).get(_slot_key(slot))
+        value = PartialTrie(fields[2], self.nodes).get(_slot_key(slot))
         return 0 if value is None else rlp.integer(rlp.decode(value), bits=256, name="slot")
 
     def code(self, code_hash: bytes) -> bytes:
         """Return a code by its hash."""
         if code_hash == EMPTY_CODE_HASH:
             return b""
-        if code_hash not in self._codes:
+        if code_hash not in self.codes:
             raise MissingState("code", to_hex(code_hash))
-        return self._codes[code_hash]
+        return self.codes[code_hash]
 
     def block_hash(self, number: int) -> bytes:
         """Return an ancestor's hash."""
@@ -92,7 +85,7 @@ class Witness:
 
     def _native_root_after(self, state_diff: Mapping[bytes, AccountDiff]) -> bytes:
         if self._native is None:
-            self._native = native().Witness(list(self._nodes.values()))
+            self._native = native().Witness(list(self.nodes.values()))
         try:
             root, missing = self._native.root_after(self.state_root, pack_changes(state_diff))
         except ValueError as error:
@@ -103,7 +96,7 @@ class Witness:
 
     def root_by_reference(self, state_diff: Mapping[bytes, AccountDiff]) -> bytes:
         """Return what `root_after` does, computed here: what the extension is held against."""
-        accounts = PartialTrie(self.state_root, self._nodes)
+        accounts = PartialTrie(self.state_root, self.nodes)
         # Removals come last: they may join nodes that a write has just brought into view.
         for address, diff in sorted(state_diff.items(), key=lambda item: item[1].deleted):
             accounts.put(keccak(address), b"" if diff.deleted else self._account_after(address, diff))
@@ -116,7 +109,7 @@ class Witness:
             EMPTY_TRIE_ROOT,
             EMPTY_CODE_HASH,
         )
-        storage = PartialTrie(EMPTY_TRIE_ROOT if diff.storage_cleared else storage_root, self._nodes)
+        storage = PartialTrie(EMPTY_TRIE_ROOT if diff.storage_cleared else storage_root, self.nodes)
         for slot, value in sorted(diff.storage.items(), key=lambda item: item[1] == 0):
             storage.put(_slot_key(slot), rlp.encode_int(value) if value else b"")
         return rlp.encode(
