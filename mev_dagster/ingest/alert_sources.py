@@ -21,7 +21,8 @@ def fetch(config: Settings) -> tuple[list[Alert], list[str]]:
         (config.alerts.alertmanager_url, "/api/v2/alerts?active=true", parse_alertmanager),
         (config.alerts.prometheus_url, "/api/v1/alerts", parse_prometheus),
     ]
-    found, silent = [], []
+    found: list[Alert] = []
+    silent: list[str] = []
     for base, path, parse in asked:
         if base is None:
             continue
