@@ -36,6 +36,7 @@ LABELS = {
     "type": "transaction types 0 to 4, 5 for any other",
     "version": "the release",
     "via": "push, pull",
+    "what": "what is tried again, by its policy in our code",
     "vs": "the lane it is held against",
 }
 
@@ -167,6 +168,20 @@ class PluginMetrics(RoomMetrics):
     )
 
 
+class RetryMetrics(RoomMetrics):
+    """What was tried again, in the ingest daemon and in runs."""
+
+    exported_by = "ingest"
+
+    retries = counter(
+        "mev_retries_total",
+        "tries",
+        "Further tries, by what was tried and why it had failed",
+        "what",
+        "reason",
+    )
+
+
 class DeclaredP2PMetrics(RoomMetrics):
     """The peer-to-peer lane; nothing a peer says becomes a label as it is."""
 
@@ -266,6 +281,7 @@ ROOMS: tuple[type[RoomMetrics], ...] = (
     DeclaredIngestMetrics,
     RunMetrics,
     PluginMetrics,
+    RetryMetrics,
     DeclaredP2PMetrics,
     RelayMetrics,
 )
