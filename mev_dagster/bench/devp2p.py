@@ -37,7 +37,7 @@ from mev_dagster.devp2p.frames import HEAD_BYTES, RlpxFrameReader
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.mempool import Listener
 from mev_dagster.devp2p.metrics import P2PMetrics
-from mev_dagster.devp2p.network import Network, NetworkConfig
+from mev_dagster.devp2p.network import NetworkConfig, PeerNetwork
 from mev_dagster.devp2p.session import Session, State
 from mev_dagster.telemetry.clock import SystemClock
 from mev_dagster.units import MIB
@@ -199,7 +199,7 @@ async def _saturation(messages: int) -> list[Result]:
     silence = Silence()
     listener = Listener(silence, SystemClock(), P2PMetrics(CollectorRegistry()), is_known=lambda _: True)
     limits = InboundLimits(peers=CONNECTIONS, pending=CONNECTIONS)
-    network = Network(NodeKey.generate(), listener, chain(), NetworkConfig(listen_port=0, inbound=limits))
+    network = PeerNetwork(NodeKey.generate(), listener, chain(), NetworkConfig(listen_port=0, inbound=limits))
     await network.start()
     each = messages // CONNECTIONS
     command = [sys.executable, "-m", "mev_dagster.bench.devp2p_sender", str(network.enode), str(each)]

@@ -22,7 +22,7 @@ from mev_dagster.devp2p.admission import InboundLimits
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.mempool import Listener
 from mev_dagster.devp2p.metrics import P2PMetrics
-from mev_dagster.devp2p.network import Network, NetworkConfig
+from mev_dagster.devp2p.network import NetworkConfig, PeerNetwork
 from mev_dagster.telemetry.clock import SystemClock
 
 KIB = 1024
@@ -97,11 +97,11 @@ async def _knocks(count: int) -> Result:
 
 
 @asynccontextmanager
-async def _listening(limits: InboundLimits) -> AsyncIterator[Network]:
+async def _listening(limits: InboundLimits) -> AsyncIterator[PeerNetwork]:
     metrics = P2PMetrics(CollectorRegistry())
     listener = Listener(Silence(), SystemClock(), metrics)
     config = NetworkConfig(listen_port=0, inbound=limits)
-    network = Network(NodeKey.generate(), listener, chain(), config, metrics=metrics)
+    network = PeerNetwork(NodeKey.generate(), listener, chain(), config, metrics=metrics)
     await network.start()
     try:
         yield network
@@ -110,7 +110,7 @@ async def _listening(limits: InboundLimits) -> AsyncIterator[Network]:
 
 
 @asynccontextmanager
-async def _strangers(network: Network, stage: str, count: int) -> AsyncIterator[None]:
+async def _strangers(network: PeerNetwork, stage: str, count: int) -> AsyncIterator[None]:
     """Hold so many connections at a stage; afterwards wait until the network has forgotten them."""
     command = [sys.executable, "-m", SENDER, str(network.enode), stage, str(count)]
     sender = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

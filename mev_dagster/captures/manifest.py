@@ -94,7 +94,7 @@ class _Blocks(msgspec.Struct, forbid_unknown_fields=True):
     count: int
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _CaptureManifestFile(msgspec.Struct, forbid_unknown_fields=True):
     format_version: int
     chain_id: int
     blocks: _Blocks
@@ -130,7 +130,7 @@ def decode_capture_manifest(data: bytes) -> CaptureManifest:
         version = msgspec.json.decode(data, type=_Version).format_version
         if version != FORMAT_VERSION:
             raise CaptureError(f"{MANIFEST}: format version {version}, this program reads {FORMAT_VERSION}")
-        file = msgspec.json.decode(data, type=_File)
+        file = msgspec.json.decode(data, type=_CaptureManifestFile)
         return CaptureManifest(
             chain_id=file.chain_id,
             arrival_times=file.arrival_times,

@@ -1,8 +1,9 @@
 """`mev store`: serve the embedded store, keep its schema, ask it, prune it, check it."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table as RichTable
@@ -10,6 +11,9 @@ from rich.table import Table as RichTable
 from mev_dagster.commands.output import err, jsonable, out, print_json, progress
 from mev_dagster.errors import InputError
 from mev_dagster.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from mev_dagster.retention import Swept
 
 app = typer.Typer(add_completion=False, help="Schema, retention and integrity of the store.")
 
@@ -64,11 +68,7 @@ def prune(
         raise InputError("--all goes by the settings; --before by a day: expected one of them")
     with open_store(settings()) as store:
         report = run(store, dry_run=dry_run, before=_day(before))
-    swept: list[dict[str, Any]] = []
-    if everything:
-        from resources.runtime.instance_sweep import sweep_beside_the_store
-
-        swept = [asdict(one) for one in sweep_beside_the_store(dry_run)]
+    swept = [asdict(one) for one in _sweep_beside_the_store(dry_run)] if everything else []
     ok = not any(one["problem"] for one in swept)
     if json:
         tables = {name: asdict(pruned) for name, pruned in report.tables.items()}
@@ -84,6 +84,19 @@ def prune(
         out.print(f"{report.rows_pruned:,} rows {'would go' if dry_run else 'are gone'}")
     if not ok:
         raise typer.Exit(1)
+
+
+def _sweep_beside_the_store(dry_run: bool) -> "Iterator[Swept]":
+    """Sweep the log and the home; Dagster is loaded only where it has left records."""
+    from mev_dagster.retention import sweep_event_log, sweep_home
+
+    yield from sweep_event_log(dry_run)
+    yield from sweep_home(dry_run)
+    home = settings().dagster_home.resolve()
+    if (home / "dagster.yaml").exists():
+        from resources.runtime.instance_sweep import sweep_instance
+
+        yield from sweep_instance(home, dry_run)
 
 
 @app.command()

@@ -82,7 +82,7 @@ class _Wanted:
 
 
 @dataclass(slots=True, eq=False)
-class _Open:
+class _OpenRequest:
     """A request that has not been answered."""
 
     request_id: int
@@ -100,7 +100,7 @@ class _Peer:
 
     offers: set[bytes] = field(default_factory=set)
     waiting: dict[bytes, _Wanted] = field(default_factory=dict)
-    request: _Open | None = None
+    request: _OpenRequest | None = None
 
 
 class Fetcher:
@@ -115,7 +115,7 @@ class Fetcher:
         self._wanted: dict[bytes, _Wanted] = {}
         self._settled: FIFOCache[bytes, None] = FIFOCache(self.limits.settled)
         self._peers: dict[str, _Peer] = {}
-        self._requests: dict[int, _Open] = {}  # by id, and so by age
+        self._requests: dict[int, _OpenRequest] = {}  # by id, and so by age
         self._next_id = 1
 
     def __len__(self) -> int:
@@ -300,7 +300,7 @@ class Fetcher:
     def _ask(self, name: str, state: _Peer, now_ns: int) -> Request | None:
         hashes = self._pack(name, state)
         asked = tuple([self._wanted[tx_hash] for tx_hash in hashes])
-        request = _Open(self._next_id, name, hashes, asked, now_ns)
+        request = _OpenRequest(self._next_id, name, hashes, asked, now_ns)
         self._next_id += 1
         self._requests[request.request_id] = request
         state.request = request
@@ -388,7 +388,7 @@ class Fetcher:
     def _is_done(self, tx_hash: bytes) -> bool:
         return tx_hash in self._settled or self._is_known(tx_hash)
 
-    def _offer_all_again(self, request: _Open) -> None:
+    def _offer_all_again(self, request: _OpenRequest) -> None:
         for tx_hash, wanted in zip(request.hashes, request.wanted, strict=True):
             if self._wanted.get(tx_hash) is wanted:
                 self._offer_again(tx_hash, wanted)
@@ -403,7 +403,7 @@ class Fetcher:
                 wanted.waiting = True
                 self._peers[peer].waiting[tx_hash] = wanted
 
-    def _close(self, request: _Open) -> None:
+    def _close(self, request: _OpenRequest) -> None:
         del self._requests[request.request_id]
         for wanted in request.wanted:
             wanted.open -= 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.hello import Reason
-from mev_dagster.devp2p.network import Network
+from mev_dagster.devp2p.network import PeerNetwork
 from mev_dagster.devp2p.peerbook import Origin, PeerBook
 from mev_dagster.errors import PeerUnreachable
 from mev_dagster.telemetry.clock import Clock
@@ -31,7 +31,7 @@ class Maintenance:
 
     def __init__(
         self,
-        network: Network,
+        network: PeerNetwork,
         book: PeerBook,
         clock: Clock,
         *,

@@ -14,7 +14,7 @@ def client_family(client: str) -> str:
     return next((known for known in _CLIENTS if name.startswith(known)), "other")
 
 
-class P2PMetrics(catalogue.P2PMetrics):
+class P2PMetrics(catalogue.DeclaredP2PMetrics):
     """The metrics of one network on one registry."""
 
     def violation(self, kind: str) -> None:

@@ -91,7 +91,7 @@ class NetworkConfig:
     client: str = CLIENT
 
 
-class Network:
+class PeerNetwork:
     """The connections of one identity."""
 
     def __init__(
@@ -302,7 +302,7 @@ class Network:
 class _Doorkeeper(asyncio.Protocol):
     """Stands at an accepted socket until it is known whether its connection is admitted."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: PeerNetwork) -> None:
         self._network = network
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

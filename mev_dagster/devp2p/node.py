@@ -19,7 +19,7 @@ from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.maintenance import Maintenance, PoolLimits
 from mev_dagster.devp2p.mempool import Listener
 from mev_dagster.devp2p.metrics import P2PMetrics
-from mev_dagster.devp2p.network import Network, NetworkConfig, Peer
+from mev_dagster.devp2p.network import NetworkConfig, Peer, PeerNetwork
 from mev_dagster.devp2p.peerbook import FLOOR_SECONDS, Origin, PeerBook, load_key
 from mev_dagster.devp2p.session import StatusSource
 from mev_dagster.devp2p.udp import DiscoverySocket, seeded
@@ -77,7 +77,7 @@ class MempoolNode:
         ):
             for enode in enodes:
                 self.book.add(enode, origin)
-        self.network = Network(key, self, statuses, config.network, metrics=metrics, clock=clock)
+        self.network = PeerNetwork(key, self, statuses, config.network, metrics=metrics, clock=clock)
         self._maintenance = Maintenance(
             self.network, self.book, clock, limits=config.pool, score_of=self._score_of
         )

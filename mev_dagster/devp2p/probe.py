@@ -8,7 +8,7 @@ from mev_dagster.devp2p.enode import Enode
 from mev_dagster.devp2p.eth.messages import Message
 from mev_dagster.devp2p.hello import Reason
 from mev_dagster.devp2p.keys import NodeKey
-from mev_dagster.devp2p.network import Network, Peer
+from mev_dagster.devp2p.network import Peer, PeerNetwork
 from mev_dagster.telemetry.clock import SystemClock
 
 
@@ -29,7 +29,7 @@ class _Bystander:
 
 async def probe_peer(target: Enode, *, seconds: float) -> dict[str, Any]:
     """Return what a peer says of itself; raises `PeerUnreachable` with the stage and the reason."""
-    network = Network(NodeKey.generate(), _Bystander(), MimicChain(SystemClock()))
+    network = PeerNetwork(NodeKey.generate(), _Bystander(), MimicChain(SystemClock()))
     await network.start()
     try:
         started = time.perf_counter()

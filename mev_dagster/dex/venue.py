@@ -32,7 +32,7 @@ class ChainAt(Protocol):
         ...
 
 
-class Payment(Enum):
+class SwapPayment(Enum):
     """How a pool is paid for a swap."""
 
     FIRST = "the input is in the pool before the call"
@@ -55,7 +55,7 @@ class PoolCall(NamedTuple):
 
     to: bytes
     data: bytes
-    payment: Payment
+    payment: SwapPayment
 
 
 class PairSwap(NamedTuple):

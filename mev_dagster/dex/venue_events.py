@@ -9,7 +9,8 @@ class SwapEvent:
     """One swap. `amount0` and `amount1` are what the pool gained (negative: paid out).
 
     `sender` called the pool, `recipient` got the output, as the event says. `tokens` are token0 and token1
-    where the event names them; elsewhere the transfers around it do.
+    where the event names them; elsewhere the transfers around it do. `pool_id` tells the pools of one
+    contract apart.
     """
 
     protocol: str
@@ -19,6 +20,7 @@ class SwapEvent:
     amount0: int
     amount1: int
     tokens: tuple[bytes, bytes] | None = None
+    pool_id: bytes = b""
 
     @property
     def zero_for_one(self) -> bool:

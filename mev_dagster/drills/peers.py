@@ -6,7 +6,7 @@ from mev_dagster.devp2p.eth.messages import GetPooledTransactions, Message
 from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.hello import SUBPROTOCOLS_FROM
 from mev_dagster.devp2p.keys import NodeKey
-from mev_dagster.devp2p.network import Network, NetworkConfig, Peer
+from mev_dagster.devp2p.network import NetworkConfig, Peer, PeerNetwork
 from mev_dagster.devp2p.responder import RecentTransactions
 from mev_dagster.devp2p.session import StatusSource
 
@@ -20,11 +20,11 @@ class DrillPeer:
     def __init__(self, gateway: Gateway, statuses: StatusSource) -> None:
         self.gateway = gateway
         self._key, self._statuses = NodeKey.generate(), statuses
-        self._network: Network | None = None
+        self._network: PeerNetwork | None = None
         self._port = 0
 
     @property
-    def network(self) -> Network:
+    def network(self) -> PeerNetwork:
         """Its connections."""
         assert self._network is not None, "start comes first"
         return self._network
@@ -37,7 +37,7 @@ class DrillPeer:
     async def start(self) -> None:
         """Listen, on the same port every time."""
         config = NetworkConfig(listen_port=self._port)
-        self._network = Network(self._key, self.gateway, self._statuses, config)
+        self._network = PeerNetwork(self._key, self.gateway, self._statuses, config)
         await self._network.start()
         self._port = self._network.port
 

@@ -66,7 +66,7 @@ class Manifest:
         return _canonical({**document, "check": hashlib.sha256(_canonical(document)).hexdigest()})
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _LogManifestFile(msgspec.Struct, forbid_unknown_fields=True):
     format: str
     schema_version: int
     segments: tuple[SealedSegment, ...]
@@ -77,7 +77,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 def decode_manifest(data: bytes) -> Manifest:
     """Return the manifest of these bytes; `LogCorrupt` when they are not exactly what was written."""
     try:
-        document = msgspec.json.decode(data, type=_File)
+        document = msgspec.json.decode(data, type=_LogManifestFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         raise LogCorrupt(f"{MANIFEST}: does not parse: {cause}") from cause
     if document.format != _FORMAT or document.schema_version != SCHEMA_VERSION:

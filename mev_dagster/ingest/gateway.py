@@ -17,7 +17,7 @@ from mev_dagster.devp2p.chain import ChainHead, KnownChain, MimicChain
 from mev_dagster.devp2p.forkid import ForkTable
 from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.keys import NodeKey
-from mev_dagster.devp2p.network import Network, NetworkConfig
+from mev_dagster.devp2p.network import NetworkConfig, PeerNetwork
 from mev_dagster.devp2p.networks import public_network
 from mev_dagster.devp2p.responder import Headers, NoHeaders
 from mev_dagster.devp2p.session import StatusSource
@@ -190,7 +190,7 @@ async def run_gateway(
     await source.prepare()
     gateway = Gateway(headers=source.headers)
     config = NetworkConfig(listen_port=port)
-    network = Network(key or NodeKey.generate(), gateway, source.statuses, config)
+    network = PeerNetwork(key or NodeKey.generate(), gateway, source.statuses, config)
     await network.start()
     started(str(network.enode))
     try:

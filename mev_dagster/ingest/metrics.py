@@ -7,7 +7,7 @@ from mev_dagster.events.types import Event, Lane, LaneState, LaneStatus, lane_na
 from mev_dagster.telemetry import catalogue
 
 
-class IngestMetrics(catalogue.IngestMetrics):
+class IngestMetrics(catalogue.DeclaredIngestMetrics):
     """The daemon's metrics on one registry."""
 
     _private: frozenset[str] = frozenset()

@@ -18,7 +18,7 @@ from mev_dagster.dex.erc20 import DEPOSIT_TOPIC, TRANSFER_TOPIC, WITHDRAWAL_TOPI
 from mev_dagster.evm.types import CallFrame
 from mev_dagster.labels.value import Amounts
 
-ETHER = bytes(20)
+ETHER_AS_TOKEN = bytes(20)
 """Stands for ether where no token of the block wraps it; elsewhere ether counts as its wrapped form."""
 
 NOBODY = bytes(20)
@@ -69,7 +69,7 @@ def _ether_moved(frames: Sequence[CallFrame], wrapped_ether: bytes | None) -> It
         if frame.error or frame.value_wei == 0 or frame.kind in _CARRIES_NO_ETHER or len(ends) == 1:
             continue
         if wrapped_ether not in ends:
-            yield Movement(wrapped_ether or ETHER, frame.sender, frame.to, frame.value_wei)
+            yield Movement(wrapped_ether or ETHER_AS_TOKEN, frame.sender, frame.to, frame.value_wei)
 
 
 def balances(movements: Iterable[Movement]) -> dict[bytes, dict[bytes, int]]:

@@ -39,6 +39,11 @@ class Inspector(ABC):
         """Return what tells one label from another when two inspectors are compared; None: not compared."""
         return None
 
+    def keys(self, label: Label) -> tuple[Key, ...]:
+        """Return all that a label would be for an inspector that tells the same in several labels."""
+        key = self.key(label)
+        return () if key is None else (key,)
+
     def told(self, entry: Json) -> Told | None:
         """Read another inspector's label of this kind; None: not compared."""
         return None

@@ -9,13 +9,15 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.types import CallFrame
 
 NOTHING_PAID: Mapping[bytes, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class LandedTx:
-    """One transaction of a block. `direct_payment_wei` is what it gave the coinbase besides its tip.
+    """One transaction of a block. `direct_payment_wei` is what it gave the coinbase besides its tip,
+    `frames` its calls where they are known: ether moves with them, and leaves no log.
 
     Before Byzantium receipts do not say who succeeded, and everybody is taken to have.
     """
@@ -27,6 +29,7 @@ class LandedTx:
     gas_used: int
     gas_cost_wei: int
     direct_payment_wei: int
+    frames: tuple[CallFrame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

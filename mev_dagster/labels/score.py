@@ -84,7 +84,7 @@ def score(labelled: Iterable[BlockLabels], silver: Mapping[int, Json]) -> Score:
         _compare(result, labels, SWAPS, own_swaps, _swaps_of(theirs))
         for inspector in labels.inspectors:
             told = [one for entry in theirs.get(inspector.plural, ()) if (one := inspector.told(entry))]
-            own = [key for label in labels.of(inspector.kind) if (key := inspector.key(label))]
+            own = [key for label in labels.of(inspector.kind) for key in inspector.keys(label)]
             if own or told:
                 _compare(result, labels, inspector.plural, own, _silver(told))
     return result

@@ -29,6 +29,12 @@ class LandedSwap:
     token_out: bytes
     amount_in: int
     amount_out: int
+    pool_id: bytes = b""
+
+    @property
+    def book(self) -> tuple[bytes, bytes]:
+        """Return what tells its pool from every other, those of the same contract too."""
+        return self.pool, self.pool_id
 
 
 def swap_to_json(swap: LandedSwap) -> dict[str, Any]:
@@ -72,6 +78,7 @@ def tx_swaps(landed: LandedTx) -> Iterator[LandedSwap]:
             token_out=token_out,
             amount_in=event.amount_in,
             amount_out=event.amount_out,
+            pool_id=event.pool_id,
         )
 
 

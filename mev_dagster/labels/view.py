@@ -1,11 +1,22 @@
 """What an inspector is shown of a block."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mev_dagster.labels.flow import Balances, Movement, actor_of, balances, movements_of, speakers
 from mev_dagster.labels.landed import LandedBlock
 from mev_dagster.labels.swaps import LandedSwap, swaps_in
 from mev_dagster.labels.value import Amounts, Costs
+
+
+@dataclass(frozen=True, slots=True)
+class TxFlow:
+    """What one transaction moved, which contracts spoke, and who acted as one with its sender."""
+
+    movements: tuple[Movement, ...]
+    contracts: frozenset[bytes]
+    held: Balances
+    actor: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +25,22 @@ class LandedView:
 
     block: LandedBlock
     swaps: tuple[LandedSwap, ...]
+    _flows: dict[int, TxFlow] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def ether(self) -> frozenset[bytes]:
         """Return the tokens that are ether: what wraps it in this block."""
         return frozenset({self.block.wrapped_ether} if self.block.wrapped_ether else ())
+
+    def flow_of(self, index: int) -> TxFlow:
+        """Return the flow of one transaction, worked out once."""
+        if index not in self._flows:
+            landed = self.block.txs[index]
+            moved = movements_of(landed.logs, landed.frames, self.block.wrapped_ether)
+            contracts, held = speakers(landed.logs), balances(moved)
+            own = {landed.tx.sender, *([landed.tx.to] if landed.tx.to else [])}
+            self._flows[index] = TxFlow(moved, contracts, held, actor_of(own, held, moved, contracts))
+        return self._flows[index]
 
     def swaps_of(self, index: int) -> tuple[LandedSwap, ...]:
         """Return the swaps of one transaction, in log order."""

@@ -10,7 +10,7 @@ TIMEOUT_SECONDS = 3.0
 DAEMON_QUERY = b'{"query":"{instance{daemonHealth{allDaemonStatuses{daemonType required healthy}}}}"}'
 
 
-class Stopped(msgspec.Struct):
+class StoppedStages(msgspec.Struct):
     """Stages that stand still since a block, and why."""
 
     stages: list[str]
@@ -24,7 +24,7 @@ class Stopped(msgspec.Struct):
 
 
 class _Health(msgspec.Struct):
-    stopped: list[Stopped] = []
+    stopped: list[StoppedStages] = []
 
 
 def http_ok(url: str) -> tuple[bool, str]:
@@ -36,7 +36,7 @@ def http_ok(url: str) -> tuple[bool, str]:
         return False, str(error)
 
 
-def stopped_stages(url: str) -> list[Stopped]:
+def stopped_stages(url: str) -> list[StoppedStages]:
     """Ask the ingest daemon which stages behind it stand still; one that does not answer names none."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own http url

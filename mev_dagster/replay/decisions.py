@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mev_dagster.blockrun.over_log import DecidedHead
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.replay.against import Divergence
-from mev_dagster.replay.stored import StoredBlock
+from mev_dagster.replay.stored import StoredRun
 from mev_dagster.search.rows import opportunity_columns, simulation_columns
 from mev_dagster.store.tables import TABLES
 from mev_dagster.units import NS_PER_SECOND
@@ -55,7 +55,7 @@ class DecisionComparison:
         self._digest.update(decided.head.block_hash + decided.decision.result.rank_digest)
         if self._store is None:
             return
-        stored = StoredBlock(self._store, decided.head.number, decided.head.block_hash)
+        stored = StoredRun(self._store, decided.head.number, decided.head.block_hash)
         rank_digest = stored.rank_digest()
         if rank_digest is None:
             return
@@ -70,7 +70,7 @@ class DecisionComparison:
             rank_digest,
         )
 
-    def _compare_rows(self, decided: DecidedHead, table: str, stored: StoredBlock) -> None:
+    def _compare_rows(self, decided: DecidedHead, table: str, stored: StoredRun) -> None:
         columns = run_columns(decided, table)
         key = [name for name in TABLES[table].key if name in columns]
         names = list(columns)

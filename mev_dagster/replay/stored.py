@@ -82,7 +82,7 @@ class StoredLog:
         return f"{self._of_this_log} AND seq BETWEEN {int(first_seq)} AND {int(last_seq)}"
 
 
-class StoredBlock:
+class StoredRun:
     """Reads what one block's run stored."""
 
     def __init__(self, store: "Store", number: int, block_hash: bytes) -> None:

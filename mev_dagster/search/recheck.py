@@ -23,7 +23,7 @@ from mev_dagster.search.start import start_block
 PARITY_MISMATCH = "parity_mismatch"
 
 
-class _Execution(NamedTuple):
+class _RecheckedRun(NamedTuple):
     """Transactions executed together, and the id of what is doubtful if they came out wrong."""
 
     identity: bytes
@@ -68,7 +68,7 @@ class RecheckedSearch:
         verdicts = [self._holds(execution) for execution in map(_of_candidate, chosen) if execution]
         return all(verdicts)
 
-    def _holds(self, execution: _Execution) -> bool:
+    def _holds(self, execution: _RecheckedRun) -> bool:
         if self.skipped or execution.identity in self._done:
             return True
         self._done.add(execution.identity)
@@ -90,16 +90,16 @@ class RecheckedSearch:
         return session, state, state is searched
 
 
-def _executions(result: SearchResult) -> Iterator[_Execution]:
+def _executions(result: SearchResult) -> Iterator[_RecheckedRun]:
     for run in result.runs:
-        yield _Execution(run.tx.hash, (*run.prerequisites, run.tx), run.sim)
+        yield _RecheckedRun(run.tx.hash, (*run.prerequisites, run.tx), run.sim)
     yield from filter(None, map(_of_candidate, result.candidates))
 
 
-def _of_candidate(candidate: Candidate) -> _Execution | None:
+def _of_candidate(candidate: Candidate) -> _RecheckedRun | None:
     if candidate.verification is None:
         return None
-    return _Execution(candidate.opportunity_id, candidate.txs, candidate.verification.sim)
+    return _RecheckedRun(candidate.opportunity_id, candidate.txs, candidate.verification.sim)
 
 
 def _sample_key(env: BlockEnv, txs: tuple[Transaction, ...]) -> bytes:

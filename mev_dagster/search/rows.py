@@ -50,7 +50,7 @@ def _detail(candidate: Candidate) -> str:
     return canonical_json({"reason": candidate.reason, "detail": said}).decode()
 
 
-class _Execution(NamedTuple):
+class _SimulationRow(NamedTuple):
     """A list of transactions executed together, and the first of them worth a row."""
 
     opportunity_id: bytes
@@ -104,14 +104,14 @@ def _analytics_columns(txs: Sequence[TxResult]) -> Columns:
     }
 
 
-def _executions(result: SearchResult, pending: bool) -> Iterator[_Execution]:
+def _executions(result: SearchResult, pending: bool) -> Iterator[_SimulationRow]:
     if pending:
         contended = contended_slots([run.result for run in result.runs])
         for run, slots in zip(result.runs, contended, strict=True):
-            yield _Execution(ALONE, run.sim, len(run.prerequisites), slots)
+            yield _SimulationRow(ALONE, run.sim, len(run.prerequisites), slots)
     for candidate in result.candidates:
         if candidate.verification is not None:
-            yield _Execution(candidate.opportunity_id, candidate.verification.sim, 0)
+            yield _SimulationRow(candidate.opportunity_id, candidate.verification.sim, 0)
 
 
 def _slots(slots: Iterable[Slot]) -> list[bytes]:

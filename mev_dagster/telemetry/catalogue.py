@@ -37,6 +37,7 @@ LABELS = {
     "type": "transaction types 0 to 4, 5 for any other",
     "version": "the release",
     "via": "push, pull",
+    "what": "what is tried again, by its policy in our code",
     "vs": "the lane it is held against",
 }
 
@@ -74,7 +75,7 @@ class BlockMetrics(RoomMetrics):
     )
 
 
-class IngestMetrics(RoomMetrics):
+class DeclaredIngestMetrics(RoomMetrics):
     """The ingest daemon: lanes, event log, store."""
 
     exported_by = "ingest"
@@ -175,7 +176,21 @@ class PluginMetrics(RoomMetrics):
     )
 
 
-class P2PMetrics(RoomMetrics):
+class RetryMetrics(RoomMetrics):
+    """What was tried again, in the ingest daemon and in runs."""
+
+    exported_by = "ingest"
+
+    retries = counter(
+        "mev_retries_total",
+        "tries",
+        "Further tries, by what was tried and why it had failed",
+        "what",
+        "reason",
+    )
+
+
+class DeclaredP2PMetrics(RoomMetrics):
     """The peer-to-peer lane; nothing a peer says becomes a label as it is."""
 
     exported_by = "ingest"
@@ -271,9 +286,10 @@ ROOMS: tuple[type[RoomMetrics], ...] = (
     ProcessMetrics,
     DoorMetrics,
     BlockMetrics,
-    IngestMetrics,
+    DeclaredIngestMetrics,
     RunMetrics,
     PluginMetrics,
-    P2PMetrics,
+    RetryMetrics,
+    DeclaredP2PMetrics,
     RelayMetrics,
 )

@@ -78,7 +78,7 @@ class _Cells(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenPiece:
     """Rows of the open window; `taken` once somebody was given them."""
 
     table: str
@@ -95,7 +95,7 @@ class RowBuilder:
         self._events = EventDigest()  # of the open window
         self._blocks: FIFOCache[bytes, Row] = FIFOCache(BLOCKS_REMEMBERED)
         self._expected_number = 0  # of the head that will close the open window
-        self._open: list[_Open] = []
+        self._open: list[_OpenPiece] = []
         self._head_returns = False  # the newest head lost to a rival once and has come back
         self._rows = self._no_rows()
 
@@ -145,7 +145,7 @@ class RowBuilder:
             if rows.num_rows:
                 piece = Piece(rows, self._expected_number)
                 self._rows.written.add(table, piece)
-                self._open.append(_Open(table, piece))
+                self._open.append(_OpenPiece(table, piece))
 
     def _turn(self, event: Event) -> None:
         if isinstance(event, BlockSeen):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
 from mev_dagster.blockrun.run_tags import BLOCK_PARTITIONS
-from mev_dagster.retention import Swept, sweep_event_log, sweep_home
+from mev_dagster.retention import Swept
 from mev_dagster.settings import settings
 from resources.runtime.instance_remains import sweep_backfills, sweep_checks, sweep_ticks
 from resources.runtime.instance_retention import delete_keys, delete_runs, expired_keys, old_runs
@@ -27,11 +28,7 @@ def sweep_dagster(instance: dg.DagsterInstance, dry_run: bool) -> Iterator[Swept
     yield Swept("keys", f"{keys[0]} to {keys[-1]}" if keys else "no key", len(keys))
 
 
-def sweep_beside_the_store(dry_run: bool) -> Iterator[Swept]:
-    """Everything but the store, as `mev store prune --all` does it; Dagster's records where there are any."""
-    yield from sweep_event_log(dry_run)
-    yield from sweep_home(dry_run)
-    home = settings().dagster_home.resolve()
-    if (home / "dagster.yaml").exists():
-        with dg.DagsterInstance.from_config(str(home)) as instance:
-            yield from sweep_dagster(instance, dry_run)
+def sweep_instance(home: Path, dry_run: bool) -> Iterator[Swept]:
+    """The same for the instance that has its records in the folder `home`."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield from sweep_dagster(instance, dry_run)

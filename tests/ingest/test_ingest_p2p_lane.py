@@ -19,7 +19,7 @@ from mev_dagster.devp2p.chain import KnownChain
 from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.metrics import P2PMetrics
-from mev_dagster.devp2p.network import Network, NetworkConfig
+from mev_dagster.devp2p.network import NetworkConfig, PeerNetwork
 from mev_dagster.devp2p.node import NodeConfig
 from mev_dagster.devp2p.responder import RecentTransactions
 from mev_dagster.errors import InputError
@@ -41,15 +41,15 @@ class Withholding(Gateway):
         pass
 
 
-async def gateway(stack: AsyncExitStack, served: Gateway, key: NodeKey | None = None) -> Network:
+async def gateway(stack: AsyncExitStack, served: Gateway, key: NodeKey | None = None) -> PeerNetwork:
     statuses = KnownChain(synthetic_head(GENERATED_CHAIN_ID))
-    network = Network(key or NodeKey.generate(), served, statuses, NetworkConfig(listen_port=0))
+    network = PeerNetwork(key or NodeKey.generate(), served, statuses, NetworkConfig(listen_port=0))
     await network.start()
     stack.push_async_callback(network.close)
     return network
 
 
-def lane_to(*networks: Network, redial_seconds: float = 0.1) -> P2PLane:
+def lane_to(*networks: PeerNetwork, redial_seconds: float = 0.1) -> P2PLane:
     config = NodeConfig(static=tuple(network.enode for network in networks), redial_seconds=redial_seconds)
     return P2PLane(config, Mimicry(CLOCK, GENERATED_CHAIN_ID), CLOCK, P2PMetrics(CollectorRegistry()))
 
@@ -207,7 +207,7 @@ async def test_metrics_tell_decode_time_delivery_time_and_which_lane_was_first(a
         chain = RpcChain(anvil.url.replace("ws", "http"))
         await chain.prepare()
         served = Gateway()
-        network = Network(NodeKey.generate(), served, chain.statuses, NetworkConfig(listen_port=0))
+        network = PeerNetwork(NodeKey.generate(), served, chain.statuses, NetworkConfig(listen_port=0))
         await network.start()
         stack.push_async_callback(network.close)
         peers = ("--peer", str(network.enode))

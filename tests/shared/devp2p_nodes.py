@@ -16,7 +16,7 @@ from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.mempool import Listener
 from mev_dagster.devp2p.metrics import P2PMetrics
-from mev_dagster.devp2p.network import Network, NetworkConfig
+from mev_dagster.devp2p.network import NetworkConfig, PeerNetwork
 from mev_dagster.telemetry.clock import SystemClock
 
 CLOCK = SystemClock()
@@ -58,7 +58,7 @@ class ListeningNode:
         self.notes = Notes()
         self.metrics = P2PMetrics(CollectorRegistry())
         self.listener = Listener(self.notes, CLOCK, self.metrics, limits=limits)
-        self.network = Network(
+        self.network = PeerNetwork(
             NodeKey.generate(), self.listener, FixedChain(), config, metrics=self.metrics, **options
         )
 
@@ -74,10 +74,10 @@ async def listening(config: NetworkConfig = LISTENING, **options: Any) -> AsyncI
 
 
 @asynccontextmanager
-async def serving(gateway: Any = None, **config: Any) -> AsyncIterator[tuple[Any, Network]]:
+async def serving(gateway: Any = None, **config: Any) -> AsyncIterator[tuple[Any, PeerNetwork]]:
     gateway = gateway or Gateway()
     options = {"listen_port": 0, "inbound": InboundLimits(peers=200, pending=200), **config}
-    network = Network(NodeKey.generate(), gateway, FixedChain(), NetworkConfig(**options))
+    network = PeerNetwork(NodeKey.generate(), gateway, FixedChain(), NetworkConfig(**options))
     await network.start()
     try:
         yield gateway, network

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from mev_dagster.telemetry.catalogue import ROOMS, BlockMetrics, IngestMetrics
+from mev_dagster.telemetry.catalogue import ROOMS, BlockMetrics, DeclaredIngestMetrics
 from mev_dagster.telemetry.metric import MAX_LABEL_SETS, RoomMetrics, counter
 from mev_dagster.telemetry.metrics import ClockStep, GrowingAge, exposition, process_registry
 from mev_dagster.units import NS_PER_SECOND
@@ -109,4 +109,4 @@ def test_every_metric_is_declared_once_with_a_meaning_and_known_labels():
     assert {label for one in declared for label in one.labels} == set(LABELS)
     assert all(one.meaning and one.unit for one in declared)
     assert all(one.name.endswith("_total") == (one.kind_name == "counter") for one in declared)
-    assert "mev_head_age_seconds" in [one.name for one in IngestMetrics.declared()]
+    assert "mev_head_age_seconds" in [one.name for one in DeclaredIngestMetrics.declared()]

@@ -13,7 +13,7 @@ from mev_dagster.demo.stage import Stage, StepOutcome, private_settings
 from mev_dagster.devp2p.gateway import Gateway
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.metrics import P2PMetrics
-from mev_dagster.devp2p.network import Network, NetworkConfig
+from mev_dagster.devp2p.network import NetworkConfig, PeerNetwork
 from mev_dagster.devp2p.node import NodeConfig
 from mev_dagster.errors import PeerUnreachable
 from mev_dagster.events.reader import EventLogReader
@@ -80,7 +80,7 @@ class _Exchange:
         self._capture, self._pending = capture, pending
         self._metrics = P2PMetrics(CollectorRegistry())
         self._gateway = Gateway()
-        self._network = Network(
+        self._network = PeerNetwork(
             NodeKey.generate(), self._gateway, capture_chain(capture), NetworkConfig(listen_port=0)
         )
         self._fetched, self._played = asyncio.Event(), asyncio.Event()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mev_dagster.labels.flow import Circle, actor_of, balances, circle_of, movements_of, speakers
+from mev_dagster.labels.flow import Circle, circle_of
 from mev_dagster.labels.inspector import Inspector, Json, Key, Told, hexes
 from mev_dagster.labels.landed import LandedTx
 from mev_dagster.labels.swaps import LandedSwap
@@ -40,8 +40,9 @@ class Arbitrages(Inspector):
         """Yield the arbitrages in the order of the block."""
         for landed in view.block.txs:
             if landed.logs:
-                contracts = speakers(landed.logs)
-                circle = _circle(view, landed, contracts)
+                flow = view.flow_of(landed.index)
+                contracts = flow.contracts
+                circle = circle_of(flow.movements, flow.actor, view.ether)
                 # Whoever trades and says nothing of it is no pool but a user whose order was filled.
                 if circle.profit and len(circle.traders) > 1 and circle.traders <= contracts | circle.tokens:
                     yield _label(view, landed, circle)
@@ -53,13 +54,6 @@ class Arbitrages(Inspector):
     def told(self, entry: Json) -> Told:
         """Read the arbitrage of another inspector."""
         return Told((entry["transaction_hash"],), entry["swaps"])
-
-
-def _circle(view: LandedView, landed: LandedTx, contracts: frozenset[bytes]) -> Circle:
-    moved = movements_of(landed.logs)
-    own = {landed.tx.sender, *([landed.tx.to] if landed.tx.to else [])}
-    actor = actor_of(own, balances(moved), moved, contracts)
-    return circle_of(moved, actor, view.ether)
 
 
 def _label(view: LandedView, landed: LandedTx, circle: Circle) -> Label:
