@@ -88,5 +88,5 @@ def test_init_code_is_limited_since_shanghai():
 
 
 def test_an_unknown_fork_is_refused_not_guessed():
-    with pytest.raises(UnsupportedFork, match="AMSTERDAM"):
-        validate_for_fork(dynamic(), Fork.AMSTERDAM)
+    with pytest.raises(UnsupportedFork, match="UNKNOWN"):
+        validate_for_fork(dynamic(), Fork.UNKNOWN)
