@@ -22,6 +22,7 @@ BENCHES = {
     "day": "mev_dagster.bench.day",
     "devp2p": "mev_dagster.bench.devp2p",
     "evm": "mev_dagster.bench.evm",
+    "native": "mev_dagster.bench.revm_peer",
     "log": "mev_dagster.bench.log",
     "store": "mev_dagster.bench.store",
     "replay": "mev_dagster.bench.replay",
