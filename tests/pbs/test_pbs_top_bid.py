@@ -36,12 +36,15 @@ async def test_a_slow_listener_loses_the_oldest_frames_and_they_are_counted():
 async def test_a_better_bid_is_streamed_a_lower_one_is_not():
     relay = make_relay()
     low, high = make_submission(relay, tip_gwei=20), make_submission(relay, tip_gwei=50)
-    async with running(relay) as url, aiohttp.ClientSession() as session:
-        async with session.ws_connect(url + "/relay/v1/builder/top_bid") as socket:
-            for submission in (low, high):
-                await relay.submit(submission)
-            await relay.submit(changed(low, message={"gas_limit": low.message.gas_limit}))
-            frames = [await socket.receive_bytes(timeout=20) for _ in range(2)]
+    async with (
+        running(relay) as url,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url + "/relay/v1/builder/top_bid") as socket,
+    ):
+        for submission in (low, high):
+            await relay.submit(submission)
+        await relay.submit(changed(low, message={"gas_limit": low.message.gas_limit}))
+        frames = [await socket.receive_bytes(timeout=20) for _ in range(2)]
     told = [TOP_BID_UPDATE.decode(memoryview(frame)) for frame in frames]
     assert [update.block_hash for update in told] == [low.message.block_hash, high.message.block_hash]
     assert [update.value for update in told] == [low.message.value, high.message.value]
@@ -56,13 +59,11 @@ async def test_the_page_shows_the_best_bid_and_why_another_was_refused():
     async with connected(relay) as client:
         for submission in (good, poor, foul):
             await offer(client, submission)
-        url = client.transport.base if hasattr(client, "transport") else ""
     text = page(relay)
     assert f"Slot {good.message.slot}" in text
     assert text.count(">best<") == 1
     assert "fee recipient does not match" in text
     assert "below floor" in text
-    assert url is not None
 
 
 async def test_the_page_is_served_and_holds_no_foreign_markup():
