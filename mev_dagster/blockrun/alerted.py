@@ -6,12 +6,14 @@ those whose windows were open since the alert began.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import msgspec
 
 from mev_dagster.blockrun.run_tags import ALERT_LABEL_TAG, ALERT_TAG, BLOCK_TAG, COLD, LANE_TAG
 from mev_dagster.ingest.alert_inbox import WaitingAlert
+from mev_dagster.store.alerts import TABLE, alert_row
 from mev_dagster.store.client import Store
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.block_names import name_blocks
@@ -24,8 +26,24 @@ AFFECTED_SQL = (_SQL / "affected_blocks.sql").read_text()
 KNOWN_SQL = (_SQL / "known_blocks.sql").read_text()
 
 
-def affected(store: Store, waiting: WaitingAlert) -> list[int]:
-    """Return the stored blocks an alert is about, at most `MAX_BLOCKS` and the newest ones."""
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """The stored blocks an alert is about: the newest `MAX_BLOCKS` of `total`."""
+
+    numbers: tuple[int, ...] = ()
+    total: int = 0
+
+    def action(self, runs: int) -> str:
+        """Say what an alert came to."""
+        if not runs:
+            return "no stored block is affected"
+        left = self.total - len(self.numbers)
+        cut = f"; {left} older ones are not: at most {MAX_BLOCKS} at once" if left else ""
+        return f"{runs} runs over {len(self.numbers)} blocks{cut}"
+
+
+def affected(store: Store, waiting: WaitingAlert) -> Affected:
+    """Return the stored blocks an alert is about."""
     named = waiting.alert.blocks()
     if named is not None:
         found = store.rows(KNOWN_SQL, {"numbers": list(named), "limit": MAX_BLOCKS})
@@ -33,12 +51,21 @@ def affected(store: Store, waiting: WaitingAlert) -> list[int]:
         until = waiting.ends_ns or waiting.received_ns
         span = {"since": waiting.starts_ns, "until": until, "limit": MAX_BLOCKS}
         found = store.rows(AFFECTED_SQL, span)
-    return sorted(int(row[0]) for row in found)
+    return Affected(
+        tuple(sorted(int(row[0]) for row in found)), max((int(row[1]) for row in found), default=0)
+    )
 
 
-def action_on(numbers: Sequence[int], runs: int) -> str:
-    """Say what an alert came to."""
-    return f"{runs} runs over {len(numbers)} blocks" if runs else "no stored block is affected"
+def set_aside(store: Store, waiting: WaitingAlert, why: Exception) -> str:
+    """Keep a row for an alert that cannot be acted on or stored; what this raises is the store's trouble.
+
+    The row has nothing of the alert but its labels: whatever else it says may be what cannot be stored.
+    """
+    action = f"set aside: {str(why)[:TAG_TEXT]}"
+    bare = replace(waiting.alert, summary="", starts_ns=waiting.received_ns, ends_ns=None)
+    row = alert_row(bare, received_ns=waiting.received_ns, blocks=(), action=action)
+    store.replace(TABLE, {"alert_id": waiting.alert.id}, row)
+    return action
 
 
 def run_key(alert: Alert, stretch: Sequence[str]) -> str:

@@ -19,10 +19,12 @@ from mev_dagster.blockrun.run_tags import (
 from mev_dagster.store.alerts import raise_once
 from mev_dagster.store.client import Store
 from mev_dagster.telemetry.block_names import blocks_named
+from mev_dagster.telemetry.retries import Backoff
 
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 5
 PAUSE_FACTOR = 4
+LONGEST_PAUSE_SECONDS = 80
 CARRIED = ("mev/", "dagster/asset_partition_range")
 OF_THE_ATTEMPT = "mev/worker_pid"
 
@@ -48,7 +50,8 @@ class EndedRun(Protocol):
 
 def pause_seconds(attempt: int) -> int:
     """Return how long to wait after attempt 1, 2, 3: 5, 20, 80 seconds."""
-    return FIRST_PAUSE_SECONDS * int(PAUSE_FACTOR ** (attempt - 1))
+    pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, growth=PAUSE_FACTOR)
+    return round(pauses.whole_seconds(attempt))
 
 
 def attempt_of(tags: Mapping[str, str]) -> int:

@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from mev_dagster.commands.output import out, print_json
-from mev_dagster.errors import DecodeError, InputError
+from mev_dagster.errors import DecodeError, InputError, UnsupportedFork
 from mev_dagster.hexadecimal import from_hex, to_hex
+from mev_dagster.units import ETHER
 
 if TYPE_CHECKING:
     from mev_dagster.pbs.client.report import SubmissionReport
@@ -76,6 +77,7 @@ def sandbox(
     engine_api: Annotated[
         str | None, typer.Option(help="a client's Engine API that must agree on every block")
     ] = None,
+    faults: Annotated[Path | None, typer.Option(help="a fault plan: what goes wrong, and when")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="announce the address as JSON")] = False,
 ) -> None:
     """Run the sandbox relay in the foreground."""
@@ -95,6 +97,7 @@ def sandbox(
             engine=engine,
             engine_api_url=engine_api,
             traces=config.home / "traces" / "relay.jsonl",
+            faults=faults,
         )
     )
     if as_json:
@@ -233,6 +236,45 @@ def _print_outcome(outcome: Mapping[str, Any]) -> None:
             out.print(f"  {attempt['status']} {attempt['message']}", markup=False)
     if outcome["checks"]:
         out.print(_checks_table(outcome["checks"]))
+
+
+@app.command()
+def rebuild(
+    path: Annotated[Path, typer.Argument(help="a block file as `mev parity` reads it, or a folder of them")],
+    engine: Annotated[str, typer.Option(help="auto, py_evm or revm")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Build blocks that landed again from their own transactions, and compare what they are worth."""
+    from dataclasses import asdict
+
+    from mev_dagster.evm.block_files import block_paths, load_block_file
+    from mev_dagster.evm.engines import get_engine
+    from mev_dagster.pbs.ordering import Ordering
+    from mev_dagster.pbs.rebuilt import rebuild as rebuilt
+    from mev_dagster.search.inputs import known_only
+
+    chosen, found = get_engine(engine), []
+    for file in map(load_block_file, block_paths(path)):
+        try:
+            known = known_only(file.prestate)
+            found.append(rebuilt(chosen, file.block, file.prestate, known, file.chain_id))
+        except UnsupportedFork:
+            continue  # from before the merge: nobody builds for a relay there
+    if as_json:
+        print_json({"blocks": [asdict(one) for one in found]})
+        return
+    table = Table("block", "holds", "by", "worth", "by tip", "landed", title="ether")
+    for one in found:
+        landed = "" if one.chain_value_wei is None else _ether(one.chain_value_wei)
+        worth, plain = (_ether(wei) for wei in (one.value_wei, one.values_wei[Ordering.TIP]))
+        table.add_row(
+            str(one.number), f"{one.included}/{one.transactions}", one.ordering, worth, plain, landed
+        )
+    out.print(table)
+
+
+def _ether(amount_wei: int) -> str:
+    return f"{amount_wei / ETHER:.6f}"
 
 
 def _checks_table(results: Sequence[Mapping[str, Any]]) -> Table:

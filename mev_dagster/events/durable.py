@@ -4,19 +4,19 @@ Written after each sync, never before, so it is a lower bound of what is safe. R
 and damage before it is corruption, while damage after it is the torn tail of a crash.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from zlib import crc32
 
 from mev_dagster.errors import LogCorrupt
+from mev_dagster.telemetry.retries import Backoff, Retry
 
 DURABLE = "durable"
 _MARK = Struct("<QQQ")
 _CRC = Struct("<I")
 _SIZE = _MARK.size + _CRC.size
-_ATTEMPTS = 4
+_READ = Retry("durable_mark", on=(LogCorrupt,), attempts=4, backoff=Backoff(0.001, 0.004))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,16 @@ def read_mark(directory: Path) -> DurableMark | None:
 
     The writer rewrites the mark in place; a read that crosses a write is tried again.
     """
-    for attempt in range(_ATTEMPTS):
-        try:
-            data = (directory / DURABLE).read_bytes()
-        except FileNotFoundError:
-            return None
-        if len(data) == _SIZE and _CRC.unpack_from(data, _MARK.size)[0] == crc32(data[: _MARK.size]):
-            return DurableMark(*_MARK.unpack_from(data))
-        if not data:
-            return None
-        time.sleep(0.001 * attempt)
+    return _READ.sync()(_read, directory / DURABLE)
+
+
+def _read(path: Path) -> DurableMark | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) == _SIZE and _CRC.unpack_from(data, _MARK.size)[0] == crc32(data[: _MARK.size]):
+        return DurableMark(*_MARK.unpack_from(data))
+    if not data:
+        return None
     raise LogCorrupt(f"{DURABLE}: the checksum of the durable mark differs")

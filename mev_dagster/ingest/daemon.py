@@ -28,7 +28,6 @@ from mev_dagster.evm.recheck import kept_inputs
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.backlog_age import BacklogAge
-from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.executability import Executability, Stopped
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.head_lags import HeadLags
@@ -51,6 +50,7 @@ from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.telemetry.metrics import process_registry
+from mev_dagster.telemetry.retries import Retry
 from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.memory import DecodedTransactions
 
@@ -63,6 +63,7 @@ DRAIN_SECONDS = 20.0
 READY_BACKLOG_EVENTS = 50_000
 PROBE_SECONDS = 0.1
 FORKS_SECONDS = 3_600.0
+FED = Retry("store_feed", on=(StoreError, StoreUnreachable))
 
 log = logger("ingest")
 
@@ -288,7 +289,7 @@ class IngestDaemon:
                 self._queue,
                 self.metrics,
                 self._clock,
-                backoff=lambda: delays(self._rng),
+                rng=self._rng,
                 restart=not self._once,
             )
             for lane in _lanes(self._factories, lambda: context(self._pipeline.chain.copy()))
@@ -383,25 +384,33 @@ class IngestDaemon:
         ]
 
     async def _feed(self) -> None:
-        waits = delays(self._rng)
         while True:
-            stopping = self._stopping.is_set()
-            self._feed_now.clear()
-            try:
-                count = await asyncio.to_thread(self._feeder.step)
-            except (StoreError, StoreUnreachable) as error:
-                self._store_error = str(error)
-                self.metrics.store_failures.inc()
-                log.warning("store lost", error=error, backlog=self.health()["backlog"])
-                if stopping:
-                    return
-                await self._pause(next(waits))
-                continue
-            waits = delays(self._rng)
+            fed = FED.asynchronous(
+                self._clock, rng=self._rng, sleep=self._pause, registry=self.metrics.registry
+            )
+            step: tuple[int, bool] = await fed(self._feed_once)
+            count, stopping = step
             if count == 0 and stopping:
                 return
             if count < BATCH_EVENTS and not stopping:
                 await self._pause(FEED_INTERVAL_SECONDS)
+
+    async def _feed_once(self) -> tuple[int, bool]:
+        """Hand the store a batch; return its size, and whether the daemon was stopping when it was taken.
+
+        A store that is lost while the daemon stops counts as fed: the log keeps what it has not got.
+        """
+        stopping = self._stopping.is_set()
+        self._feed_now.clear()
+        try:
+            return await asyncio.to_thread(self._feeder.step), stopping
+        except (StoreError, StoreUnreachable) as error:
+            self._store_error = str(error)
+            self.metrics.store_failures.inc()
+            log.warning("store lost", error=error, backlog=self.health()["backlog"])
+            if stopping:
+                return 0, stopping
+            raise
 
     async def _pause(self, seconds: float) -> None:
         """Wait until there is a reason to feed, at most `seconds`."""

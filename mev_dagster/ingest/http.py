@@ -29,6 +29,8 @@ from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
 from mev_dagster.telemetry.metrics import exposition
 
 MAX_WAIT_SECONDS = 60.0
+MAX_NAMED = 16
+"""Alerts whose fate an answer tells one by one."""
 _PAGE_NAME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d)?")
 
 
@@ -143,8 +145,16 @@ def _told(commands: DaemonCommands) -> list[Route]:
     """Return the routes that make the daemon do something; each wants JSON, which no web page may send."""
 
     async def alerts(request: Request) -> Response:
-        taken = parse_webhook(await _json_body(request))
-        return JSONResponse({"alerts": len(taken), "new": commands.take_alerts(taken)})
+        heard = parse_webhook(await _json_body(request))
+        answer = {
+            "alerts": len(heard.alerts),
+            "new": commands.take_alerts(list(heard.alerts)),
+            "ignored": heard.ignored[:MAX_NAMED],
+        }
+        if heard.refused:
+            why = "; ".join(map(str, heard.refused[:MAX_NAMED]))
+            return JSONResponse({"error": DecodeError.code, "detail": why, **answer}, 400)
+        return JSONResponse(answer)
 
     async def seal(request: Request) -> Response:
         await _json_body(request)

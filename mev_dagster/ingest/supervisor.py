@@ -1,19 +1,21 @@
 """Keeps lanes alive: a lane that dies leaves a gap in the log and comes back after a while."""
 
 import random
-from collections.abc import Callable, Iterator
 
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.events.types import LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED
-from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.lanes.lane import IngestLane
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.telemetry.retries import Retry, starts_over
 
 log = logger("ingest.lanes")
+# What no restart can mend (a wrong flag) ends the daemon.
+RESTARTED = Retry("lane", on=(Exception,), never=(InputError,))
+RUN_ONCE = Retry("lane", attempts=1)
 
 
 class LaneSupervisor:
@@ -26,15 +28,14 @@ class LaneSupervisor:
         metrics: IngestMetrics,
         clock: Clock,
         *,
-        backoff: Callable[[], Iterator[float]] | None = None,
+        rng: random.Random | None = None,
         restart: bool = True,
     ) -> None:
         self.lane = lane
         self.last_error = ""
         self.finished = False
-        self._queue, self._metrics, self._clock = queue, metrics, clock
-        self._backoff = backoff or (lambda: delays(random.Random()))  # noqa: S311 - jitter, not a secret
-        self._restart = restart
+        self._queue, self._metrics, self._clock, self._rng = queue, metrics, clock, rng
+        self._policy = RESTARTED if restart else RUN_ONCE
 
     @property
     def _label(self) -> str:
@@ -42,34 +43,36 @@ class LaneSupervisor:
 
     async def run(self) -> None:
         """Run until the source is exhausted. What no restart can mend (a wrong flag) is raised."""
-        waits = self._backoff()
         told = False  # the log has a gap for this outage
-        while True:
-            try:
-                await self.lane.run(self._queue)
-                self.finished = True
-                return
-            except InputError:
-                raise
-            except MevError as error:
-                self.last_error = str(error)
-                log.warning("lane lost", lane=self._label, error=error)
-                if not self._restart:
+        loop = self._policy.asynchronous(self._clock, rng=self._rng, registry=self._metrics.registry)
+        async for attempt in loop:
+            with attempt:
+                try:
+                    await self.lane.run(self._queue)
+                except InputError:
                     raise
-            except Exception as fault:
-                self.last_error = f"{type(fault).__name__}: {fault}"
-                log.exception("lane died", lane=self._label)
-                if not self._restart:
+                except Exception as error:
+                    self._hear(error)
+                    if self._policy is RUN_ONCE:
+                        raise
+                    if self.lane.connected:
+                        starts_over(attempt.retry_state)
+                        self.lane.connected = told = False
+                        await self._report(LaneState.DISCONNECTED)
+                    if not told:
+                        await self._report(LaneState.GAP)
+                        told = True
+                    self._metrics.lane_restarts.labels(self._label).inc()
                     raise
-            if self.lane.connected:
-                self.lane.connected = told = False
-                waits = self._backoff()
-                await self._report(LaneState.DISCONNECTED)
-            if not told:
-                await self._report(LaneState.GAP)
-                told = True
-            self._metrics.lane_restarts.labels(self._label).inc()
-            await self._clock.sleep(next(waits))
+        self.finished = True
+
+    def _hear(self, error: Exception) -> None:
+        if isinstance(error, MevError):
+            self.last_error = str(error)
+            log.warning("lane lost", lane=self._label, error=error)
+        else:
+            self.last_error = f"{type(error).__name__}: {error}"
+            log.exception("lane died", lane=self._label)
 
     async def _report(self, state: LaneState) -> None:
         stamp = (UNLOGGED, self._clock.wall_ns(), self._clock.mono_ns(), self.lane.kind, self.lane.source)

@@ -1,7 +1,7 @@
 """Control calls to a node over HTTP, WebSocket or IPC: web3.py's providers, our deadline and errors.
 
 Control calls are the few that say what a node is and how it is. Subscriptions and state, which are many,
-go over `node/websocket.py` and `node/http.py`; docs/decisions/0015-web3-for-control-calls.md has the figures.
+go over `node/websocket.py` and `node/http.py`; docs/decisions/0017-web3-for-control-calls.md has the figures.
 """
 
 import asyncio

@@ -3,8 +3,8 @@
 Candidates come first, best value first: each was verified on the parent's state, which is what stands
 until something changes it. A candidate that executes differently where it stands now is worth less than
 was verified; it goes back into the queue with the value it still has, and is dropped when it has none or
-when its retries are used up. Pending transactions fill what room is left, most value a unit of gas first, in
-nonce order; what takes from the coinbase stays out. Ties go to the smaller id, so that equal inputs give
+when its retries are used up. Pending transactions fill what room is left, in nonce order, by one of several
+orderings; what takes from the coinbase stays out. Ties go to the smaller id, so that equal inputs give
 equal blocks.
 """
 
@@ -13,6 +13,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
 
 from mev_dagster.chain.envelope import BLOB
@@ -28,6 +29,18 @@ MOST_TOGETHER = 32
 WORTH_BITS = 64
 """Binary digits behind the point of a value a unit of gas: exact integers instead of a float."""
 Outcome = tuple[tuple[TxStatus, tuple[Log, ...]], ...]
+
+
+class Ordering(StrEnum):
+    """Which pending transactions come first.
+
+    By the value a unit of gas gains, by the value as a whole, or by the tip a unit of gas alone, which no
+    execution is asked for: what any node orders by.
+    """
+
+    GAS_PRICE = "gas_price"
+    MAX_PROFIT = "max_profit"
+    TIP = "tip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +79,30 @@ class Valued:
     pays_by_its_tip: bool
 
 
+def no_sidecar(tx: Transaction) -> tuple[str, str] | None:
+    """Refuse a transaction whose blobs nobody has: no bundle can carry them."""
+    return "blob_sidecar_absent", f"the {len(tx.blob_versioned_hashes)} blobs are not at hand"
+
+
 class Filling:
     """A block being filled on a session that keeps what is committed."""
 
-    def __init__(self, session: StateSession, *, gas: int, base_fee_per_gas_wei: int) -> None:
+    def __init__(
+        self,
+        session: StateSession,
+        *,
+        gas: int,
+        base_fee_per_gas_wei: int,
+        ordering: Ordering = Ordering.GAS_PRICE,
+        blob_refusal: Callable[[Transaction], tuple[str, str] | None] = no_sidecar,
+    ) -> None:
         self.included: list[Included] = []
         self.dropped: list[Dropped] = []
         self._session = session
         self._gas_left = gas
         self._base_fee = base_fee_per_gas_wei
+        self._ordering = ordering
+        self._blob_refusal = blob_refusal
         self._hashes: set[bytes] = set()
         self._sent: Counter[bytes] = Counter()
 
@@ -88,6 +116,10 @@ class Filling:
         verified: dict[bytes, Verified] = {}
         queue: list[tuple[int, bytes, int, Order]] = []
         for order in orders:
+            blobless = next(filter(None, map(self._blobs_missing, order.txs)), None)
+            if blobless is not None:
+                self.dropped.append(Dropped(order, *blobless))
+                continue
             trial = self._session.run(order.txs)
             failure = _failure(trial.txs)
             if failure:
@@ -168,7 +200,12 @@ class Filling:
 
     def _valued(self, queue: Sequence[Transaction]) -> Iterator["Valued"]:
         """Execute a sender's transactions behind what is committed, and say what each is worth."""
-        executable = [tx for tx in queue if self._tip(tx) >= 0 and tx.type != BLOB]
+        if self._ordering is Ordering.TIP:
+            for tx in queue:
+                worth = max(self._tip(tx), 0) * tx.gas_limit
+                yield Valued(tx, worth, tx.gas_limit, pays_by_its_tip=False)
+            return
+        executable = [tx for tx in queue if self._tip(tx) >= 0 and self._blobs_missing(tx) is None]
         results = (
             {result.tx_hash: result for result in self._session.run(executable).txs} if executable else {}
         )
@@ -183,9 +220,13 @@ class Filling:
     def _entry(self, queue: Sequence["Valued"], sender: bytes) -> tuple[int, bytes, bytes, int]:
         """Return a sender's place in the queue: by the value a unit of gas of its best beginning gains."""
         best, length, value, gas = None, 1, 0, 0
-        for place, valued in enumerate(islice(queue, MOST_TOGETHER), start=1):
+        together = 1 if self._ordering is Ordering.TIP else MOST_TOGETHER
+        for place, valued in enumerate(islice(queue, together), start=1):
             value, gas = value + valued.value_wei, gas + valued.gas_used
-            worth = (value << WORTH_BITS) // gas if gas else 0
+            if self._ordering is Ordering.MAX_PROFIT:
+                worth = value
+            else:
+                worth = (value << WORTH_BITS) // gas if gas else 0
             if best is None or worth > best:
                 best, length = worth, place
         return -(best or 0), queue[0].tx.hash, sender, length
@@ -194,13 +235,17 @@ class Filling:
         return tx.effective_priority_fee_wei(self._base_fee)
 
     def _refusal(self, tx: Transaction) -> tuple[str, str] | None:
-        if tx.type == BLOB:
-            return "blob_sidecar_absent", "blobs are not kept, so no bundle can carry them"
+        missing = self._blobs_missing(tx)
+        if missing is not None:
+            return missing
         if self._tip(tx) < 0:
             return "fee_below_base", f"fee cap {tx.fee_cap_wei}, base fee {self._base_fee}"
         if tx.gas_limit > self._gas_left:
             return "no_room", f"needs {tx.gas_limit} gas, {self._gas_left} left"
         return None
+
+    def _blobs_missing(self, tx: Transaction) -> tuple[str, str] | None:
+        return self._blob_refusal(tx) if tx.type == BLOB else None
 
     def _keep(self, order: Order) -> tuple[str, str] | None:
         """Commit an order; an invalid transaction changes nothing and gives its reason."""

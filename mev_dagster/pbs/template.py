@@ -1,27 +1,31 @@
 """From ranked candidates and pending transactions to a sealed block that pays its proposer, and a bid."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
+from mev_dagster.evm.state.protocol_accounts import knowing_protocol_accounts
 from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource
 from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue, offer_wei
 from mev_dagster.pbs.bls import PUBKEY_BYTES, SIGNATURE_BYTES
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import Keyring, PayoutKey
-from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Filling, Included
+from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Filling, Included, Ordering
 from mev_dagster.pbs.orders import Candidate, Order, OrderKind, Resigner, orders_of
 from mev_dagster.pbs.payload import payload_of
 from mev_dagster.pbs.payout import TRANSFER_GAS, Payment, Payout, fitted, payment_for, plan_payout
 from mev_dagster.pbs.schema import BID_TRACE
 from mev_dagster.pbs.seal import SealedBlock, seal
+from mev_dagster.pbs.sidecars import Sidecars
 from mev_dagster.pbs.signing import SANDBOX_GENESIS_FORK_VERSION
 from mev_dagster.pbs.types import BidTrace, BlobsBundle, ConsensusFork, SubmitBlockRequest
 
 MOST_PAYOUT_GAS = 1_000_000
 """More than that no recipient is worth: the block is built with it as the coinbase instead."""
+NO_SIDECARS: Mapping[bytes, BlobsBundle] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class BlockTemplate:
 
     `block_value_wei` is what the transactions pay the coinbase, `payout_cost_wei` what paying the proposer
     burns, `bid_wei` what the proposer gets; `profit_wei` is what remains for the builder. A bid of 0 means
-    that the block is worth nothing to the proposer and is not to be submitted.
+    that the block is worth nothing to the proposer and is not to be submitted. `values_wei` is what the same
+    orders are worth by each ordering that was tried; the block is the first of the best.
     """
 
     context: BlockContext
@@ -43,6 +48,13 @@ class BlockTemplate:
     block_value_wei: int
     payout_cost_wei: int
     bid_wei: int
+    values_wei: Mapping[Ordering, int] = field(default_factory=dict)
+    blobs: BlobsBundle = field(default_factory=BlobsBundle)
+
+    @property
+    def ordering(self) -> Ordering:
+        """The ordering that made the block."""
+        return max(self.values_wei, key=self.values_wei.__getitem__, default=Ordering.GAS_PRICE)
 
     @property
     def profit_wei(self) -> int:
@@ -70,28 +82,53 @@ def build_template(
     ms_into_slot: int = 0,
     payment: Payment | None = None,
     retries: int = DEFAULT_RETRIES,
+    orderings: Sequence[Ordering] = tuple(Ordering),
+    sidecars: Mapping[bytes, BlobsBundle] = NO_SIDECARS,
 ) -> BlockTemplate:
     """Fill, pay, seal. A pure function: equal inputs and keys give an equal block, hash included.
+
+    The block is filled by every one of `orderings`, and the one worth most is kept. `sidecars` are blobs by
+    transaction; a blob transaction without them stays out.
 
     Where the fee recipient takes no payment, the block is built once more with it as the coinbase: that is
     credited without running its code, so no recipient costs the block.
     """
     terms = BiddingTerms(strategy or TrueValue(), top_bid_wei, ms_into_slot)
-    orders = orders_of(candidates, resigner)
-    pending = tuple(pending)
+    plan = _Plan(
+        engine,
+        context,
+        orders_of(candidates, resigner),
+        tuple(pending),
+        retries,
+        tuple(orderings),
+        Sidecars(context.consensus_fork, sidecars),
+    )
     payment = payment or payment_for(context.schedule.chain_id)
+    if isinstance(state, Prestate):
+        state = knowing_protocol_accounts(state, context.env(proposer.fee_recipient))
     if payment is Payment.TRANSACTION:
         known = knowing_own_account(state, keys.payout)
         payout = plan_payout(known, keys.payout, context, proposer)
-        filled = _fill(
-            engine, known, context, keys.payout.address, orders, pending, payout.gas_limit, retries
-        )
+        filled = _fill(plan, known, keys.payout.address, payout.gas_limit)
         own_wei = known.account(keys.payout.address).balance_wei
         paid = _pay(filled, payout, terms, own_wei)
         if paid is not None:
-            return _sealed(engine, known, context, proposer, filled, *paid)
-    filled = _fill(engine, state, context, proposer.fee_recipient, orders, pending, 0, retries)
-    return _sealed(engine, state, context, proposer, filled, max(filled.value_wei, 0), None)
+            return _sealed(plan, known, proposer, filled, *paid)
+    filled = _fill(plan, state, proposer.fee_recipient, 0)
+    return _sealed(plan, state, proposer, filled, max(filled.value_wei, 0), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What may enter a block, and how it is tried."""
+
+    engine: SimulationEngine
+    context: BlockContext
+    orders: tuple[Order, ...]
+    pending: tuple[Transaction, ...]
+    retries: int
+    orderings: tuple[Ordering, ...]
+    sidecars: Sidecars
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +140,7 @@ class _Filled:
     included: tuple[Included, ...]
     dropped: tuple[Dropped, ...]
     gas_room: int
+    values_wei: Mapping[Ordering, int] = field(default_factory=dict)
 
     @property
     def value_wei(self) -> int:
@@ -110,37 +148,42 @@ class _Filled:
         return sum(item.value_wei for item in self.included)
 
 
-def _fill(
-    engine: SimulationEngine,
-    state: StateSource,
-    context: BlockContext,
-    coinbase: bytes,
-    orders: Sequence[Order],
-    pending: Sequence[Transaction],
-    gas_kept: int,
-    retries: int,
+def _fill(plan: _Plan, state: StateSource, coinbase: bytes, gas_kept: int) -> _Filled:
+    """Fill the block by each ordering; return the first of the best, with what each is worth."""
+    tried = [(ordering, _filled_by(ordering, plan, state, coinbase, gas_kept)) for ordering in plan.orderings]
+    best = max((filled for _, filled in tried), key=lambda filled: filled.value_wei)
+    return replace(best, values_wei={ordering: filled.value_wei for ordering, filled in tried})
+
+
+def _filled_by(
+    ordering: Ordering, plan: _Plan, state: StateSource, coinbase: bytes, gas_kept: int
 ) -> _Filled:
-    session = engine.session(state, context.env(coinbase))
+    context = plan.context
+    session = plan.engine.session(state, context.env(coinbase))
     filling = Filling(
-        session, gas=context.gas_limit - gas_kept, base_fee_per_gas_wei=context.base_fee_per_gas_wei
+        session,
+        gas=context.gas_limit - gas_kept,
+        base_fee_per_gas_wei=context.base_fee_per_gas_wei,
+        ordering=ordering,
+        blob_refusal=plan.sidecars.refusal,
     )
-    filling.add_candidates(orders, retries=retries)
-    filling.add_pending(pending)
+    filling.add_candidates(plan.orders, retries=plan.retries)
+    filling.add_pending(plan.pending)
     room = filling.gas_left + gas_kept
     return _Filled(session, coinbase, tuple(filling.included), tuple(filling.dropped), room)
 
 
 def _sealed(
-    engine: SimulationEngine,
+    plan: _Plan,
     state: StateSource,
-    context: BlockContext,
     proposer: Proposer,
     filled: _Filled,
     bid_wei: int,
     payout: Transaction | None,
 ) -> BlockTemplate:
+    context = plan.context
     txs = [tx for item in filled.included for tx in item.order.txs]
-    sealed = seal(engine, state, context, filled.coinbase, txs if payout is None else [*txs, payout])
+    sealed = seal(plan.engine, state, context, filled.coinbase, txs if payout is None else [*txs, payout])
     cost = 0 if payout is None else sealed.simulation.txs[-1].gas_used * context.base_fee_per_gas_wei
     return BlockTemplate(
         context=context,
@@ -153,6 +196,8 @@ def _sealed(
         block_value_wei=filled.value_wei,
         payout_cost_wei=cost,
         bid_wei=bid_wei,
+        values_wei=filled.values_wei,
+        blobs=plan.sidecars.bundle(txs),
     )
 
 
@@ -220,7 +265,7 @@ def unsigned_submission(template: BlockTemplate) -> SubmitBlockRequest:
         message=message,
         execution_payload=payload,
         signature=bytes(SIGNATURE_BYTES),
-        blobs_bundle=BlobsBundle() if fork >= ConsensusFork.DENEB else None,
+        blobs_bundle=template.blobs if fork >= ConsensusFork.DENEB else None,
         execution_requests=template.sealed.requests,
     )
 

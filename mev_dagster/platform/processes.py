@@ -22,6 +22,7 @@ from mev_dagster.errors import MevError, PortInUse
 from mev_dagster.platform.dagster_home import short_socket, worker_socket
 from mev_dagster.platform.health import StoppedStages, daemon_health, http_ok, listens, stopped_stages
 from mev_dagster.settings import Settings
+from mev_dagster.telemetry.retries import Backoff, Retry
 
 CODE_LOCATION = "mev_dagster.definitions"
 """The module that Dagster's code server and the run worker load."""
@@ -56,6 +57,14 @@ class NotRunning(MevError):
     """No supervisor answers for this home."""
 
     code = "not_running"
+
+
+STARTED = Retry(
+    "supervisor_start",
+    on=(NotRunning,),
+    within_seconds=15.0,
+    backoff=Backoff(first_seconds=0.1, limit_seconds=0.1),
+)
 
 
 def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Process]:
@@ -210,15 +219,12 @@ def start(config: Settings, processes: list[Process], environment: dict[str, str
         env={**os.environ, **environment},
         check=True,
     )
-    deadline = time.monotonic() + 15
-    while True:
-        try:
-            with supervisor(config):
-                return
-        except NotRunning:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    STARTED.sync()(_answers, config)
+
+
+def _answers(config: Settings) -> None:
+    with supervisor(config):
+        return
 
 
 def stop(config: Settings) -> None:

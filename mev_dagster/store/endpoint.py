@@ -23,9 +23,11 @@ from urllib3 import PoolManager
 from mev_dagster.errors import InputError, StoreError, StoreUnreachable
 from mev_dagster.settings import Settings
 from mev_dagster.store.embedded import library
+from mev_dagster.telemetry.retries import AskedAgain, Retry
 
 REVIVAL_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_REVIVED = Retry("store_connect")
 # Set once on the connection, because with each statement they would cost four more of them in process.
 _CLIENT_SETTINGS = {
     "output_format_arrow_string_as_string": 0,  # a String may hold bytes; the store knows which holds text
@@ -123,7 +125,8 @@ def connect(
         return connect_server(settings), None
     deadline = clock() + REVIVAL_SECONDS
     lock = EngineLock(settings)
-    while True:
+
+    def opened() -> tuple[Client, Callable[[], None] | None]:
         advertised = read_advertisement(settings)
         if advertised is not None:
             client = _connect_advertised(advertised)
@@ -141,13 +144,15 @@ def connect(
             except BaseException:
                 lock.release()
                 raise
-        if late:
-            if not in_process:
-                raise StoreUnreachable(
-                    f"no embedded store server answers in {settings.home}; start one: mev store serve"
-                )
-            raise StoreError(f"{settings.store_dir} is in use by {lock.owner()}; share it: mev store serve")
-        time.sleep(_POLL_SECONDS)
+        if not late:
+            raise AskedAgain("store_unreachable", _POLL_SECONDS)
+        if not in_process:
+            raise StoreUnreachable(
+                f"no embedded store server answers in {settings.home}; start one: mev store serve"
+            )
+        raise StoreError(f"{settings.store_dir} is in use by {lock.owner()}; share it: mev store serve")
+
+    return _REVIVED.sync(clock=clock)(opened)
 
 
 def connect_server(settings: Settings) -> Client:

@@ -6,7 +6,7 @@ An alert is its labels and when it began to fire; the same alert has the same id
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from mev_dagster.errors import DecodeError
+from mev_dagster.telemetry.alert_rules import is_ours
 from mev_dagster.telemetry.block_names import MAX_BLOCKS, blocks_named
 from mev_dagster.units import MIB, NS_PER_MS, NS_PER_SECOND
 
@@ -21,6 +22,9 @@ MAX_BODY_BYTES = MIB
 MAX_ALERTS = 256
 MAX_LABELS = 64
 MAX_TEXT = 1024
+MAX_NAME = 64
+LATEST_NS = 5_680_281_600 * NS_PER_SECOND
+"""The year 2150: the store's days end before it, its nanoseconds in 2262."""
 BLOCK_LABELS = ("block", "window", "block_number")
 
 T = TypeVar("T")
@@ -67,7 +71,7 @@ class Alert:
             last = _number("last_block", self.labels["last_block"])
             if last < first:
                 raise DecodeError("bad_label", f"first_block {first} lies behind last_block {last}")
-            return tuple(range(first, min(last + 1, first + MAX_BLOCKS)))
+            return _all_of(range(first, min(last + 1, first + MAX_BLOCKS)))
         return None
 
 
@@ -117,44 +121,40 @@ class _Prometheus(msgspec.Struct):
     data: _ActiveData
 
 
-def parse_webhook(body: bytes) -> list[Alert]:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one answer or one post held: our alerts, other teams' names, and why the rest is refused.
+
+    One alert that cannot be read takes no other with it.
+    """
+
+    alerts: tuple[Alert, ...]
+    ignored: tuple[str, ...]
+    refused: tuple[DecodeError, ...]
+
+
+def parse_webhook(body: bytes) -> Heard:
     """Return the alerts of an Alertmanager webhook body (version 4), firing and resolved."""
     posted = _decoded(body, _Webhook)
     if posted.version != "4":
         raise DecodeError("bad_version", f"webhook version {posted.version[:16]!r}, this program reads '4'")
-    _limited(posted.alerts)
-    return [
-        _alert(
-            one.labels,
-            one.annotations,
-            one.startsAt,
-            one.endsAt if one.status == "resolved" else "",
-            "webhook",
-        )
-        for one in posted.alerts
-    ]
+    return _heard(
+        "webhook", ((one.labels, one.annotations, one.startsAt, one.ended) for one in posted.alerts)
+    )
 
 
-def parse_alertmanager(body: bytes) -> list[Alert]:
+def parse_alertmanager(body: bytes) -> Heard:
     """Return the active alerts of Alertmanager's `/api/v2/alerts`."""
     listed = _decoded(body, list[_Listed])
-    _limited(listed)
-    return [
-        _alert(one.labels, one.annotations, one.startsAt, "", "alertmanager")
-        for one in listed
-        if one.status.state == "active"
-    ]
+    active = (one for one in listed if one.status.state == "active")
+    return _heard("alertmanager", ((one.labels, one.annotations, one.startsAt, "") for one in active))
 
 
-def parse_prometheus(body: bytes) -> list[Alert]:
+def parse_prometheus(body: bytes) -> Heard:
     """Return the firing alerts of Prometheus's `/api/v1/alerts`."""
-    found = _decoded(body, _Prometheus).data.alerts
-    _limited(found)
-    return [
-        _alert(one.labels, one.annotations, one.activeAt, "", "prometheus")
-        for one in found
-        if one.state == "firing"
-    ]
+    listed = _decoded(body, _Prometheus).data.alerts
+    firing = (one for one in listed if one.state == "firing")
+    return _heard("prometheus", ((one.labels, one.annotations, one.activeAt, "") for one in firing))
 
 
 def nanoseconds_of(text: str) -> int:
@@ -179,9 +179,23 @@ def _decoded(body: bytes, kind: type[T]) -> T:
         raise DecodeError("bad_json", str(error)[:200]) from error
 
 
-def _limited(alerts: Sequence[object]) -> None:
-    if len(alerts) > MAX_ALERTS:
-        raise DecodeError("too_many", f"{len(alerts)} alerts, at most {MAX_ALERTS} at once")
+def _heard(source: str, listed: Iterable[tuple[Mapping[str, str], Mapping[str, str], str, str]]) -> Heard:
+    """Sort what was listed; each item is labels, annotations, start and, where it has ended, end."""
+    alerts: list[Alert] = []
+    ignored: list[str] = []
+    refused: list[DecodeError] = []
+    for labels, annotations, starts, ends in listed:
+        name = labels.get("alertname")
+        if name and not is_ours(labels):
+            ignored.append(name[:MAX_NAME])
+            continue
+        try:
+            alerts.append(_alert(labels, annotations, starts, ends, source))
+        except DecodeError as error:
+            refused.append(error)
+        if len(alerts) > MAX_ALERTS:
+            raise DecodeError("too_many", f"more than {MAX_ALERTS} alerts at once")
+    return Heard(tuple(alerts), tuple(sorted(set(ignored))), tuple(refused))
 
 
 def _alert(
@@ -192,19 +206,32 @@ def _alert(
     if len(labels) > MAX_LABELS or any(len(text) > MAX_TEXT for pair in labels.items() for text in pair):
         raise DecodeError("bad_label", f"at most {MAX_LABELS} labels of {MAX_TEXT} characters")
     summary = annotations.get("summary") or annotations.get("description") or ""
-    starts_ns = nanoseconds_of(starts)
-    if starts_ns < 0:
-        raise DecodeError("bad_time", f"an alert that began at {starts!r}")
-    alert = Alert(dict(labels), summary[:MAX_TEXT], starts_ns, nanoseconds_of(ends) if ends else None, source)
+    starts_ns, ends_ns = _storable("began", starts), _storable("ended", ends) if ends else None
+    alert = Alert(dict(labels), summary[:MAX_TEXT], starts_ns, ends_ns, source)
     alert.blocks()  # a label that names no block is refused where it comes in
     return alert
+
+
+def _storable(what: str, text: str) -> int:
+    """Return a time that the store can hold."""
+    found = nanoseconds_of(text)
+    if not 0 <= found < LATEST_NS:
+        raise DecodeError("bad_time", f"an alert that {what} at {text[:40]!r}")
+    return found
 
 
 def _blocks(name: str, text: str) -> tuple[int, ...]:
     found = blocks_named(text)
     if found is None:
         raise DecodeError("bad_label", f"{name}={text[:40]!r}: expected block numbers in decimal")
-    return found
+    return _all_of(found)
+
+
+def _all_of(numbers: Sequence[int]) -> tuple[int, ...]:
+    """Return the blocks of an alert; more than one alert may name are refused, not cut."""
+    if len(numbers) >= MAX_BLOCKS:
+        raise DecodeError("bad_label", f"{MAX_BLOCKS} blocks or more: an alert names fewer")
+    return tuple(numbers)
 
 
 def _number(name: str, text: str) -> int:

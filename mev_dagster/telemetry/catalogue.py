@@ -22,6 +22,7 @@ LABELS = {
     "direction": "in, out",
     "engine": "py_evm, revm, node",
     "eth": "versions of the eth protocol we speak",
+    "fork": "rule sets by name",
     "kind": "the event's, violation's or plug-in's kind in our code",
     "lane": "p2p, rpc, private, capture",
     "message": "eth messages by name",
@@ -36,6 +37,7 @@ LABELS = {
     "type": "transaction types 0 to 4, 5 for any other",
     "version": "the release",
     "via": "push, pull",
+    "what": "what is tried again, by its policy in our code",
     "vs": "the lane it is held against",
 }
 
@@ -149,6 +151,13 @@ class RunMetrics(RoomMetrics):
     exported_by = "ingest"
 
     rechecks = counter("mev_sim_rechecks_total", "results", "Results run again on py_evm", "engine")
+    unchecked = counter(
+        "mev_sim_unchecked_total",
+        "results",
+        "Results of forks that py_evm does not execute, and so nothing runs again",
+        "engine",
+        "fork",
+    )
     mismatches = counter(
         "mev_sim_parity_mismatch_total",
         "results",
@@ -164,6 +173,20 @@ class PluginMetrics(RoomMetrics):
 
     failures = counter(
         "mev_plugin_failures_total", "plug-ins", "Plug-ins a run or a lane went on without", "kind", "reason"
+    )
+
+
+class RetryMetrics(RoomMetrics):
+    """What was tried again, in the ingest daemon and in runs."""
+
+    exported_by = "ingest"
+
+    retries = counter(
+        "mev_retries_total",
+        "tries",
+        "Further tries, by what was tried and why it had failed",
+        "what",
+        "reason",
     )
 
 
@@ -266,6 +289,7 @@ ROOMS: tuple[type[RoomMetrics], ...] = (
     DeclaredIngestMetrics,
     RunMetrics,
     PluginMetrics,
+    RetryMetrics,
     DeclaredP2PMetrics,
     RelayMetrics,
 )

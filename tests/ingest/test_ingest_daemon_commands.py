@@ -13,7 +13,11 @@ from mev_dagster.ingest.http import DaemonCommands, Heads, application
 from mev_dagster.telemetry.alerts import Alert
 from mev_dagster.telemetry.metrics import process_registry
 
-FIRING = {"labels": {"alertname": "A", "block": "1"}, "startsAt": "2026-01-01T00:00:00Z", "status": "firing"}
+FIRING = {
+    "labels": {"alertname": "LaneDown", "block": "1"},
+    "startsAt": "2026-01-01T00:00:00Z",
+    "status": "firing",
+}
 
 
 @pytest.fixture
@@ -38,18 +42,18 @@ def post(client: TestClient, *alerts: object):
 
 
 def test_a_firing_alert_is_kept_once_however_often_it_is_posted(client, tmp_path):
-    assert post(client, FIRING).json() == {"alerts": 1, "new": 1}
-    assert post(client, FIRING).json() == {"alerts": 1, "new": 0}
+    assert post(client, FIRING).json() == {"alerts": 1, "new": 1, "ignored": []}
+    assert post(client, FIRING).json() == {"alerts": 1, "new": 0, "ignored": []}
     inbox = AlertInbox(tmp_path)
     [waiting] = inbox.waiting()
     inbox.done(waiting.alert.id)
     assert inbox.waiting() == []
-    assert post(client, FIRING).json() == {"alerts": 1, "new": 0}
+    assert post(client, FIRING).json() == {"alerts": 1, "new": 0, "ignored": []}
 
 
 def test_a_resolved_alert_starts_nothing(client, tmp_path):
     resolved = FIRING | {"status": "resolved", "endsAt": "2026-01-01T00:01:00Z"}
-    assert post(client, resolved).json() == {"alerts": 1, "new": 0}
+    assert post(client, resolved).json() == {"alerts": 1, "new": 0, "ignored": []}
     assert AlertInbox(tmp_path).waiting() == []
 
 

@@ -8,10 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from mev_dagster.errors import InputError, NodeUnreachable
 from mev_dagster.events.types import Lane, LaneState
-from mev_dagster.ingest.backoff import delays
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.queue import ArrivalQueue
-from mev_dagster.ingest.supervisor import LaneSupervisor
+from mev_dagster.ingest.supervisor import RESTARTED, LaneSupervisor
 from mev_dagster.telemetry.clock import VirtualClock
 
 
@@ -35,9 +34,7 @@ class ScriptedLane:
 async def supervised(*script, **options):
     queue = ArrivalQueue(100)
     lane, metrics, clock = ScriptedLane(*script), IngestMetrics(CollectorRegistry()), VirtualClock()
-    supervisor = LaneSupervisor(
-        lane, queue, metrics, clock, backoff=lambda: delays(random.Random(1)), **options
-    )
+    supervisor = LaneSupervisor(lane, queue, metrics, clock, rng=random.Random(1), **options)
     await asyncio.wait_for(supervisor.run(), 5)
     queue.close()
     statuses = []
@@ -65,10 +62,9 @@ async def test_a_fault_in_a_lane_is_survived_like_a_loss():
 
 
 async def test_waits_double_up_to_a_limit_and_start_over_after_a_connection():
-    waits = [next(delays(random.Random(seed))) for seed in range(50)]
+    waits = [RESTARTED.backoff.seconds(1, random.Random(seed)) for seed in range(50)]
     assert 0.125 <= min(waits) <= max(waits) <= 0.25
-    generator = delays(random.Random(0))
-    assert [next(generator) for _ in range(20)][-1] <= 30.0
+    assert RESTARTED.backoff.seconds(20, random.Random(0)) <= 30.0
     lost = NodeUnreachable("x")
     _, _, one = await supervised(*[(False, lost)] * 6, (True, None))
     _, _, two = await supervised(*[(True, lost)] * 6, (True, None))

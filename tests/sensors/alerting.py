@@ -75,7 +75,7 @@ def daemon(home: Path, capture: Path) -> Iterator[str]:
 def prometheus(folder: Path, labels: dict[str, str], alertmanager: str | None = None) -> Iterator[str]:
     """Run Prometheus with one rule that always fires with these labels; yield its address."""
     program = binary("prometheus", "prometheus")
-    rule = {"alert": "BlockLagHigh", "expr": "vector(1)", "labels": labels}
+    rule = {"alert": "BlocksNotSearched", "expr": "vector(1)", "labels": labels}
     rule["annotations"] = {"summary": "a block was late"}
     rules, config = folder / "rules.yml", folder / "prometheus.yml"
     rules.write_text(json.dumps({"groups": [{"name": "test", "rules": [rule]}]}))  # JSON is YAML

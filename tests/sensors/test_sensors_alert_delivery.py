@@ -68,7 +68,7 @@ def polled(monkeypatch: pytest.MonkeyPatch):
 
 def webhook(status: str = "firing", **labels: str) -> bytes:
     one = {
-        "status": status, "labels": {"alertname": "BlockLagHigh", **labels}, "startsAt": STARTED,
+        "status": status, "labels": {"alertname": "BlocksNotSearched", **labels}, "startsAt": STARTED,
         "annotations": {"summary": "slow"}, "endsAt": "2026-11-22T10:05:00Z",
     }  # fmt: skip
     return json.dumps({"version": "4", "receiver": "mev", "status": status, "alerts": [one]}).encode()
@@ -91,12 +91,12 @@ def handled(instance: dg.DagsterInstance, result: dg.SensorResult) -> None:
 
 def test_a_posted_alert_is_one_run_of_its_block_with_its_labels_as_tags(watched, instance, numbers):
     block = str(numbers[4])
-    assert post(watched, webhook(block=block, severity="page")) == {"alerts": 1, "new": 1}
-    assert post(watched, webhook(block=block, severity="page")) == {"alerts": 1, "new": 0}
+    assert post(watched, webhook(block=block, severity="page")) == {"alerts": 1, "new": 1, "ignored": []}
+    assert post(watched, webhook(block=block, severity="page")) == {"alerts": 1, "new": 0, "ignored": []}
     result = tick(instance)
     [request] = result.run_requests
     assert (request.job_name, request.partition_key) == (backfill_blocks.name, block)
-    assert request.tags["mev/alert.alertname"] == "BlockLagHigh"
+    assert request.tags["mev/alert.alertname"] == "BlocksNotSearched"
     assert request.tags["mev/alert.severity"] == "page"
     assert (request.tags[LANE_TAG], request.tags[BLOCK_TAG]) == (COLD, block)
     assert len(request.tags[ALERT_TAG]) == 16
@@ -119,7 +119,7 @@ def test_a_posted_range_is_one_run_over_exactly_its_blocks(watched, instance, nu
 
 
 def test_a_resolved_alert_and_a_malformed_one_request_nothing(watched, instance, numbers):
-    assert post(watched, webhook("resolved", block=str(numbers[1]))) == {"alerts": 1, "new": 0}
+    assert post(watched, webhook("resolved", block=str(numbers[1]))) == {"alerts": 1, "new": 0, "ignored": []}
     with pytest.raises(urllib.error.HTTPError) as refused:
         post(watched, webhook(block="0x17"))
     assert refused.value.code == 400
@@ -153,13 +153,13 @@ def test_an_alert_that_is_posted_by_alertmanager_and_polled_from_prometheus_is_o
         result = tick(instance)
         [request] = result.run_requests
         assert request.partition_key == block
-        assert request.tags["mev/alert.alertname"] == "BlockLagHigh"
+        assert request.tags["mev/alert.alertname"] == "BlocksNotSearched"
         handled(instance, result)
 
 
 def test_what_alertmanager_lists_is_polled_into_one_run(watched, instance, numbers, polled, tmp_path):
     block = str(numbers[5])
-    labels = {"alertname": "Raised", "block": block}
+    labels = {"alertname": "Raised", "block": block, "mev_rerun": "true"}
     with alertmanager(tmp_path, "http://127.0.0.1:9/nobody-listens") as manager:
         body = json.dumps([{"labels": labels}]).encode()
         request = urllib.request.Request(

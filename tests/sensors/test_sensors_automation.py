@@ -8,8 +8,8 @@ from typing import NamedTuple
 import dagster as dg
 import pytest
 
+from mev_dagster.blockrun import alerted, retries
 from mev_dagster.blockrun import gaps as fallen_through
-from mev_dagster.blockrun import retries
 from mev_dagster.blockrun.run_tags import (
     ATTEMPT_TAG,
     BLOCK_HASH_TAG,
@@ -76,7 +76,9 @@ def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str 
 
 def alert(block: str = "", **labels: str) -> Alert:
     named = {"block": block} if block else {}
-    return Alert({"alertname": "BlockLagHigh", **named, **labels}, "slow", time.time_ns(), None, "webhook")
+    return Alert(
+        {"alertname": "BlocksNotSearched", **named, **labels}, "slow", time.time_ns(), None, "webhook"
+    )
 
 
 # New blocks
@@ -224,7 +226,7 @@ def test_an_alert_becomes_a_run_of_its_block_once_with_its_labels_as_tags(store,
     found = tick(alerts, instance)
     [request] = found.run_requests
     assert (request.partition_key, request.job_name) == (str(number), backfill_blocks.name)
-    assert request.tags["mev/alert.alertname"] == "BlockLagHigh"
+    assert request.tags["mev/alert.alertname"] == "BlocksNotSearched"
     assert request.tags["mev/alert.severity"] == "page"
     again = tick(alerts, instance)  # the tick before was not confirmed: the same key, so no second run
     assert [one.run_key for one in again.run_requests] == [request.run_key]
@@ -240,7 +242,7 @@ def test_an_alert_without_blocks_is_about_the_windows_open_since_it_began(store,
         f"SELECT min(opened_at), max(closed_at) FROM ingest_windows FINAL"
         f" WHERE block_number IN ({numbers[3]}, {numbers[4]})"
     )
-    fired = Alert({"alertname": "Slow"}, "", opened + 1, None, "webhook")
+    fired = Alert({"alertname": "Slow", "mev_rerun": "true"}, "", opened + 1, None, "webhook")
     inbox = AlertInbox(home)
     assert inbox.post(fired, closed - 1)
     found = tick(alerts, instance)
@@ -256,6 +258,44 @@ def test_an_alert_about_no_stored_block_is_recorded_and_starts_nothing(store, in
     found = tick(alerts, instance)
     assert not found.run_requests
     assert "no stored block is affected" in found.skip_message
+    AlertInbox(home).done(fired.id)
+
+
+def test_an_alert_of_another_team_has_its_row_and_no_run(store, instance, numbers, home):
+    labels = {"alertname": "DiskFull", "block": str(numbers[2])}
+    fired = Alert(labels, "", time.time_ns(), None, "webhook")
+    AlertInbox(home).post(fired, time.time_ns())
+    found = tick(alerts, instance)
+    assert not found.run_requests
+    [(action,)] = store.rows("SELECT action FROM alerts FINAL WHERE name = 'DiskFull'")
+    assert action.startswith("ignored")
+    AlertInbox(home).done(fired.id)
+
+
+def test_an_alert_that_cannot_be_stored_is_set_aside_and_the_next_one_runs(store, instance, numbers, home):
+    inbox, now_ns = AlertInbox(home), time.time_ns()
+    labels = {"alertname": "IngestLag", "block": str(numbers[1])}
+    past_every_day = Alert(labels, "", 253_370_764_800 * 10**9, None, "webhook")  # the year 9999
+    good = alert(str(numbers[1]))
+    inbox.post(past_every_day, now_ns)
+    inbox.post(good, now_ns + 1)
+    found = tick(alerts, instance)
+    assert [one.partition_key for one in found.run_requests] == [str(numbers[1])]
+    [(action,)] = store.rows("SELECT action FROM alerts FINAL WHERE name = 'IngestLag'")
+    assert action.startswith("set aside")
+    assert tick(alerts, instance, found.cursor).skip_message == "no alert is waiting"
+
+
+def test_what_is_too_much_for_one_alert_is_said(store, instance, numbers, home, monkeypatch):
+    monkeypatch.setattr(alerted, "MAX_BLOCKS", 2)
+    fired = alert(f"{numbers[0]}-{numbers[4]}")
+    AlertInbox(home).post(fired, time.time_ns())
+    found = tick(alerts, instance)
+    assert [one.tags["mev/block"] for one in found.run_requests] == [f"{numbers[3]}-{numbers[4]}"]
+    [(action,)] = store.rows(
+        "SELECT action FROM alerts FINAL WHERE alert_id = unhex({id:String})", {"id": fired.id.hex()}
+    )
+    assert action == "1 runs over 2 blocks; 3 older ones are not: at most 2 at once"
     AlertInbox(home).done(fired.id)
 
 

@@ -42,7 +42,7 @@ def test_sensors_that_read_the_store_say_that_it_does_not_answer(store_down, nam
 
 def test_an_alert_waits_for_the_store(store_down, home):
     inbox = AlertInbox(home)
-    fired = Alert({"alertname": "StoreDown", "block": "22"}, "", time.time_ns(), None, "webhook")
+    fired = Alert({"alertname": "StoreBacklog", "block": "22"}, "", time.time_ns(), None, "webhook")
     assert inbox.post(fired, time.time_ns())
     try:
         with dg.DagsterInstance.ephemeral() as instance:

@@ -10,15 +10,18 @@ from mev_dagster.errors import DecodeError
 from mev_dagster.telemetry.alerts import (
     MAX_ALERTS,
     MAX_BODY_BYTES,
+    Heard,
     nanoseconds_of,
     parse_alertmanager,
     parse_prometheus,
     parse_webhook,
 )
 
-LABELS = {"alertname": "BlockLagHigh", "severity": "page", "block": "17"}
+LABELS = {"alertname": "BlocksNotSearched", "severity": "page", "block": "17"}
 STARTS = "2026-11-22T10:00:00.123456789Z"
 ONE = {"labels": LABELS, "startsAt": STARTS}
+NAMED = {"alertname": "LaneDown"}
+NOTHING = Heard((), (), ())
 
 
 def webhook(**changes) -> bytes:
@@ -34,22 +37,26 @@ def webhook(**changes) -> bytes:
     return json.dumps(document).encode()
 
 
+def prometheus_lists(active) -> bytes:
+    return json.dumps({"status": "success", "data": {"alerts": active}}).encode()
+
+
 def test_a_posted_alert_keeps_its_labels_and_all_nine_digits_of_its_start():
-    [alert] = parse_webhook(webhook())
+    [alert] = parse_webhook(webhook()).alerts
     assert alert.labels == LABELS
     assert alert.starts_ns == 1_795_341_600_123_456_789
     assert alert.ends_ns is None
-    assert (alert.name, alert.summary, alert.blocks()) == ("BlockLagHigh", "slow", (17,))
+    assert (alert.name, alert.summary, alert.blocks()) == ("BlocksNotSearched", "slow", (17,))
 
 
 def test_the_same_alert_has_one_id_whichever_way_it_came():
     listed = [{"labels": LABELS, "startsAt": STARTS, "endsAt": STARTS, "status": {"state": "active"}}]
     active = [{"labels": LABELS, "state": "firing", "activeAt": STARTS, "value": "1"}]
     ids = {
-        parse_webhook(webhook())[0].id,
-        parse_webhook(webhook(startsAt="2026-11-22T10:00:00.123Z"))[0].id,  # as Prometheus sends it on
-        parse_alertmanager(json.dumps(listed).encode())[0].id,
-        parse_prometheus(json.dumps({"status": "success", "data": {"alerts": active}}).encode())[0].id,
+        parse_webhook(webhook()).alerts[0].id,
+        parse_webhook(webhook(startsAt="2026-11-22T10:00:00.123Z")).alerts[0].id,  # as Prometheus sends it on
+        parse_alertmanager(json.dumps(listed).encode()).alerts[0].id,
+        parse_prometheus(prometheus_lists(active)).alerts[0].id,
     }
     assert len(ids) == 1
 
@@ -57,8 +64,8 @@ def test_the_same_alert_has_one_id_whichever_way_it_came():
 def test_suppressed_and_pending_alerts_do_not_fire():
     listed = [{"labels": LABELS, "startsAt": STARTS, "status": {"state": "suppressed"}}]
     active = [{"labels": LABELS, "state": "pending", "activeAt": STARTS}]
-    assert parse_alertmanager(json.dumps(listed).encode()) == []
-    assert parse_prometheus(json.dumps({"status": "success", "data": {"alerts": active}}).encode()) == []
+    assert parse_alertmanager(json.dumps(listed).encode()) == NOTHING
+    assert parse_prometheus(prometheus_lists(active)) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def test_suppressed_and_pending_alerts_do_not_fire():
     ],
 )
 def test_labels_name_blocks(labels, blocks):
-    [alert] = parse_webhook(webhook(labels={"alertname": "A", **labels}))
+    [alert] = parse_webhook(webhook(labels={**NAMED, **labels})).alerts
     assert alert.blocks() == blocks
 
 
@@ -81,14 +88,6 @@ def test_labels_name_blocks(labels, blocks):
         (b"[]", "bad_json"),
         (b"[" * 100_000, "bad_json"),
         (b'{"version": "3", "alerts": []}', "bad_version"),
-        (webhook(startsAt="yesterday"), "bad_time"),
-        (webhook(startsAt="2026-13-40T00:00:00Z"), "bad_time"),
-        (webhook(startsAt="1901-01-01T00:00:00Z"), "bad_time"),
-        (webhook(labels={"severity": "page"}), "bad_label"),
-        (webhook(labels={"alertname": "A", "block": "latest"}), "bad_label"),
-        (webhook(labels={"alertname": "A", "block": "9" * 40}), "bad_label"),
-        (webhook(labels={"alertname": "A", "first_block": "7", "last_block": "5"}), "bad_label"),
-        (webhook(labels={"alertname": "A" * 2000}), "bad_label"),
         (json.dumps({"version": "4", "alerts": [ONE] * (MAX_ALERTS + 1)}).encode(), "too_many"),
         (b" " * (MAX_BODY_BYTES + 1), "too_large"),
     ],
@@ -98,6 +97,61 @@ def test_what_is_no_alert_is_refused_with_its_reason(body, reason):
     with pytest.raises(DecodeError) as refused:
         parse_webhook(body)
     assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (webhook(startsAt="yesterday"), "bad_time"),
+        (webhook(startsAt="2026-13-40T00:00:00Z"), "bad_time"),
+        (webhook(startsAt="1901-01-01T00:00:00Z"), "bad_time"),
+        (webhook(labels={"severity": "page"}), "bad_label"),
+        (webhook(labels={**NAMED, "block": "latest"}), "bad_label"),
+        (webhook(labels={**NAMED, "block": "9" * 40}), "bad_label"),
+        (webhook(labels={**NAMED, "first_block": "7", "last_block": "5"}), "bad_label"),
+        (webhook(labels={**NAMED, "text": "A" * 2000}), "bad_label"),
+        (webhook(startsAt="9999-01-01T00:00:00Z"), "bad_time"),
+        (webhook(startsAt="2262-04-12T00:00:00Z"), "bad_time"),
+        (webhook(startsAt="2150-01-01T00:00:00Z"), "bad_time"),
+        (webhook(status="resolved", endsAt="9999-01-01T00:00:00Z"), "bad_time"),
+        (webhook(labels={**NAMED, "first_block": "1", "last_block": "99999"}), "bad_label"),
+        (webhook(labels={**NAMED, "block": "1-99999"}), "bad_label"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)  # fmt: skip
+def test_an_alert_that_cannot_be_read_is_refused_alone(body, reason):
+    beside = json.loads(webhook())
+    beside["alerts"] = json.loads(body)["alerts"] + beside["alerts"]
+    heard = parse_webhook(json.dumps(beside).encode())
+    assert [refused.reason for refused in heard.refused] == [reason]
+    assert [alert.blocks() for alert in heard.alerts] == [(17,)]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"alertname": "PostgresReplicationLag", "team": "billing"},
+        {"alertname": "DiskFull", "block": "17"},
+        {"alertname": "DiskFull", "block": "sda1"},  # their labels are theirs
+        {"alertname": "LaneDown", "component": "road-traffic"},
+        {"alertname": "LaneDown", "mev_rerun": "false"},
+    ],
+)
+def test_an_alert_of_another_team_is_ignored_by_name(labels):
+    listed = [{"labels": labels, "startsAt": STARTS, "status": {"state": "active"}}]
+    active = [{"labels": labels, "state": "firing", "activeAt": STARTS}]
+    for heard in (
+        parse_webhook(webhook(labels=labels)),
+        parse_alertmanager(json.dumps(listed).encode()),
+        parse_prometheus(prometheus_lists(active)),
+    ):
+        assert heard == Heard((), (labels["alertname"],), ())
+
+
+def test_any_rule_may_ask_for_runs_with_a_label():
+    labels = {"alertname": "BuilderLate", "team": "builders", "mev_rerun": "true", "block": "17"}
+    [alert] = parse_webhook(webhook(labels=labels)).alerts
+    assert alert.name == "BuilderLate"
 
 
 @given(st.binary(max_size=300))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rule_stories import STORIES, Story
 
-from mev_dagster.telemetry import slo
+from mev_dagster.telemetry import alert_rules, slo
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
 RULES = [OPS / "prometheus" / name for name in ("recording.yml", "slo.yml", "alerts.yml")]
@@ -89,3 +89,7 @@ def test_every_alert_says_how_bad_it_is_whose_it_is_and_where_to_read_on():
         assert rule["labels"]["severity"] in {"page", "warn"}, rule["alert"]
         assert {"component", "runbook"} <= set(rule["labels"]), rule["alert"]
         assert rule["annotations"]["summary"], rule["alert"]
+
+
+def test_the_rules_that_may_start_runs_are_the_rules_of_the_files():
+    assert {rule["alert"]: rule["labels"]["component"] for rule in alerts()} == alert_rules.RULES

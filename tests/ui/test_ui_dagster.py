@@ -265,7 +265,12 @@ def test_an_alert_posted_to_the_daemon_becomes_a_run_with_its_labels(site, brows
     block = searched(platform)[0]["tags"]["dagster/partition"]
     started = datetime.now(UTC).isoformat()
     alert = {"status": "firing", "startsAt": started}
-    alert["labels"] = {"alertname": "BlockLagHigh", "block": block, "severity": "page", "started": started}
+    alert["labels"] = {
+        "alertname": "BlocksNotSearched",
+        "block": block,
+        "severity": "page",
+        "started": started,
+    }
     body = json.dumps({"version": "4", "alerts": [alert]}).encode()
     url = f"http://{config.host}:{config.ingest.port}/alerts"
     request = urllib.request.Request(url, body, {"content-type": "application/json"})

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from mev_dagster.pbs.client.answers import AnswerClass
+from mev_dagster.telemetry.retries import Backoff
 
 TRIED_AGAIN = frozenset({AnswerClass.TRANSIENT, AnswerClass.SERVER_ERROR})
 PATIENT_ATTEMPTS = 8
@@ -27,10 +28,9 @@ class RetryPolicy:
         An answer that only asks for patience does not use up attempts: the submission's deadline ends those.
         """
         if outcome is AnswerClass.NOT_YET:
-            doublings = min((attempt - 1) // PATIENT_ATTEMPTS, 16)
-            return min(self.cap_s, self.not_yet_s * (1 << doublings))
+            return Backoff(self.not_yet_s, self.cap_s).whole_seconds(1 + (attempt - 1) // PATIENT_ATTEMPTS)
         if outcome is AnswerClass.RATE_LIMITED:
             return None if attempt >= self.max_attempts else retry_after_s or self.cap_s
         if outcome in TRIED_AGAIN and attempt < self.max_attempts:
-            return rng.uniform(0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
+            return Backoff(self.base_s, self.cap_s, least=0.0).seconds(attempt, rng)
         return None

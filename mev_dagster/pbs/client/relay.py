@@ -20,6 +20,7 @@ from mev_dagster.pbs.client.transport import MAX_MESSAGE_CHARACTERS, RelayEndpoi
 from mev_dagster.pbs.schema import SIGNED_VALIDATOR_REGISTRATION
 from mev_dagster.pbs.types import SubmitBlockRequest
 from mev_dagster.telemetry.clock import Clock, SystemClock
+from mev_dagster.telemetry.retries import AskedAgain, Retry
 from mev_dagster.telemetry.tracing import Tracing, headers_of, span_id_of, trace_id_of
 from mev_dagster.units import NS_PER_SECOND
 
@@ -28,6 +29,7 @@ VALIDATORS_PATH = "/relay/v1/builder/validators"
 SLOTS_PATH = "/sandbox/v1/slots"
 RECEIPTS_PATH = "/sandbox/v1/receipts"
 RECEIVED_PATH = "/relay/v1/data/bidtraces/builder_blocks_received"
+SUBMITTED = Retry("relay_submit")  # each answer says itself how long to wait; the slot's deadline ends it
 GZIP_LEVEL = 1
 """Bodies cross the loopback: level 1 takes half the time of level 6 for nearly the same size."""
 
@@ -87,7 +89,9 @@ class RelayClient(RelayTransport):
     async def _until_decided(self, sending: _Sending, attempts: list[Attempt]) -> SubmissionEnd:
         """Try until there is nothing left to try; return why it ended."""
         waited = 0.0
-        while True:
+
+        async def tried() -> SubmissionEnd:
+            nonlocal waited
             stop = self._reason_to_stop(sending)
             if stop is not None:
                 return stop
@@ -100,7 +104,9 @@ class RelayClient(RelayTransport):
             if self.clock.mono_ns() + round(wait * NS_PER_SECOND) >= sending.deadline_ns:
                 return SubmissionEnd.DEADLINE
             waited = wait
-            await self.clock.sleep(wait)
+            raise AskedAgain(attempt.outcome.value, wait)
+
+        return await SUBMITTED.asynchronous(self.clock, rng=self._rng)(tried)
 
     def _reason_to_stop(self, sending: _Sending) -> SubmissionEnd | None:
         if sending.superseded():

@@ -12,8 +12,9 @@ from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import logs_bloom
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError, InputError, MissingState
-from mev_dagster.evm.blocks import BlockResult, execute_block
+from mev_dagster.evm.blocks import BlockResult, block_env, execute_block
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.protocol_accounts import knowing_protocol_accounts
 from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import checks
@@ -81,6 +82,8 @@ class ExecutionValidator:
     def _executed(
         self, submission: SubmitBlockRequest, slot: Slot, block: Block, state: StateSource
     ) -> Iterator[SubmissionCheck]:
+        if isinstance(state, Prestate):
+            state = knowing_protocol_accounts(state, block_env(block.header, slot.context.schedule))
         try:
             executable = replace(block, withdrawals=known_withdrawals(state, block.withdrawals))
             result = execute_block(self._engine, state, executable, slot.context.schedule)
