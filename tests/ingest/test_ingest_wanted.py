@@ -1,4 +1,6 @@
-"""One attempt is never final: what is wanted is asked for again, later each time, until it is had or too old."""
+"""One attempt is never final: what is wanted is asked for again, until it is had or too old."""
+
+from itertools import pairwise
 
 from mev_dagster.ingest.lanes.wanted import FIRST_PAUSE_NS, LONGEST_PAUSE_NS, WantedBodies
 from mev_dagster.units import NS_PER_SECOND
@@ -18,7 +20,7 @@ def test_pauses_double_up_to_a_slot():
     wanted = WantedBodies(lambda _: False)
     wanted.want(HASH, 0)
     times = attempts(wanted, 60 * NS_PER_SECOND)
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses[:3] == [FIRST_PAUSE_NS, 2 * FIRST_PAUSE_NS, 4 * FIRST_PAUSE_NS]
     assert pauses[-1] == LONGEST_PAUSE_NS
 

@@ -18,7 +18,7 @@ def test_the_first_node_decides_and_a_later_process_knows(tmp_path):
 def test_another_chain_is_refused_and_changes_nothing(tmp_path, other):
     pin = ChainPin(tmp_path / "chain.json")
     pin.check(ChainIdentity(1, GENESIS), "a")
-    with pytest.raises(WrongChain, match="^b: expected"):
+    with pytest.raises(WrongChain, match="b: expected"):
         pin.check(other, "b")
     assert ChainPin(tmp_path / "chain.json").chain_id == 1
 
