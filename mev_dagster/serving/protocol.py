@@ -21,6 +21,7 @@ class DeadlineProtocol(H11Protocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_socket = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first request."""
@@ -30,10 +31,16 @@ class DeadlineProtocol(H11Protocol):
     def handle_events(self) -> None:
         """Stop the deadline once a request head is whole; start one for a head that has only begun."""
         super().handle_events()
-        if self.transport.is_closing() or self._is_answering():
+        if self._is_socket or self.transport.is_closing() or self._is_answering():
             self._stop_expecting()
         elif self._deadline is None:
             self._expect_head()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """A connection that became a WebSocket owes no request any more; it has pings of its own."""
+        self._is_socket = True
+        self._stop_expecting()
+        super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """Between requests uvicorn's keep-alive limit holds; a request that begins gets a deadline again."""
