@@ -115,6 +115,10 @@ class NodeUnreachable(Unreachable):
     """An execution node did not answer, or was lost."""
 
 
+class NodeTimeout(NodeUnreachable):
+    """One call to a node got no answer in time; its connection may be well."""
+
+
 class StoreUnreachable(Unreachable):
     """No store answers."""
 
@@ -139,6 +143,24 @@ class NodeAnswerError(MevError):
     """A node answered with an error or with something that is not what was asked."""
 
     code = "bad_answer"
+
+
+class NodeRateLimited(NodeAnswerError):
+    """A node asks for patience: the same call may be answered later."""
+
+    code = "rate_limited"
+
+
+class NodeMethodMissing(NodeAnswerError):
+    """A node does not have a method; asking again is of no use."""
+
+    code = "method_missing"
+
+
+class WrongChain(MevError):
+    """A node is on another chain than the log it would write to."""
+
+    code = "wrong_chain"
 
 
 class QueueFull(MevError):
@@ -202,6 +224,7 @@ class PluginFailed(MevError):
         self.package = package
         self.reason = reason
         self.detail = detail
+        self.noted = False
 
 
 @contextmanager

@@ -4,14 +4,16 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mev_dagster.chain.jsonrpc import quantity, transaction_to_rpc
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import InputError, NodeAnswerError, NodeRateLimited, NodeUnreachable
+from mev_dagster.node.envelope import refusal
 from mev_dagster.units import MIB
 
 _MAX_ANSWER_BYTES = 512 * MIB
@@ -38,7 +40,9 @@ class JsonRpc:
     `requests`, `round_trips`, `bytes_sent` and `bytes_received` tell what a prestate has cost.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, timeout_seconds: float = 10.0, headers: Mapping[str, str] | None = None
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise InputError(f"a JSON-RPC endpoint starts with http:// or https://, got {_shown(url)}")
@@ -48,6 +52,11 @@ class JsonRpc:
         self.bytes_sent = 0
         self.bytes_received = 0
         self._timeout = timeout_seconds
+        self._headers = {
+            "Content-Type": "application/json",
+            **basic_authorization(url),
+            **dict(headers or {}),
+        }
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -77,7 +86,7 @@ class JsonRpc:
         results = self.batch_settled(calls)
         for (method, _), result in zip(calls, results, strict=True):
             if isinstance(result, NodeAnswerError):
-                raise NodeAnswerError(f"{self.shown_url}: {method}: {result}")
+                raise type(result)(f"{self.shown_url}: {method}: {result}")
         return results
 
     def batch_settled(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
@@ -111,7 +120,7 @@ class JsonRpc:
             code, message = (
                 (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, error)
             )
-            return NodeAnswerError(f"error {code}: {message}")
+            return refusal(code, message, "error ")
         if "result" not in answer:
             return NodeAnswerError(f"neither result nor error in {_cut(answer)}")
         return answer["result"]
@@ -131,6 +140,8 @@ class JsonRpc:
             except (http.client.HTTPException, OSError) as again:
                 self.close()
                 raise self._unreachable(again) from again
+        if status == http.client.TOO_MANY_REQUESTS:
+            raise NodeRateLimited(f"{self.shown_url}: HTTP status {status}: {raw[:200]!r}")
         if status != http.client.OK:
             raise NodeAnswerError(f"{self.shown_url}: HTTP status {status}: {raw[:200]!r}")
         try:
@@ -146,7 +157,7 @@ class JsonRpc:
         connection.timeout = remaining
         if connection.sock is not None:
             connection.sock.settimeout(remaining)
-        connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+        connection.request("POST", self._path, body, self._headers)
         self.bytes_sent += len(body)
         response = connection.getresponse()
         raw = self._read(response, connection, deadline)
@@ -199,6 +210,15 @@ def call_object(tx: Transaction, *, nonce: bool = True) -> dict[str, Any]:
     if not nonce:
         del kept["nonce"]
     return kept
+
+
+def basic_authorization(url: str) -> dict[str, str]:
+    """Return the header for `user:password@` of an address (RFC 7617), none where it names nobody."""
+    parts = urlsplit(url)
+    if parts.username is None and parts.password is None:
+        return {}
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
 def _shown(url: str) -> str:

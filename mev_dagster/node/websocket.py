@@ -10,6 +10,7 @@ import itertools
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import InputError, NodeAnswerError, NodeTimeout, NodeUnreachable
+from mev_dagster.node.envelope import UNREADABLE, NodeMessage, Notification, read_frame, refusal, shortened
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import public_address
 from mev_dagster.units import MIB
@@ -25,36 +27,14 @@ from mev_dagster.units import MIB
 MAX_MESSAGE_BYTES = 128 * MIB  # a mainnet txpool_content answer is tens of megabytes
 OPEN_TIMEOUT_SECONDS = 10.0
 CALL_TIMEOUT_SECONDS = 30.0
+UNSUBSCRIBE_SECONDS = 2.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_EARLY_NOTIFICATIONS = 4096  # kept while the answer that names their subscription is on its way
 
+MAX_UNREADABLE_IN_A_ROW = 256  # a heartbeat is no fault; whoever sends nothing else is no node
+
 Notified = Callable[[msgspec.Raw, int, int], None]  # raw result, wall_ns, mono_ns
-
-
-class RpcError(msgspec.Struct):
-    """The `error` member of a JSON-RPC answer."""
-
-    code: int
-    message: str = ""
-
-
-class Notification(msgspec.Struct):
-    """The `params` member of an eth_subscription message."""
-
-    subscription: str
-    result: msgspec.Raw
-
-
-class NodeMessage(msgspec.Struct):
-    """Anything a node sends: an answer (`id`) or a notification (`params`)."""
-
-    id: int | None = None
-    result: msgspec.Raw = msgspec.Raw(b"null")
-    error: RpcError | None = None
-    params: Notification | None = None
-
-
-_decode_message = msgspec.json.Decoder(NodeMessage).decode
+Ended = Callable[[NodeAnswerError], None]  # a subscription that the node gave up
 
 
 def check_websocket_url(url: str) -> str:
@@ -83,11 +63,18 @@ class NodeConnection:
         self._clock = clock
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[msgspec.Raw]] = {}
-        self._handlers: dict[str, Notified] = {}
+        self.unreadable = 0  # frames, or pieces of one, that were no JSON-RPC
+        self._unreadable_in_a_row = 0
+        self._handlers: dict[str, tuple[Notified, Ended | None]] = {}
         self._subscribing = 0
-        self._early: deque[tuple[str, msgspec.Raw, int, int]] = deque(maxlen=MAX_EARLY_NOTIFICATIONS)
+        self._early: deque[tuple[Notification, int, int]] = deque(maxlen=MAX_EARLY_NOTIFICATIONS)
         self._closed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(), name=f"read {self.address}")
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the connection still stands."""
+        return not self._closed.done()
 
     @classmethod
     async def open(
@@ -116,7 +103,11 @@ class NodeConnection:
 
     async def call(self, method: str, *params: Any, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> Any:
         """Return the result of one request as plain Python values."""
-        return msgspec.json.decode(await self.call_raw(method, *params, timeout_seconds=timeout_seconds))
+        raw = await self.call_raw(method, *params, timeout_seconds=timeout_seconds)
+        try:
+            return msgspec.json.decode(raw)
+        except UNREADABLE as error:
+            raise NodeAnswerError(f"{self.address} answered {method} unreadably: {error}") from error
 
     async def call_raw(
         self, method: str, *params: Any, timeout_seconds: float = CALL_TIMEOUT_SECONDS
@@ -137,11 +128,11 @@ class NodeConnection:
         except ConnectionClosed as error:
             raise NodeUnreachable(f"{self.address} closed the connection during {method}") from error
         except TimeoutError as error:
-            raise NodeUnreachable(
+            raise NodeTimeout(
                 f"{self.address} did not answer {method} within {timeout_seconds:g} s"
             ) from error
         except NodeAnswerError as error:
-            raise NodeAnswerError(f"{self.address} refused {method}: {error}") from error
+            raise type(error)(f"{self.address} refused {method}: {error}") from error
         finally:
             self._waiting.pop(request_id, None)
 
@@ -149,24 +140,35 @@ class NodeConnection:
         """Return the results of several requests sent at once, in their order."""
         return list(await asyncio.gather(*(self.call(method, *params) for method, params in requests)))
 
-    async def subscribe(self, kind: str, *params: Any, notified: Notified) -> str:
-        """Start an eth_subscribe subscription; `notified` runs for each message, in the reader task."""
+    async def subscribe(self, kind: str, *params: Any, notified: Notified, ended: Ended | None = None) -> str:
+        """Start an eth_subscribe subscription; `notified` runs for each message, in the reader task.
+
+        `ended` runs when the node gives the subscription up (geth: a reader too slow for its buffer). Without
+        it the connection ends.
+        """
         self._subscribing += 1
         try:
             subscription = await self.call("eth_subscribe", kind, *params)
+            if isinstance(subscription, int) and not isinstance(subscription, bool):
+                subscription = str(subscription)
             if not isinstance(subscription, str):
-                raise NodeAnswerError(
-                    f"{self.address} answered eth_subscribe {kind} with {subscription!r}, not an id"
-                )
-            self._handlers[subscription] = notified
-            for owner, result, wall_ns, mono_ns in self._early:
-                if owner == subscription:
-                    notified(result, wall_ns, mono_ns)
+                said = shortened(repr(subscription))
+                raise NodeAnswerError(f"{self.address} answered eth_subscribe {kind} with {said}, not an id")
+            self._handlers[subscription] = notified, ended
+            for notification, wall_ns, mono_ns in list(self._early):
+                if notification.subscription == subscription:
+                    self._notify(notification, wall_ns, mono_ns)
             return subscription
         finally:
             self._subscribing -= 1
             if not self._subscribing:
                 self._early.clear()
+
+    async def unsubscribe(self, subscription: str) -> None:
+        """Let go of a subscription; what the node says to that does not matter."""
+        self._handlers.pop(subscription, None)
+        with suppress(NodeAnswerError, NodeTimeout):
+            await self.call("eth_unsubscribe", subscription, timeout_seconds=UNSUBSCRIBE_SECONDS)
 
     async def wait_closed(self) -> Exception:
         """Wait until the connection is gone and return why."""
@@ -191,32 +193,51 @@ class NodeConnection:
                 if sock is not None:
                     _set_low_latency(sock)  # Linux clears TCP_QUICKACK after use
                 self._dispatch(data, wall_ns, mono_ns)
+                if self._unreadable_in_a_row >= MAX_UNREADABLE_IN_A_ROW:
+                    raise NodeUnreachable(f"lost {self.address}: it sends what is not JSON-RPC")
         except ConnectionClosed as closed:
             error = NodeUnreachable(f"lost {self.address}: {closed}")
-        except msgspec.DecodeError as garbage:
-            error = NodeUnreachable(f"lost {self.address}: it sent what is not JSON-RPC: {garbage}")
         except Exception as fault:  # a subscriber's: whoever waits on this connection must learn of it
             error = fault
         self._end(error)
         await self._websocket.close()
 
     def _dispatch(self, data: bytes, wall_ns: int, mono_ns: int) -> None:
-        message = _decode_message(data)
-        if message.params is not None:
-            handler = self._handlers.get(message.params.subscription)
-            if handler is not None:
-                handler(message.params.result, wall_ns, mono_ns)
-            elif self._subscribing:
+        messages, unreadable = read_frame(data)
+        self.unreadable += unreadable
+        self._unreadable_in_a_row = 0 if messages else self._unreadable_in_a_row + 1
+        for message in messages:
+            if message.params is not None:
+                self._notify(message.params, wall_ns, mono_ns)
+            else:
+                self._answer(message)
+
+    def _notify(self, notification: Notification, wall_ns: int, mono_ns: int) -> None:
+        handlers = self._handlers.get(notification.subscription)
+        if handlers is None:
+            if self._subscribing:
                 # A node may notify before the answer that names the subscription has been read.
-                self._early.append(
-                    (message.params.subscription, message.params.result.copy(), wall_ns, mono_ns)
-                )
+                notification.result = notification.result.copy()
+                self._early.append((notification, wall_ns, mono_ns))
             return
+        notified, ended = handlers
+        if notification.error is None:
+            notified(notification.result, wall_ns, mono_ns)
+            return
+        del self._handlers[notification.subscription]
+        error = refusal(
+            notification.error.code, notification.error.message, f"{self.address}: subscription: "
+        )
+        if ended is None:
+            raise NodeUnreachable(f"lost {self.address}: {error}")
+        ended(error)
+
+    def _answer(self, message: NodeMessage) -> None:
         answer = self._waiting.get(message.id) if message.id is not None else None
         if answer is None or answer.done():
             return
         if message.error is not None:
-            answer.set_exception(NodeAnswerError(f"{message.error.code} {message.error.message}".strip()))
+            answer.set_exception(refusal(message.error.code, message.error.message))
         else:
             answer.set_result(message.result.copy())
 

@@ -16,6 +16,7 @@ class Node(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.calls.append((self.client_address, request["method"]))
+        self.server.authorizations.append(self.headers["Authorization"])
         body = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": request["method"]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -29,7 +30,7 @@ class Node(BaseHTTPRequestHandler):
 @pytest.fixture
 def node() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Node)
-    server.calls = []
+    server.calls, server.authorizations = [], []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -43,3 +44,18 @@ def test_requests_are_sent_once_each_over_one_connection(node):
         assert [rpc.call(name) for name in ("one", "two", "three")] == ["one", "two", "three"]
     assert [method for _, method in node.calls] == ["one", "two", "three"]
     assert len({address for address, _ in node.calls}) == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "header"),
+    [
+        ("", None),
+        ("user:password@", "Basic dXNlcjpwYXNzd29yZA=="),
+        ("user:p%40ss%3A@", "Basic dXNlcjpwQHNzOg=="),
+        ("key@", "Basic a2V5Og=="),
+    ],
+)
+def test_credentials_of_an_address_become_the_authorization_header(node, user, header):
+    with JsonRpc(f"http://{user}127.0.0.1:{node.server_port}") as rpc:
+        rpc.call("eth_chainId")
+    assert node.authorizations == [header]

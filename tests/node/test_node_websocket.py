@@ -1,13 +1,20 @@
 """One WebSocket to a real node: answers by id, notifications stamped, one clear line when it is gone."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 from ingest_anvil import free_port, until
 from websockets.asyncio.server import serve
 
-from mev_dagster.errors import InputError, NodeAnswerError, NodeUnreachable
+from mev_dagster.errors import (
+    InputError,
+    NodeAnswerError,
+    NodeMethodMissing,
+    NodeRateLimited,
+    NodeUnreachable,
+)
 from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import SystemClock
 
@@ -81,19 +88,82 @@ async def test_a_node_that_dies_ends_every_wait_with_the_reason(anvil):
     await node.close()
 
 
-@pytest.mark.parametrize("garbage", [b"not json", b"[]", b'{"id":"x"}', b"\xff\xfe"])
-async def test_garbage_from_a_node_ends_the_connection_with_a_typed_error(garbage):
+@asynccontextmanager
+async def node_that_sends(*frames):
+    """Answer the first request with these frames; `ID` in one is the request's id."""
+
     async def handler(websocket):
-        await websocket.recv()
-        await websocket.send(garbage)
+        request = msgspec.json.decode(await websocket.recv())
+        for frame in frames:
+            await websocket.send(frame.replace(b"ID", str(request["id"]).encode()))
         await websocket.wait_closed()
 
     async with serve(handler, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         node = await NodeConnection.open(f"ws://127.0.0.1:{port}", SystemClock())
-        with pytest.raises(NodeUnreachable, match="it sent what is not JSON-RPC"):
-            await node.call("eth_chainId")
+        yield node
         await node.close()
+
+
+@pytest.mark.parametrize("odd", [b"ping", b"", b'{"hello":1', b"\xff\xfe", b"[" * 100_000, b"[1]"])
+async def test_a_frame_that_is_no_message_is_counted_and_the_connection_lives_on(odd):
+    async with node_that_sends(odd, b'{"id":ID,"result":"0x1"}') as node:
+        assert (await node.call("eth_chainId"), node.unreadable) == ("0x1", 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"jsonrpc":"2.0","id":"ID","result":"0x1"}',
+        b'[{"jsonrpc":"2.0","id":ID,"result":"0x1"}]',
+        b'[{"id":77,"result":1},{"id":ID,"result":"0x1"}]',
+        b'{"id":ID,"result":"0x1","error":null,"params":null}',
+    ],
+)
+async def test_an_answer_in_an_odd_envelope_reaches_its_request(answer):
+    async with node_that_sends(answer) as node:
+        assert await node.call("eth_chainId") == "0x1"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (b'{"code":"429","message":"limit"}', NodeRateLimited),
+        (b'{"code":-32005,"message":null}', NodeRateLimited),
+        (b'{"message":"Too Many Requests"}', NodeRateLimited),
+        (b'{"code":"-32601","message":"no"}', NodeMethodMissing),
+        (b'{"code":-32000,"message":null}', NodeAnswerError),
+        (b'"header not found"', NodeAnswerError),
+        (b"{}", NodeAnswerError),
+    ],
+)
+async def test_an_error_in_an_odd_form_fails_its_call_alone(error, kind):
+    async with node_that_sends(b'{"id":ID,"error":' + error + b"}") as node:
+        with pytest.raises(NodeAnswerError) as caught:
+            await node.call("eth_chainId")
+        assert (type(caught.value), node.is_open) == (kind, True)
+
+
+async def test_an_error_of_megabytes_is_cut():
+    async with node_that_sends(b'{"id":ID,"error":{"code":1,"message":"' + b"x" * 2**24 + b'"}}') as node:
+        with pytest.raises(NodeAnswerError) as caught:
+            await node.call("eth_chainId")
+    assert len(str(caught.value)) < 500
+
+
+async def test_a_server_that_sends_only_garbage_is_no_node():
+    async with node_that_sends(*[b"ping"] * 256) as node:
+        with pytest.raises(NodeUnreachable, match="it sends what is not JSON-RPC"):
+            await node.call("eth_chainId")
+
+
+async def test_a_subscription_the_node_gives_up_is_told_and_the_connection_lives_on():
+    gave_up = b'{"params":{"subscription":"0x1","error":{"code":-32000,"message":"buffer overflow"}}}'
+    told = []
+    async with node_that_sends(b'{"id":ID,"result":"0x1"}', gave_up) as node:
+        await node.subscribe("newHeads", notified=lambda *_: None, ended=told.append)
+        await until(lambda: told, "the end of the subscription")
+        assert (node.is_open, "buffer overflow" in str(told[0])) == (True, True)
 
 
 async def test_a_fault_in_a_subscriber_ends_the_connection_and_is_shown_to_who_waits(anvil):

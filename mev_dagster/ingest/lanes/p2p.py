@@ -20,7 +20,8 @@ from mev_dagster.errors import InputError
 from mev_dagster.events.types import Lane, LaneState, LaneStatus, TxBody, TxSeen
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
-from mev_dagster.ingest.lanes.p2p_chain import Mimicry, PeerChain, RpcChain
+from mev_dagster.ingest.lanes.p2p_chain import Mimicry, PeerChain
+from mev_dagster.ingest.lanes.p2p_upgrade import UpgradingChain
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.tasks import run_until_one_ends
 from mev_dagster.settings import Settings
@@ -162,7 +163,7 @@ class P2PMaker(LaneMaker):
         config = node_config(settings, static=enodes(words(str(order.options.get("peers", "")))))
         return lambda context: P2PLane(
             config,
-            RpcChain(settings.node_http_url)
+            UpgradingChain(context.clock, settings.chain_id, settings.node_http_url)
             if settings.node_http_url
             else Mimicry(context.clock, settings.chain_id),
             context.clock,

@@ -9,13 +9,14 @@ from mev_dagster.chain.blocks import encode_header, header_hash
 from mev_dagster.chain.jsonrpc import header_from_rpc, quantity
 from mev_dagster.chain.networks import network_of
 from mev_dagster.devp2p.chain import ChainHead, KnownChain, MimicChain
-from mev_dagster.devp2p.eth.messages import BlockRangeUpdate
+from mev_dagster.devp2p.eth.messages import BlockRangeUpdate, Status
 from mev_dagster.devp2p.forkid import ForkId, ForkTable
 from mev_dagster.devp2p.networks import fork_table, fork_table_of, public_network
 from mev_dagster.devp2p.responder import Headers, NoHeaders
 from mev_dagster.devp2p.session import StatusSource
 from mev_dagster.errors import DecodeError, NodeAnswerError, NodeUnreachable, UnsupportedFork
 from mev_dagster.evm.node.forks import schedule_of
+from mev_dagster.node.envelope import shortened
 from mev_dagster.node.http import JsonRpc
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
@@ -63,8 +64,14 @@ class Mimicry:
     def __init__(self, clock: Clock, chain_id: int | None) -> None:
         known = public_network(chain_id or 0)
         self._clock, self._forks = clock, known.forks if known else None
-        self.statuses: StatusSource = MimicChain(clock, network_id=chain_id, forks=self._forks)
+        self._mimic = MimicChain(clock, network_id=chain_id, forks=self._forks)
+        self.statuses: StatusSource = self._mimic
         self.headers: Headers = NoHeaders()
+
+    @property
+    def learned(self) -> Status | None:
+        """What the first peer said of the chain, None before."""
+        return self._mimic.learned
 
     async def prepare(self) -> None:
         """There is nothing to learn yet."""
@@ -149,7 +156,13 @@ class RpcChain:
         return BlockRangeUpdate(self.head.earliest, self.head.number, self.head.hash)
 
     def _first_head(self) -> ChainHead:
-        chain_id = int(self._rpc.call("eth_chainId"), 16)
+        answer = self._rpc.call("eth_chainId")
+        try:
+            chain_id = int(answer, 16)
+        except (TypeError, ValueError):
+            raise NodeAnswerError(
+                f"eth_chainId: expected a number, found {shortened(repr(answer))}"
+            ) from None
         genesis_hash, time = self._read("0x0")[1:3]
         forks = self._forks(chain_id, genesis_hash, time)
         number, block_hash, time = self._read("latest")
@@ -177,7 +190,9 @@ class RpcChain:
     def _read(self, which: str) -> tuple[int, bytes, int]:
         answer = self._rpc.call("eth_getBlockByNumber", [which, False])
         if not isinstance(answer, dict):
-            raise NodeAnswerError(f"eth_getBlockByNumber {which}: expected a block, found {answer!r}")
+            raise NodeAnswerError(
+                f"eth_getBlockByNumber {which}: expected a block, found {shortened(repr(answer))}"
+            )
         header = header_from_rpc(answer)
         block_hash = header_hash(header)
         self._recent.add(header.number, block_hash, encode_header(header))

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from mev_dagster.errors import InputError, PluginFailed
 from mev_dagster.events.types import Lane, source_name
 from mev_dagster.ingest.lanes.lane import IngestLane, LaneFactory, LaneMaker, LaneOrder
-from mev_dagster.plugins import OURS, Plugin, bounded, left_out, load, note
+from mev_dagster.plugins import OURS, Plugin, bounded, left_out, load, note, tried
 from mev_dagster.settings import Settings
 from mev_dagster.settings.items import Option
 
@@ -26,7 +26,7 @@ def lane_factories(
         name: LaneOrder(settings, {**listed.get(name, {}), **(flags or {}).get(name, {})})
         for name in (*makers, *listed, *names)
     }
-    chosen = names or listed or [name for name, plugin in makers.items() if plugin.hook.wanted(orders[name])]
+    chosen = names or listed or [name for name, plugin in makers.items() if _wanted(plugin, orders[name])]
     if not chosen:
         raise InputError("no lane: give --rpc ws://host:port or --capture PATH")
     factories = []
@@ -39,10 +39,19 @@ def lane_factories(
     return factories
 
 
+def _wanted(plugin: Plugin[LaneMaker], order: LaneOrder) -> bool:
+    """Ask a lane whether it runs unasked; one of another package that fails does not."""
+    return bool(
+        plugin.hook.wanted(order)
+        if plugin.package == OURS
+        else tried(plugin, lambda maker: maker.wanted(order), False)
+    )
+
+
 def _is_maker(plugin: Plugin[Any]) -> bool:
-    if isinstance(plugin.hook, LaneMaker):
+    if isinstance(plugin.hook, LaneMaker) and isinstance(plugin.hook.options, frozenset | set):
         return True
-    detail = f"expected a LaneMaker, found {type(plugin.hook).__name__}"
+    detail = f"expected a LaneMaker with a set of options, found {type(plugin.hook).__name__}"
     note(PluginFailed(plugin.kind, plugin.name, plugin.package, "not_usable", detail))
     return False
 
