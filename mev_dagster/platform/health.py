@@ -4,7 +4,6 @@ That something accepts a connection says nothing: the kernel does that for a pro
 itself calls a daemon healthy for half an hour after its last heartbeat.
 """
 
-import json
 import socket
 import sqlite3
 import urllib.error
@@ -16,6 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from mev_dagster.serving.liveness import PING, PONG
+
 TIMEOUT_SECONDS = 3.0
 HEARTBEAT_SECONDS = 90.0
 """A daemon says that it lives every 30 s; three times that is a daemon that does not."""
@@ -25,7 +26,6 @@ DAEMON_QUERY = b'{"query":"{instance{daemonHealth{allDaemonStatuses{daemonType l
 PING_METHOD = "/api.DagsterApi/Ping"
 PING_BODY = b"\x0a\x04ping"
 """Dagster's PingRequest with `echo` set: field 1, four bytes."""
-WORKER_PING = {"ping": True}
 
 
 class Verdict(NamedTuple):
@@ -87,8 +87,9 @@ def worker_answers(path: str) -> Verdict:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(TIMEOUT_SECONDS)
             connection.connect(path)
-            connection.sendall(json.dumps(WORKER_PING).encode() + b"\n")
-            return Verdict(True) if connection.recv(1) else Verdict(False, "hung up")
+            connection.sendall(PING)
+            said = connection.recv(len(PONG))
+            return Verdict(said == PONG, "" if said == PONG else f"answers {said!r}")
     except OSError as error:
         return Verdict(False, str(error))
 
