@@ -27,6 +27,8 @@ BENCHES = {
     "store": "mev_dagster.bench.store",
     "replay": "mev_dagster.bench.replay",
     "rpc": "mev_dagster.bench.rpc",
+    "ssz": "mev_dagster.bench.ssz",
+    "curves": "mev_dagster.bench.curves",
     "dagster": "mev_dagster.bench.dagster_runs",
     "growth": "mev_dagster.bench.growth",
 }

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-from cachetools import LRUCache
+from cachetools import FIFOCache, LRUCache
 from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 
 from mev_dagster.chain.blocks import Withdrawal
@@ -102,7 +102,7 @@ class RevmEngine:
     def __init__(self, limits: ExecutionLimits = NO_LIMITS, *, want: Want = RESULTS_ONLY) -> None:
         self._limits = limits
         self._want = want
-        self._worlds: dict[int, tuple[ref[Prestate], Any]] = {}
+        self._worlds: FIFOCache[int, tuple[ref[Prestate], Any]] = FIFOCache(_WORLDS_KEPT)
         self._packed: LRUCache[tuple[Any, ...], LRUCache[bytes, bytes]] = LRUCache(_RULES_KEPT)
 
     def supports(self, fork: Fork) -> bool:
@@ -179,8 +179,6 @@ class RevmEngine:
             )
         except ValueError as error:
             raise InputError(f"prestate: {error}") from error
-        while len(self._worlds) >= _WORLDS_KEPT:
-            del self._worlds[next(iter(self._worlds))]
         self._worlds[id(state)] = (ref(state), world)
         return world
 
