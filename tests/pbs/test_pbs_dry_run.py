@@ -175,8 +175,6 @@ def test_a_block_goes_to_every_relay_of_the_settings_in_the_form_it_likes(tmp_pa
         ("absent", "transient"),
     ]
     assert (ran.returncode, outcome["accepted"], outcome["ended"]) == (1, False, "accepted")
-    [span] = map(json.loads, (tmp_path / "traces" / "relay.jsonl").read_text().splitlines())
-    assert span["attributes"]["http.request.header.content_type"] == "x"
 
 
 @pytest.mark.parametrize(
