@@ -1,6 +1,7 @@
 """`mev up`: start every process of the platform and wait until each is healthy."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from mev_dagster.commands.output import err, out, print_json
 from mev_dagster.errors import MevError
 
 if TYPE_CHECKING:
-    from mev_dagster.platform.processes import ProcessStatus
+    from mev_dagster.platform.status import ProcessStatus
     from mev_dagster.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -91,12 +92,12 @@ def _note_first_hour(home: Path, capture: Path) -> None:
 
 
 def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":
-    from mev_dagster.platform import processes
+    from mev_dagster.platform.status import statuses
 
     deadline = time.monotonic() + seconds
     with err.status("starting") as line:
         while True:
-            states = processes.statuses(config)
+            states = statuses(config)
             waiting = [state.name for state in states if not state.healthy]
             if not waiting or time.monotonic() > deadline:
                 return states
@@ -104,7 +105,7 @@ def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":
             time.sleep(0.5)
 
 
-def print_table(states: "list[ProcessStatus]") -> None:
+def print_table(states: "Sequence[ProcessStatus]") -> None:
     """Print one line per process."""
     from rich.table import Table
 
