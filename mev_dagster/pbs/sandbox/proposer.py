@@ -1,6 +1,7 @@
 """The proposer's side, as mev-boost plays it: register, take the best header, sign it blind, get the payload.
 
-Only a header that its relay signed is taken. The proposer itself signs under the sandbox's domains alone, so nothing it signs is worth anything elsewhere.
+Only a header that its relay signed is taken. The proposer itself signs under the sandbox's domains alone, so
+nothing it signs is worth anything elsewhere.
 """
 
 import asyncio
