@@ -77,6 +77,7 @@ def sandbox(
     engine_api: Annotated[
         str | None, typer.Option(help="a client's Engine API that must agree on every block")
     ] = None,
+    faults: Annotated[Path | None, typer.Option(help="a fault plan: what goes wrong, and when")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="announce the address as JSON")] = False,
 ) -> None:
     """Run the sandbox relay in the foreground."""
@@ -96,6 +97,7 @@ def sandbox(
             engine=engine,
             engine_api_url=engine_api,
             traces=config.home / "traces" / "relay.jsonl",
+            faults=faults,
         )
     )
     if as_json:
