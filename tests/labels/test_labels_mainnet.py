@@ -59,9 +59,10 @@ GROSS_OF_24628607 = {
     "0x00d77aedb3ef672e8cd59af4b91d28dcbd4d44d33a83402cf7b2d93da185e52c": 177534144693332,
     "0xeea2da96020903ec0fbf8be56eb3204d44775b714750ac7d10e95c546751b0db": 40884318789102,
     "0x78aa3b511ef8071bf628cdf1f1374a50858bc70cbb2e5bd2de6d9c45ec04015d": 188657849126667,
+    "0xea38349f2963cbd510f400ed8e2a1695abcdbac18b40e6bd508ae7450caaa723": 6630261373178140,
     "0xbd2db2ae4872d6c705cbf889e7ca7e7e09eeaa581bed74206203b50cc1172cd5": 453195500092444,
 }
-"""By hand, to the wei. The last is paid in ether that only its calls show; the fifth is open."""
+"""By hand, to the wei: one through a module with a pocket, the last paid in ether that only calls show."""
 
 
 def test_arbitrages_checked_by_hand_are_found_with_their_gross_and_no_other(fixtures):
