@@ -230,6 +230,7 @@ class PluginFailed(MevError):
         self.package = package
         self.reason = reason
         self.detail = detail
+        self.noted = False
 
 
 @contextmanager

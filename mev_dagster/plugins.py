@@ -7,15 +7,17 @@ A package adds one with a line in its `pyproject.toml`, and nothing here changes
 
 Ours are the lines of `BUILT_IN`, read by the same code. `load(kind)` hands out what can be used, ordered by
 name. What cannot be used is left out, said in one line and counted: nothing that is installed stops a run.
-`bounded` calls a hook that may raise or never end.
+`bounded` calls a hook that may raise or never end; within `one_block` it knows what a plug-in has had of it.
 """
 
 import contextvars
 import ctypes
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -28,8 +30,22 @@ from mev_dagster.telemetry.logging import logger
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "venues": {
+        "algebra": "mev_dagster.dex.venues.algebra.venue:Algebra",
+        "balancer": "mev_dagster.dex.venues.balancer.venue:Balancer",
+        "bancor": "mev_dagster.dex.venues.bancor.venue:Bancor",
+        "curve": "mev_dagster.dex.venues.curve.venue:Curve",
+        "dodo": "mev_dagster.dex.venues.dodo.venue:Dodo",
+        "ekubo": "mev_dagster.dex.venues.ekubo.venue:Ekubo",
+        "fluid": "mev_dagster.dex.venues.fluid.venue:Fluid",
+        "kyber": "mev_dagster.dex.venues.kyber.venue:Kyber",
+        "maker_psm": "mev_dagster.dex.venues.maker_psm.venue:MakerPsm",
+        "maverick": "mev_dagster.dex.venues.maverick.venue:Maverick",
+        "native": "mev_dagster.dex.venues.native.venue:Native",
+        "pancake_v3": "mev_dagster.dex.venues.pancake_v3.venue:PancakeV3",
         "uniswap_v2": "mev_dagster.dex.venues.uniswap_v2.venue:UniswapV2",
         "uniswap_v3": "mev_dagster.dex.venues.uniswap_v3.venue:UniswapV3",
+        "uniswap_v4": "mev_dagster.dex.venues.uniswap_v4.venue:UniswapV4",
+        "zero_ex": "mev_dagster.dex.venues.zero_ex.venue:ZeroEx",
     },
     "strategies": {
         "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",
@@ -60,8 +76,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
 
 OURS = "mev_dagster"
 GIVEN = "given by the caller"
-SECONDS_IN_A_BLOCK = 4.0
-"""A third of a slot: what one plug-in of another package may take of a block."""
+SECONDS_OF_A_CALL = 4.0
+"""A third of a slot: what one call of a plug-in of another package may take."""
+SECONDS_OF_A_BLOCK = 12.0
+"""A slot: what all calls of one such plug-in may take of a block."""
 
 _LOOK_AGAIN_SECONDS = 0.02
 _LAST_WORDS_SECONDS = 0.2
@@ -112,7 +130,7 @@ def forget() -> None:
     _loaded.cache_clear()
 
 
-def find(kind: str, installed: Iterable[EntryPoint], *, seconds: float = SECONDS_IN_A_BLOCK) -> FoundPlugins:
+def find(kind: str, installed: Iterable[EntryPoint], *, seconds: float = SECONDS_OF_A_CALL) -> FoundPlugins:
     """Import ours and what is installed. Our names stay ours; a name that two others claim is nobody's."""
     _check_kind(kind)
     claims: dict[str, list[tuple[str, EntryPoint]]] = {
@@ -168,22 +186,32 @@ def _made(line: EntryPoint) -> Any:
     return named() if isinstance(named, type) else named
 
 
-def usable(found: Iterable[Plugin[Any]], shape: type | tuple[str, ...]) -> tuple[Plugin[Any], ...]:
-    """Return the plug-ins whose hook is of a class, or has these attributes; note what the others are."""
+def usable(
+    found: Iterable[Plugin[Any]], shape: type | tuple[str, ...], *, texts: tuple[str, ...] = ()
+) -> tuple[Plugin[Any], ...]:
+    """Return the plug-ins whose hook is of a class, or has these attributes; note what the others are.
+
+    The attributes in `texts` are words: what rows, keys and messages call the hook.
+    """
     kept = []
     for plugin in found:
-        lacks = (
-            [name for name in shape if not hasattr(plugin.hook, name)]
-            if isinstance(shape, tuple)
-            else []
-            if isinstance(plugin.hook, shape)
-            else [f"being a {shape.__name__}"]
-        )
+        try:
+            lacks = bounded(plugin, lambda hook: _lacking(hook, shape, texts))
+        except PluginFailed as failure:
+            lacks = [failure.detail]
         if lacks:
             note(_failed(plugin, "not_usable", f"a {type(plugin.hook).__name__} lacks {', '.join(lacks)}"))
         else:
             kept.append(plugin)
     return tuple(kept)
+
+
+def _lacking(hook: object, shape: type | tuple[str, ...], texts: tuple[str, ...]) -> list[str]:
+    if isinstance(shape, type) and not isinstance(hook, shape):
+        return [f"being a {shape.__name__}"]
+    absent = [name for name in (shape if isinstance(shape, tuple) else ()) if not hasattr(hook, name)]
+    said = {name: getattr(hook, name, None) for name in texts if name not in absent}
+    return absent + [f"a word for {name}" for name, word in said.items() if not (word and type(word) is str)]
 
 
 def given(kind: str, name: str, hook: Hook) -> Plugin[Hook]:
@@ -196,7 +224,7 @@ def tried(
     call: Callable[[Hook], Answer],
     otherwise: Answer,
     *,
-    seconds: float = SECONDS_IN_A_BLOCK,
+    seconds: float = SECONDS_OF_A_CALL,
 ) -> Answer:
     """Return `call(hook)`, or `otherwise` when the hook fails; the failure is logged and counted."""
     try:
@@ -204,6 +232,33 @@ def tried(
     except PluginFailed as failure:
         note(failure)
         return otherwise
+
+
+@dataclass(slots=True)
+class _BlockTime:
+    """What plug-ins have had of one block: seconds, and the failure of those whose time is over."""
+
+    spent: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    over: dict[tuple[str, str, str], PluginFailed] = field(default_factory=dict)
+
+
+_BLOCK_TIME: ContextVar[_BlockTime | None] = ContextVar("plugin_time_of_a_block", default=None)
+
+
+@contextmanager
+def one_block() -> Iterator[None]:
+    """Count what plug-ins take of a block: one whose time is over is not called again before the end.
+
+    Inside another one it changes nothing.
+    """
+    if _BLOCK_TIME.get() is not None:
+        yield
+        return
+    token = _BLOCK_TIME.set(_BlockTime())
+    try:
+        yield
+    finally:
+        _BLOCK_TIME.reset(token)
 
 
 class _Stopped(BaseException):
@@ -214,7 +269,7 @@ def bounded(
     plugin: Plugin[Hook],
     call: Callable[[Hook], Answer],
     *,
-    seconds: float = SECONDS_IN_A_BLOCK,
+    seconds: float = SECONDS_OF_A_CALL,
     clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
     """Return `call(hook)`; raise `PluginFailed` when it raises or takes longer than `seconds`.
@@ -224,15 +279,35 @@ def bounded(
     """
     if plugin.package == OURS:
         return _answer(plugin, call)
+    key, block = (plugin.kind, plugin.name, plugin.package), _BLOCK_TIME.get() or _BlockTime()
+    if key in block.over:
+        raise block.over[key]
+    began = clock()
+    try:
+        return _on_a_thread(plugin, call, seconds, clock)
+    except PluginFailed as failure:
+        if failure.reason == "timed_out":
+            block.over[key] = failure
+        raise
+    finally:
+        block.spent[key] = block.spent.get(key, 0.0) + clock() - began
+        if block.spent[key] > SECONDS_OF_A_BLOCK:
+            said = f"its calls took more than {SECONDS_OF_A_BLOCK:g} s of a block"
+            block.over.setdefault(key, _failed(plugin, "timed_out", said))
+
+
+def _on_a_thread(
+    plugin: Plugin[Hook], call: Callable[[Hook], Answer], seconds: float, clock: Callable[[], float]
+) -> Answer:
     answers: list[Answer] = []
-    failures: list[PluginFailed] = []
+    failures: list[BaseException] = []
     done = threading.Event()
 
     def run() -> None:
         try:
-            answers.append(_answer(plugin, call))
-        except PluginFailed as failure:
-            failures.append(failure)
+            answers.append(call(plugin.hook))
+        except BaseException as error:  # whatever a hook raises costs its answer, not the run
+            failures.append(error)
         finally:
             done.set()
 
@@ -246,16 +321,24 @@ def bounded(
             _stop(thread)
             raise _failed(plugin, "timed_out", f"no answer within {seconds:g} s")
     if failures:
-        raise failures[0]
+        raise _failed(plugin, "raised", _said(failures[0])) from failures[0]
     return answers[0]
 
 
 def _answer(plugin: Plugin[Hook], call: Callable[[Hook], Answer]) -> Answer:
     try:
         return call(plugin.hook)
-    except (Exception, SystemExit, _Stopped) as error:
+    except (Exception, SystemExit) as error:
+        raise _failed(plugin, "raised", _said(error)) from error
+
+
+def _said(error: BaseException) -> str:
+    """Return an exception in one line, even one that cannot be written."""
+    try:
         said = " ".join(str(error).split())[:200]
-        raise _failed(plugin, "raised", f"{type(error).__name__}: {said}") from error
+    except Exception:
+        said = "which cannot be written"
+    return f"{type(error).__name__}: {said}"
 
 
 def _failed(plugin: Plugin[Any], reason: str, detail: str) -> PluginFailed:
@@ -304,6 +387,9 @@ FAILURES = FailureCounter()
 
 
 def note(failure: PluginFailed) -> None:
-    """Log a failure in one line and count it: the run goes on without the plug-in."""
+    """Log a failure in one line and count it, once: the run goes on without the plug-in."""
+    if failure.noted:
+        return
+    failure.noted = True
     FAILURES.add(failure)
     logger("plugins").warning(str(failure))

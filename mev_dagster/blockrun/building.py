@@ -23,6 +23,7 @@ from mev_dagster.pbs.orders import Resigner
 from mev_dagster.pbs.sandbox.posts import slot_to_json
 from mev_dagster.pbs.sandbox.slots import clock_for
 from mev_dagster.pbs.template import BlockTemplate, build_template
+from mev_dagster.plugins import one_block
 from mev_dagster.search.inputs import SearchInputs, known_only
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
@@ -30,6 +31,7 @@ from mev_dagster.search.searcher import Searcher, bid_for
 from mev_dagster.telemetry.tracing import Tracing
 
 
+@one_block()
 def build_block(
     inputs: SearchInputs,
     decision: Decision,
@@ -89,6 +91,8 @@ async def duty_of_any(
     clients: Sequence[RelayClient], inputs: SearchInputs, context: BlockContext, block: Block
 ) -> SlotDuty:
     """Return the slot's proposer from the first relay that names one; raise the last one's trouble."""
+    if not clients:
+        raise RelayUnreachable("none of the settings' relays can be used")
     *others, last = clients
     for client in others:
         with suppress(RelayUnreachable, NodeAnswerError):

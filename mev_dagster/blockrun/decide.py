@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.plugins import one_block
 from mev_dagster.search.inputs import SearchInputs
 from mev_dagster.search.recheck import RecheckedSearch
 from mev_dagster.search.run import DEFAULT_BUDGET, SearchResult, prepare, propose
@@ -30,6 +31,7 @@ class Decision:
         return self.candidates.result
 
 
+@one_block()
 def decide(
     inputs: SearchInputs,
     engine: SimulationEngine,

@@ -10,6 +10,7 @@ from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.labels.label import BlockLabels, label_block
 from mev_dagster.labels.sources import landed
+from mev_dagster.plugins import one_block
 
 
 def label_landed(
@@ -24,6 +25,7 @@ def label_landed(
     return label_block(landed(block, receipts, prestate, payments_by, chain_id))
 
 
+@one_block()
 def score(decision: Decision, labels: BlockLabels) -> BlockScore:
     """Compare what was decided before a block with what landed in it."""
     return score_block(decision.result, labels)

@@ -22,10 +22,13 @@ BENCHES = {
     "day": "mev_dagster.bench.day",
     "devp2p": "mev_dagster.bench.devp2p",
     "evm": "mev_dagster.bench.evm",
+    "native": "mev_dagster.bench.revm_peer",
     "log": "mev_dagster.bench.log",
     "store": "mev_dagster.bench.store",
     "replay": "mev_dagster.bench.replay",
     "rpc": "mev_dagster.bench.rpc",
+    "ssz": "mev_dagster.bench.ssz",
+    "curves": "mev_dagster.bench.curves",
     "dagster": "mev_dagster.bench.dagster_runs",
     "growth": "mev_dagster.bench.growth",
 }

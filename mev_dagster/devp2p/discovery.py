@@ -5,10 +5,11 @@ address is pinged at a bounded rate: a forged source cannot turn us against its 
 """
 
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
+
+from cachetools import FIFOCache
 
 from mev_dagster.devp2p.discv4 import (
     NEIGHBORS_PER_PACKET,
@@ -72,13 +73,15 @@ class DiscoveryNode:
         self.table = RoutingTable(key.id)
         self.dropped = 0
         self._key, self._own, self._record, self._found, self._rng = key, own, record, found, rng
-        self._pings: OrderedDict[bytes, _Ping] = OrderedDict()  # by the hash of the ping
-        self._bonds: OrderedDict[tuple[bytes, str], float] = OrderedDict()  # they answered our ping
-        self._served: OrderedDict[tuple[bytes, str], float] = OrderedDict()  # we answered theirs
-        self._pinged: OrderedDict[str, TokenBucket] = OrderedDict()  # unproven addresses
-        self._asked: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # FindNode: until, nodes so far
-        self._records: OrderedDict[bytes, Enode] = OrderedDict()  # EnrRequest: by hash
-        self._tcp_ports: OrderedDict[bytes, int] = OrderedDict()  # as told by a ping or a neighbour
+        self._pings: FIFOCache[bytes, _Ping] = FIFOCache(REMEMBERED)  # by the hash of the ping
+        self._bonds: FIFOCache[tuple[bytes, str], float] = FIFOCache(REMEMBERED)  # they answered our ping
+        self._served: FIFOCache[tuple[bytes, str], float] = FIFOCache(REMEMBERED)  # we answered theirs
+        self._pinged: FIFOCache[str, TokenBucket] = FIFOCache(REMEMBERED)  # unproven addresses
+        self._asked: FIFOCache[bytes, tuple[float, int]] = FIFOCache(
+            REMEMBERED
+        )  # FindNode: until, nodes so far
+        self._records: FIFOCache[bytes, Enode] = FIFOCache(REMEMBERED)  # EnrRequest: by hash
+        self._tcp_ports: FIFOCache[bytes, int] = FIFOCache(REMEMBERED)  # as told by a ping or a neighbour
         self._last_lookup = self._last_check = float("-inf")
 
     def bootstrap(self, nodes: Iterable[Enode], now: float) -> list[Datagram]:
@@ -117,7 +120,7 @@ class DiscoveryNode:
     def tick(self, now: float) -> list[Datagram]:
         """Look for nodes, make sure that known ones still answer, forget lost pings."""
         while self._pings and next(iter(self._pings.values())).sent + PING_TIMEOUT_SECONDS < now:
-            self.table.failed(self._pings.popitem(last=False)[1].node_id)
+            self.table.failed(self._pings.popitem()[1].node_id)
         out: list[Datagram] = []
         if now - self._last_check >= REVALIDATE_SECONDS and (entry := self.table.oldest()) is not None:
             self._last_check = now
@@ -235,8 +238,7 @@ class DiscoveryNode:
         return int(now) + EXPIRY_SECONDS
 
 
-def _remember(memory: "OrderedDict[Key, Value]", key: Key, value: Value) -> None:
+def _remember(memory: "FIFOCache[Key, Value]", key: Key, value: Value) -> None:
+    """Keep a value as the newest, in the order of iteration too: what is oldest is looked at first."""
     memory.pop(key, None)
     memory[key] = value
-    if len(memory) > REMEMBERED:
-        memory.popitem(last=False)

@@ -6,6 +6,7 @@ from typing import TypeVar
 from mev_dagster import plugins
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.constant_product import Hop
+from mev_dagster.dex.said import a_call, a_hop, a_pool, an_amount
 from mev_dagster.dex.venue import PairSwap, Pool, PoolCall, PoolState, Trade, Venue
 from mev_dagster.errors import DecodeError, MissingState, PluginFailed, Unquotable
 from mev_dagster.plugins import Plugin
@@ -85,23 +86,23 @@ class GuardedPool(Pool):
 
     def quote(self, token_in: bytes, token_out: bytes, amount_in: int) -> int:
         """Return what the pool says it gives."""
-        return self._ask(lambda: self._pool.quote(token_in, token_out, amount_in))
+        return self._ask(lambda: an_amount(self._pool.quote(token_in, token_out, amount_in)))
 
     def constant_product(self, token_in: bytes, token_out: bytes) -> Hop | None:
         """Return the reserves the pool says its formula runs on."""
-        return self._ask(lambda: self._pool.constant_product(token_in, token_out))
+        return self._ask(lambda: a_hop(self._pool.constant_product(token_in, token_out)))
 
     def after(self, log: Log) -> Pool | None:
         """Return the pool behind one of its logs."""
         try:
-            pool = self._ask(lambda: self._pool.after(log))
+            pool = self._ask(lambda: a_pool(self._pool.after(log), self.address))
         except Unquotable:
             return None
         return None if pool is None else GuardedPool(self._plugin, pool)
 
     def call(self, trade: Trade) -> PoolCall | PairSwap:
         """Return the call that makes a trade."""
-        return self._ask(lambda: self._pool.call(trade))
+        return self._ask(lambda: a_call(self._pool.call(trade)))
 
     def _ask(self, call: Callable[[], Answer]) -> Answer:
         try:

@@ -4,7 +4,7 @@ Ours come first, then those of other packages, each by name. What another packag
 that raises or never ends costs what it would have told, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeAlias
@@ -12,8 +12,9 @@ from typing import TypeAlias
 from mev_dagster import plugins
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.guarded import GuardedPool, ask
+from mev_dagster.dex.said import a_pool, an_event, an_intent
 from mev_dagster.dex.venue import ChainAt, Pool, SwapIntent, Venue
-from mev_dagster.dex.venue_events import VenueEvent
+from mev_dagster.dex.venue_events import SwapEvent, VenueEvent
 from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import MissingState, PluginFailed, Unquotable
 from mev_dagster.hexadecimal import to_hex
@@ -40,6 +41,18 @@ class Venues:
         """Return what the venues call themselves."""
         return frozenset(plugin.hook.name for plugin in self.all)
 
+    def tokens(
+        self, event: SwapEvent, moved: Sequence[bytes], calls: Sequence[bytes]
+    ) -> tuple[bytes, bytes] | None:
+        """Return what the venue of a swap itself knows of its tokens."""
+        for plugin in self.all:
+            if plugin.hook.name == event.protocol:
+                try:
+                    return ask(plugin, lambda venue: venue.tokens(event, moved, calls))
+                except PluginFailed:
+                    return None
+        return None
+
     @property
     def slots(self) -> tuple[int, ...]:
         """Return the slots worth fetching of an account that may be a pool."""
@@ -65,31 +78,46 @@ def venues() -> Venues:
 @lru_cache(maxsize=4)
 def _tables(found: tuple[Plugin[Venue], ...]) -> Venues:
     ordered = tuple(
-        sorted(plugins.usable(found, Venue), key=lambda plugin: (plugin.package != plugins.OURS, plugin.name))
+        sorted(
+            plugins.usable(found, Venue, texts=("name",)),
+            key=lambda plugin: (plugin.package != plugins.OURS, plugin.name),
+        )
     )
+    tables = {plugin: plugins.tried(plugin, _tables_of, None) for plugin in ordered}
     decoders: dict[bytes, tuple[Decoder, ...]] = {}
     intents: dict[bytes, tuple[IntentDecoder, ...]] = {}
-    for plugin in ordered:
-        events, calls = plugins.tried(plugin, _tables_of, NOTHING_KNOWN)
+    known = tuple(plugin for plugin in ordered if tables[plugin] is not None)
+    for plugin in known:
+        events, calls = tables[plugin] or NOTHING_KNOWN
         for topic, decoder in events.items():
             decoders[topic] = (*decoders.get(topic, ()), _guarded_decoder(plugin, decoder))
         for selector, intent in calls.items():
             intents[selector] = (*intents.get(selector, ()), _guarded_intent(plugin, intent))
-    return Venues(ordered, decoders, intents)
+    return Venues(known, decoders, intents)
 
 
 def _tables_of(venue: Venue) -> Tables:
-    return dict(venue.events), dict(venue.intents)
+    """Read a venue's tables; raises where they, or its slots, are not what the contract says."""
+    events, intents = dict(venue.events), dict(venue.intents)
+    for what, keys, sizes in (("topic", events, (0, 32)), ("selector", intents, (4,))):
+        for key in keys:
+            if not isinstance(key, bytes) or len(key) not in sizes:
+                raise ValueError(f"expected a {what} of {sizes[-1]} bytes, found {key!r:.80}")
+    if not all(isinstance(slot, int) and slot >= 0 for slot in venue.slots):
+        raise ValueError(f"expected slots to be integers from 0 on, found {venue.slots!r:.80}")
+    return events, intents
 
 
 def _guarded_decoder(plugin: Plugin[Venue], decoder: Decoder) -> Decoder:
-    return decoder if plugin.package == plugins.OURS else lambda log: ask(plugin, lambda _: decoder(log))
+    if plugin.package == plugins.OURS:
+        return decoder
+    return lambda log: ask(plugin, lambda _: an_event(decoder(log)))
 
 
 def _guarded_intent(plugin: Plugin[Venue], intent: IntentDecoder) -> IntentDecoder:
     if plugin.package == plugins.OURS:
         return intent
-    return lambda data, value_wei: ask(plugin, lambda _: intent(data, value_wei))
+    return lambda data, value_wei: ask(plugin, lambda _: an_intent(intent(data, value_wei)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +164,10 @@ def discover(chain: ChainAt, addresses: Iterable[bytes]) -> DiscoveredPools:
 
 def read(plugin: Plugin[Venue], chain: ChainAt, address: bytes, family: str) -> Pool | None:
     """Return one pool as its venue reads it, guarded where the venue is not ours."""
-    pool = ask(plugin, lambda venue: venue.read(chain, address, family))
-    return pool if pool is None or plugin.package == plugins.OURS else GuardedPool(plugin, pool)
+    if plugin.package == plugins.OURS:
+        return plugin.hook.read(chain, address, family)
+    pool = ask(plugin, lambda venue: a_pool(venue.read(chain, address, family), address))
+    return None if pool is None else GuardedPool(plugin, pool)
 
 
 def read_again(chain: ChainAt, pool: Pool) -> Pool:

@@ -4,9 +4,10 @@ window(N) holds the events after the head before it, up to and including `BlockS
 function of the log alone, so live, replay and backfill agree on it.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+
+from cachetools import FIFOCache
 
 from mev_dagster.events.types import (
     BlockReverted,
@@ -65,7 +66,7 @@ class WindowCutter:
         self._first_seq: int | None = None
         self._opened_ns = 0
         self._head_hash = b""
-        self._closed: OrderedDict[bytes, Window] = OrderedDict()
+        self._closed: FIFOCache[bytes, Window] = FIFOCache(_REVERTIBLE)
         self._clear()
 
     def _clear(self) -> None:
@@ -120,8 +121,6 @@ class WindowCutter:
             synthetic=self._synthetic,
         )
         self._closed[head.block_hash] = window
-        if len(self._closed) > _REVERTIBLE:
-            self._closed.popitem(last=False)
         self._head_hash = head.block_hash
         self._first_seq = None
         self._opened_ns = head.wall_ns

@@ -16,8 +16,8 @@ def resolved(name: str) -> str:
     return name
 
 
-# The last rules each engine executes; a node runs what it says it runs.
-_NEWEST = {"py_evm": Fork.BPO2, "revm": Fork.AMSTERDAM, "node": Fork.AMSTERDAM}
+# The last rules each engine executes; a node's results are applied and held by py_evm's journal.
+_NEWEST = {"py_evm": Fork.BPO2, "revm": Fork.AMSTERDAM, "node": Fork.BPO2}
 _LEFT_OUT = {"revm": {Fork.CONSTANTINOPLE}}
 
 

@@ -6,13 +6,13 @@ counted, and its whole input is written to a file from which it can be run again
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from mev_dagster.chain.forks import Fork
+from mev_dagster.chain.forks import BlobParameters, Fork
 from mev_dagster.chain.transactions import Transaction, decode_transaction
 from mev_dagster.errors import InputError
 from mev_dagster.evm.diff import diff_to_json
@@ -23,7 +23,11 @@ from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.telemetry.catalogue import RunMetrics
 
 _SAMPLE_SPACE = 1 << 64
-_BYTES_OF_ENV = {"coinbase", "prev_randao", "parent_hash", "parent_beacon_block_root"}
+_BYTES_OF_ENV = {
+    *("coinbase", "prev_randao", "parent_hash", "parent_beacon_block_root"),
+    "deposit_contract",
+}
+_LEFT_OUT = {"blobs", "slot_number", "deposit_contract", "may_lack_request_contracts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,18 @@ class Recheck:
         """Say whether the result with this input id belongs to the sample."""
         return int.from_bytes(identity[:8], "big") < self._below
 
+    def skips(self, engine: str, env: BlockEnv) -> str:
+        """Say why nothing of this engine in this block is run again; empty where it can be."""
+        if engine == self.reference.name:
+            return f"{engine} is the reference itself"
+        if self.reference.supports(env.fork):
+            return ""
+        self._metrics.unchecked.labels(engine, env.fork.name).inc()
+        return f"{self.reference.name} does not execute {env.fork.name}: nothing here can run it again"
+
     def check(self, given: SimInput, claimed: SimResult, *, always: bool = False) -> Mismatch | None:
         """Run again if selected; return what differs, or None."""
-        if not (always or self.selects(given.identity)):
+        if self.skips(claimed.engine, given.env) or not (always or self.selects(given.identity)):
             return None
         truth = self.reference.simulate(given.prestate, given.env, given.txs, begin_block=given.begin_block)
         return self.judge(given, truth, claimed)
@@ -134,9 +147,13 @@ def load_artifact(path: Path) -> SimInput:
             name: bytes.fromhex(value) if name in _BYTES_OF_ENV and value is not None else value
             for name, value in document["env"].items()
         }
+        blobs = env.pop("blobs", None)
         return SimInput(
             Prestate.from_json(document["prestate"], codes),
-            BlockEnv(**{**env, "fork": Fork(env["fork"])}),
+            BlockEnv(
+                **{**env, "fork": Fork(env["fork"])},
+                blobs=None if blobs is None else BlobParameters(**blobs),
+            ),
             tuple(decode_transaction(from_hex(raw), allow_high_s=True) for raw in document["txs"]),
             document["begin_block"],
         )
@@ -179,10 +196,16 @@ def _input_to_json(given: SimInput) -> dict[str, Any]:
 
 
 def _env_to_json(env: BlockEnv) -> dict[str, Any]:
+    """Return the block; what a network need not tell is named only where it does."""
     return {
-        field.name: value.hex() if isinstance(value, bytes) else value
+        field.name: value.hex()
+        if isinstance(value, bytes)
+        else asdict(value)
+        if isinstance(value, BlobParameters)
+        else value
         for field in fields(env)
         for value in (getattr(env, field.name),)
+        if field.name not in _LEFT_OUT or value != field.default
     }
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from mev_dagster.errors import PluginFailed
 from mev_dagster.labels.inspector import Inspector
-from mev_dagster.labels.inspectors import accepted, installed
+from mev_dagster.labels.inspectors import Inspectors, accepted, installed
+from mev_dagster.labels.label_check import checked
 from mev_dagster.labels.landed import LandedBlock
 from mev_dagster.labels.precedence import kept
 from mev_dagster.labels.swaps import LandedSwap
 from mev_dagster.labels.value import Label
 from mev_dagster.labels.view import LandedView, view_of
-from mev_dagster.plugins import OURS, Plugin, bounded, note
+from mev_dagster.plugins import OURS, Plugin, bounded, note, one_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class BlockLabels:
 def label_block(block: LandedBlock, using: Sequence[Plugin[Inspector]] | None = None) -> BlockLabels:
     """Label one block with the inspectors given, else with all that are installed."""
     looking = installed() if using is None else accepted(tuple(using))
+    with one_block():
+        return _labelled(block, looking)
+
+
+def _labelled(block: LandedBlock, looking: Inspectors) -> BlockLabels:
     view = view_of(block)
     found: list[Label] = []
     left_out: list[PluginFailed] = []
@@ -60,12 +66,4 @@ def _asked(plugin: Plugin[Inspector], view: LandedView) -> list[Label]:
     """Ask one inspector. A fault of ours is shown whole; one of another package costs only its own labels."""
     if plugin.package == OURS:
         return list(plugin.hook.find(view))
-    return bounded(plugin, lambda hook: [_checked(label, hook, view) for label in hook.find(view)])
-
-
-def _checked(label: Label, inspector: Inspector, view: LandedView) -> Label:
-    if not isinstance(label, Label) or label.kind != inspector.kind:
-        raise TypeError(f"expected labels of kind {inspector.kind}, found {label!r:.100}")
-    if not (label.accounts and label.tx_hashes and view.hashes.issuperset(label.tx_hashes)):
-        raise ValueError(f"a label of kind {label.kind} names no account, or a transaction of another block")
-    return label
+    return bounded(plugin, lambda hook: [checked(label, hook, view) for label in hook.find(view)])

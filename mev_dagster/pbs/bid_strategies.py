@@ -10,9 +10,38 @@ from difflib import get_close_matches
 
 from mev_dagster import plugins
 from mev_dagster.errors import InputError
-from mev_dagster.pbs.bidding import BidStrategy, FixedMargin, Outbid, Subsidised, Timed, TrueValue
+from mev_dagster.pbs.bidding import BidContext, BidStrategy, FixedMargin, Outbid, Subsidised, Timed, TrueValue
+from mev_dagster.plugins import Plugin
 
 Maker = Callable[..., BidStrategy]
+
+
+class NoBid:
+    """Offer nothing: a strategy that could not be loaded costs the bid, not the block's run."""
+
+    def bid(self, context: BidContext) -> int | None:
+        """Return no bid."""
+        return None
+
+
+class GuardedBid:
+    """A strategy of another package: where it raises, never ends or names no amount, nothing is offered."""
+
+    def __init__(self, plugin: Plugin[Maker], options: Mapping[str, int]) -> None:
+        self._plugin, self._options = plugin, options
+        self._made: BidStrategy | None = None
+
+    def bid(self, context: BidContext) -> int | None:
+        """Return the strategy's bid, None where it fails; the failure is logged and counted."""
+        return plugins.tried(self._plugin, lambda make: self._asked(make, context), None)
+
+    def _asked(self, make: Maker, context: BidContext) -> int | None:
+        if self._made is None:
+            self._made = make(**self._options)
+        offered = self._made.bid(context)
+        if offered is not None and (not isinstance(offered, int) or isinstance(offered, bool)):
+            raise TypeError(f"expected a bid in wei or None, found {offered!r:.80}")
+        return offered
 
 
 def true_value() -> BidStrategy:
@@ -42,17 +71,21 @@ def subsidised(cap_wei: int, share_bps: int = 0, amount_wei: int = 0) -> BidStra
 
 def bid_strategy(name: str, options: Mapping[str, str | int | float | bool]) -> BidStrategy:
     """Return the strategy of this name; `InputError` names what is not known or not usable."""
-    makers: dict[str, Maker] = {plugin.name: plugin.hook for plugin in plugins.load("bids")}
+    makers: dict[str, Plugin[Maker]] = {plugin.name: plugin for plugin in plugins.load("bids")}
+    if any(failure.name == name for failure in plugins.left_out("bids")) and name not in makers:
+        return NoBid()
     if name not in makers:
         nearest = get_close_matches(name, makers, n=1)
         hint = f"; did you mean {nearest[0]}?" if nearest else f"; there are {', '.join(sorted(makers))}"
         raise InputError(f"bidding strategy {name!r} is not known{hint}")
     arguments = {option: _integer(name, option, value) for option, value in options.items()}
     try:
-        inspect.signature(makers[name]).bind(**arguments)
-    except TypeError as error:
+        inspect.signature(makers[name].hook).bind(**arguments)
+    except (TypeError, ValueError) as error:
         raise InputError(f"bidding strategy {name}: {error}") from error
-    return makers[name](**arguments)
+    if makers[name].package == plugins.OURS:
+        return makers[name].hook(**arguments)
+    return GuardedBid(makers[name], arguments)
 
 
 def shared_strategy(told: Iterable[tuple[str, Mapping[str, str | int | float | bool]]]) -> BidStrategy:

@@ -40,9 +40,7 @@ class RecheckedSearch:
     def __init__(self, found: SearchResult, judge: Recheck) -> None:
         self.result = found
         self.mismatches: list[Mismatch] = []
-        self.skipped = (
-            f"{found.engine} is the reference itself" if found.engine == judge.reference.name else ""
-        )
+        self.skipped = judge.skips(found.engine, found.env)
         self._judge = judge
         self._done: set[bytes] = set()
 

@@ -19,6 +19,7 @@ from mev_dagster.search.identity import opportunity_id
 from mev_dagster.search.inputs import SearchInputs, known_only
 from mev_dagster.search.pending import PendingRun, try_pending
 from mev_dagster.search.plan import Plan
+from mev_dagster.search.plan_check import checked
 from mev_dagster.search.rank import Candidate, rank_digest, ranked
 from mev_dagster.search.searcher import Searcher, bid_for, inject
 from mev_dagster.search.start import start_block
@@ -101,6 +102,7 @@ class Prepared:
         )
 
 
+@plugins.one_block()
 def prepare(
     inputs: SearchInputs, engine: SimulationEngine, *, on_step: Callable[[str], None] = lambda step: None
 ) -> Prepared:
@@ -140,6 +142,7 @@ def prepare(
     )
 
 
+@plugins.one_block()
 def propose(
     prepared: Prepared,
     *,
@@ -171,18 +174,18 @@ def _plans(
     failures: list[PluginFailed] = []
     for plugin in chosen:
         try:
-            plans += plugins.bounded(plugin, lambda strategy: _of(strategy, view))
+            plans += plugins.bounded(plugin, partial(_of, plugin.package, view))
         except PluginFailed as failure:
             plugins.note(failure)
             failures.append(failure)
     return plans, tuple(failures)
 
 
-def _of(strategy: Strategy, view: BlockView) -> list[Plan]:
+def _of(package: str, view: BlockView, strategy: Strategy) -> list[Plan]:
     plans = list(islice(strategy.plans(view), MOST_PLANS + 1))
     if len(plans) > MOST_PLANS:
         raise ValueError(f"more than {MOST_PLANS} plans")
-    return plans
+    return plans if package == plugins.OURS else [checked(plan, strategy, view) for plan in plans]
 
 
 def search_block(

@@ -40,7 +40,7 @@ def strategies() -> tuple[Plugin[Strategy], ...]:
 
 @lru_cache(maxsize=4)
 def _usable(found: tuple[Plugin[Strategy], ...]) -> tuple[Plugin[Strategy], ...]:
-    return plugins.usable(found, ("kind", "name", "plans", "matches"))
+    return plugins.usable(found, ("kind", "name", "plans", "matches"), texts=("kind", "name"))
 
 
 def chosen(found: Sequence[Plugin[Strategy]], wanted: Sequence[StrategyItem]) -> tuple[Plugin[Strategy], ...]:

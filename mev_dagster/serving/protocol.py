@@ -9,8 +9,11 @@ import asyncio
 from collections import OrderedDict
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+TRANSPORT = "mev_dagster.transport"
+"""The extension under which an application finds its connection, to break it off on purpose."""
 HEAD_SECONDS = 10.0
 MAX_SILENT = 512
 
@@ -21,6 +24,7 @@ class DeadlineProtocol(H11Protocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._deadline: asyncio.TimerHandle | None = None
+        self._upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first request."""
@@ -30,10 +34,18 @@ class DeadlineProtocol(H11Protocol):
     def handle_events(self) -> None:
         """Stop the deadline once a request head is whole; start one for a head that has only begun."""
         super().handle_events()
-        if self.transport.is_closing() or self._is_answering():
+        if self._is_answering():
+            extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
+            extensions[TRANSPORT] = self.transport
+        if self._upgraded or self.transport.is_closing() or self._is_answering():
             self._stop_expecting()
         elif self._deadline is None:
             self._expect_head()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over: a WebSocket owes no request head, however long it is silent."""
+        self._upgraded = True
+        super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """Between requests uvicorn's keep-alive limit holds; a request that begins gets a deadline again."""

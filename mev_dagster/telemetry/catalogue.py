@@ -22,6 +22,7 @@ LABELS = {
     "direction": "in, out",
     "engine": "py_evm, revm, node",
     "eth": "versions of the eth protocol we speak",
+    "fork": "rule sets by name",
     "kind": "the event's, violation's or plug-in's kind in our code",
     "lane": "p2p, rpc, private, capture",
     "message": "eth messages by name",
@@ -150,6 +151,13 @@ class RunMetrics(RoomMetrics):
     exported_by = "ingest"
 
     rechecks = counter("mev_sim_rechecks_total", "results", "Results run again on py_evm", "engine")
+    unchecked = counter(
+        "mev_sim_unchecked_total",
+        "results",
+        "Results of forks that py_evm does not execute, and so nothing runs again",
+        "engine",
+        "fork",
+    )
     mismatches = counter(
         "mev_sim_parity_mismatch_total",
         "results",

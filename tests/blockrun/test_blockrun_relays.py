@@ -30,7 +30,7 @@ def run(monkeypatch):
         number=7,
         block=None,
         store=None,
-        source=SimpleNamespace(chain_id=1),
+        source=SimpleNamespace(schedule=None),
         span=SimpleNamespace(block_hash=HASH),
         fence=SimpleNamespace(check=lambda: None),
         keys=Keyring.test_only("relays"),

@@ -148,3 +148,62 @@ def test_ours_run_uncut_on_the_callers_thread():
 
 def test_an_answer_in_time_is_the_answer():
     assert plugins.bounded(plugins.given("venues", "quick", 20), lambda hook: hook + 1) == 21
+
+
+class Unwritable(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), GeneratorExit(), BaseException("any"), SystemExit(2), Unwritable()]
+)
+def test_whatever_a_hook_raises_costs_its_answer_and_not_the_run(error):
+    def raising(_):
+        raise error
+
+    with pytest.raises(PluginFailed, match=type(error).__name__) as caught:
+        plugins.bounded(plugins.given("inspectors", "broken", None), raising)
+    assert caught.value.reason == "raised"
+
+
+def test_a_hook_whose_time_is_over_is_not_called_again_in_the_block(monkeypatch):
+    monkeypatch.setattr(plugins, "FAILURES", plugins.FailureCounter())
+    never, asked = threading.Event(), []
+    waiting = plugins.given("venues", "waiting", never)
+
+    def wait(event):
+        asked.append(event)
+        event.wait()
+
+    with plugins.one_block():
+        assert plugins.tried(waiting, wait, None, seconds=0.05) is None
+        with plugins.one_block():
+            assert plugins.tried(waiting, wait, "nothing", seconds=0.05) == "nothing"
+    assert (len(asked), plugins.FAILURES.count("venues", "timed_out")) == (1, 1)
+    never.set()
+    with plugins.one_block():
+        plugins.tried(waiting, wait, None)
+    assert len(asked) == 2
+
+
+def test_many_short_calls_together_take_no_more_than_a_slot():
+    slow, clock = plugins.given("venues", "slow", "abc"), itertools.count(0, 3).__next__
+    with plugins.one_block():
+        answers = [plugins.bounded(slow, len, clock=clock) for _ in range(3)]
+        with pytest.raises(PluginFailed, match="its calls took more than 12 s of a block") as caught:
+            plugins.bounded(slow, len, clock=clock)
+    assert (answers, caught.value.reason) == ([3, 3, 3], "timed_out")
+
+
+class Unnamed:
+    kind, name = "unnamed", None
+
+    @property
+    def plans(self):
+        raise RuntimeError("no plans today")
+
+
+@pytest.mark.parametrize("shape", [("kind", "name"), ("plans",), (), dict])
+def test_a_hook_without_a_name_or_that_cannot_be_looked_at_is_left_out(shape):
+    assert plugins.usable([plugins.given("strategies", "x", Unnamed())], shape, texts=("kind", "name")) == ()

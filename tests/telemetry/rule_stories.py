@@ -125,6 +125,11 @@ STORIES = [
         {7: 0, 16: 1, 20: 0},
     ),
     Story("BlocksNotSearched", {f"mev_head_block_number{I}": "0+1x80"}, {1: 0, 9: 1}),
+    Story(
+        "ExecutionStopped",
+        {'mev_execution_stopped{instance="a:1",reason="unknown_fork"}': "0x4 4x8 0x8"},
+        {0.75: 0, 2: 1, 4: 0},
+    ),
     Story("EngineMismatch", {f"mev_sim_parity_mismatch_inputs{I}": "0x4 1x8 0x8"}, {0.75: 0, 2: 1, 4: 0}),
     Story(  # every block late for an hour, then in time
         "BudgetBurnsFast",

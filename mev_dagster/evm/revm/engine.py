@@ -5,12 +5,13 @@ records; what the extension does not know it names, and here the source of the s
 Which transaction is valid is `evm/validate.py`'s to say: the extension stops where its own checks fail.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import ref
 
+from cachetools import FIFOCache, LRUCache
 from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 
 from mev_dagster.chain.blocks import Withdrawal
@@ -82,6 +83,8 @@ _SPECS = {
 }
 _STATUS = (TxStatus.SUCCESS, TxStatus.REVERTED, TxStatus.HALTED)
 _WORLDS_KEPT = 8
+_RULES_KEPT = 4
+_PACKED_KEPT = 16_384  # some eighty blocks of transactions
 _LARGEST_64 = (1 << 64) - 1
 _LARGEST_128 = (1 << 128) - 1
 _NO_CONTRACT = "there is no contract"
@@ -99,7 +102,8 @@ class RevmEngine:
     def __init__(self, limits: ExecutionLimits = NO_LIMITS, *, want: Want = RESULTS_ONLY) -> None:
         self._limits = limits
         self._want = want
-        self._worlds: dict[int, tuple[ref[Prestate], Any]] = {}
+        self._worlds: FIFOCache[int, tuple[ref[Prestate], Any]] = FIFOCache(_WORLDS_KEPT)
+        self._packed: LRUCache[tuple[Any, ...], LRUCache[bytes, bytes]] = LRUCache(_RULES_KEPT)
 
     def supports(self, fork: Fork) -> bool:
         """Say whether this engine implements the fork's rules exactly."""
@@ -136,11 +140,27 @@ class RevmEngine:
         """Execute `prefix` once and return a session for trying many candidates on top of it."""
         if not self.supports(env.fork):
             raise UnsupportedFork(f"{env.fork.name} is not among the forks revm executes exactly")
-        session = RevmSession(self.name, self._world(state), state, env, self._limits, self._want)
+        session = RevmSession(
+            self.name,
+            self._world(state),
+            state,
+            env,
+            self._limits,
+            self._want,
+            packed=self._packed_under(env),
+        )
         if begin_block:
             session.begin_block()
         session.commit(prefix)
         return session
+
+    def _packed_under(self, env: BlockEnv) -> "LRUCache[bytes, bytes]":
+        """Return the records of transactions judged by the rules of this block: sessions share them."""
+        rules = (env.fork, env.chain_id, env.blobs)
+        found = self._packed.get(rules)
+        if found is None:
+            found = self._packed[rules] = LRUCache(_PACKED_KEPT)
+        return found
 
     def _world(self, state: StateSource) -> Any:
         """Hand a state over; the prestates that were handed over last are still there."""
@@ -159,8 +179,6 @@ class RevmEngine:
             )
         except ValueError as error:
             raise InputError(f"prestate: {error}") from error
-        while len(self._worlds) >= _WORLDS_KEPT:
-            del self._worlds[next(iter(self._worlds))]
         self._worlds[id(state)] = (ref(state), world)
         return world
 
@@ -176,13 +194,15 @@ class RevmSession:
         env: BlockEnv,
         limits: ExecutionLimits = NO_LIMITS,
         want: Want = RESULTS_ONLY,
+        *,
+        packed: MutableMapping[bytes, bytes] | None = None,
     ) -> None:
         self._engine = engine
         self._source = source
         self._env = env
         self._limits = limits
         self._want = want
-        self._packed: dict[bytes, bytes] = {}
+        self._packed: MutableMapping[bytes, bytes] = {} if packed is None else packed
         base_fee = env.base_fee_per_gas_wei or 0
         has_blobs = env.fork >= Fork.CANCUN
         blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters) if has_blobs else 0

@@ -58,7 +58,7 @@ class LaneOrder:
 
 
 class LaneMaker(ABC):
-    """Makes one lane. Its name is the one it is registered under."""
+    """Makes one lane, or one for each of several sources. Its name is the one it is registered under."""
 
     options: ClassVar[frozenset[str]] = frozenset()
     """What it may be told beside the settings: `[[lanes]]` of a profile, or flags of `mev ingest`."""
@@ -70,3 +70,7 @@ class LaneMaker(ABC):
     @abstractmethod
     def prepare(self, order: LaneOrder) -> LaneFactory:
         """Check what the lane is told, before anything runs, and return what makes it."""
+
+    def prepare_all(self, order: LaneOrder) -> tuple[LaneFactory, ...]:
+        """Return what makes the lane for each source that it is told of."""
+        return (self.prepare(order),)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from mev_dagster.errors import InputError, PluginFailed
 from mev_dagster.events.types import Lane, source_name
 from mev_dagster.ingest.lanes.lane import IngestLane, LaneFactory, LaneMaker, LaneOrder
-from mev_dagster.plugins import OURS, Plugin, bounded, left_out, load, note
+from mev_dagster.plugins import OURS, Plugin, bounded, left_out, load, note, tried
 from mev_dagster.settings import Settings
 from mev_dagster.settings.items import Option
 
@@ -26,42 +26,53 @@ def lane_factories(
         name: LaneOrder(settings, {**listed.get(name, {}), **(flags or {}).get(name, {})})
         for name in (*makers, *listed, *names)
     }
-    chosen = names or listed or [name for name, plugin in makers.items() if plugin.hook.wanted(orders[name])]
+    chosen = names or listed or [name for name, plugin in makers.items() if _wanted(plugin, orders[name])]
     if not chosen:
         raise InputError("no lane: give --rpc ws://host:port or --capture PATH")
-    factories = []
+    factories: list[LaneFactory] = []
     for name in dict.fromkeys(chosen):
-        factory = _prepared(makers.get(name) or _unknown(name, makers), orders[name])
-        if factory is not None:
-            factories.append(factory)
+        factories += _prepared(makers.get(name) or _unknown(name, makers), orders[name])
     if not factories:
         raise InputError(f"no lane: {', '.join(chosen)} cannot be used")
     return factories
 
 
+def _wanted(plugin: Plugin[LaneMaker], order: LaneOrder) -> bool:
+    """Ask a lane whether it runs unasked; one of another package that fails does not."""
+    return bool(
+        plugin.hook.wanted(order)
+        if plugin.package == OURS
+        else tried(plugin, lambda maker: maker.wanted(order), False)
+    )
+
+
 def _is_maker(plugin: Plugin[Any]) -> bool:
-    if isinstance(plugin.hook, LaneMaker):
+    if isinstance(plugin.hook, LaneMaker) and isinstance(plugin.hook.options, frozenset | set):
         return True
-    detail = f"expected a LaneMaker, found {type(plugin.hook).__name__}"
+    detail = f"expected a LaneMaker with a set of options, found {type(plugin.hook).__name__}"
     note(PluginFailed(plugin.kind, plugin.name, plugin.package, "not_usable", detail))
     return False
 
 
-def _prepared(plugin: Plugin[LaneMaker], order: LaneOrder) -> LaneFactory | None:
+def _prepared(plugin: Plugin[LaneMaker], order: LaneOrder) -> Sequence[LaneFactory]:
     unknown = sorted(set(order.options) - plugin.hook.options)
     if unknown:
         known = ", ".join(sorted(plugin.hook.options)) or "none"
         raise InputError(f"lane {plugin.name}: no option {unknown[0]!r}; there are: {known}")
     if plugin.package == OURS:
-        return plugin.hook.prepare(order)
+        return plugin.hook.prepare_all(order)
     try:
-        factory = bounded(plugin, lambda maker: maker.prepare(order))
-        return lambda context: bounded(plugin, lambda _: _named(plugin.name, factory(context)))
+        factories = bounded(plugin, lambda maker: maker.prepare_all(order))
+        return [_guarded(plugin, factory) for factory in factories]
     except PluginFailed as failure:
         if isinstance(failure.__cause__, InputError):  # what it was told is wrong: whoever told it hears so
             raise failure.__cause__ from None
         note(failure)
-        return None
+        return ()
+
+
+def _guarded(plugin: Plugin[LaneMaker], factory: LaneFactory) -> LaneFactory:
+    return lambda context: bounded(plugin, lambda _: _named(plugin.name, factory(context)))
 
 
 def _named(name: str, lane: IngestLane) -> IngestLane:

@@ -35,11 +35,19 @@ RESUBSCRIBED_EVERY = 8  # heads that only polls show, before subscribing once mo
 
 
 class RpcMaker(LaneMaker):
-    """Follows the node of the settings."""
+    """Follows the nodes of the settings: `rpc.url`, or every one of `[[providers]]`."""
 
     def wanted(self, order: LaneOrder) -> bool:
         """Run wherever a node is named."""
         return order.settings.node_url is not None
+
+    def prepare_all(self, order: LaneOrder) -> tuple[LaneFactory, ...]:
+        """Check every node's address; one lane follows each."""
+        orders = [
+            LaneOrder(order.settings.changed(rpc={"url": one.url, "http_url": one.http_url}), order.options)
+            for one in order.settings.nodes
+        ]
+        return tuple(map(self.prepare, orders or [order]))
 
     def prepare(self, order: LaneOrder) -> LaneFactory:
         """Check the node's address."""

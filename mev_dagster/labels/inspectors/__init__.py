@@ -41,8 +41,9 @@ def accepted(plugins: tuple[Plugin[Any], ...]) -> Inspectors:
     for plugin in sorted(plugins, key=lambda one: (one.package != OURS, one.name)):
         try:
             pairs = _with(plugin, taken, pairs)
-        except InputError as error:
-            note(PluginFailed(plugin.kind, plugin.name, plugin.package, "not_usable", str(error)))
+        except (InputError, AttributeError, TypeError) as error:
+            said = f"{type(error).__name__}: {error}"
+            note(PluginFailed(plugin.kind, plugin.name, plugin.package, "not_usable", said))
         else:
             taken.append(plugin)
     over = winners(pairs)
@@ -56,6 +57,8 @@ def _with(
     hook = plugin.hook
     if not isinstance(hook, Inspector):
         raise InputError(f"expected an Inspector, found {type(hook).__name__}")
+    if not all(type(word) is str and word for word in (hook.kind, hook.plural, *hook.yields_to)):
+        raise InputError(f"kinds are words, found {hook.kind!r}, {hook.plural!r} and {hook.yields_to!r}")
     if {hook.kind, hook.plural} & NOT_KINDS:
         raise InputError(f"kind {hook.kind} ({hook.plural}): a block has this key already")
     for other in taken:

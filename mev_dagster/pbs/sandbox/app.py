@@ -4,23 +4,29 @@
 their states, and gives full receipts.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mev_dagster.errors import DecodeError, MevError, Unreachable
 from mev_dagster.pbs import wire
-from mev_dagster.pbs.sandbox import data_api, proposer_api, sandbox_api
+from mev_dagster.pbs.sandbox import data_api, page, proposer_api, sandbox_api
 from mev_dagster.pbs.sandbox.answers import refusal
 from mev_dagster.pbs.sandbox.bodies import Unreadable, is_json, read_body, response, unreadable
 from mev_dagster.pbs.sandbox.relay import SandboxRelay
 from mev_dagster.pbs.types import ConsensusFork, SubmitBlockRequest
 from mev_dagster.telemetry.metrics import exposition
 from mev_dagster.telemetry.tracing import context_from
+
+TRY_AGAIN_LATER = 1013
+"""The WebSocket close code of a server that takes no more listeners."""
 
 
 def build_app(relay: SandboxRelay, *, ready: Callable[[], bool] = lambda: True) -> Starlette:
@@ -37,6 +43,18 @@ def build_app(relay: SandboxRelay, *, ready: Callable[[], bool] = lambda: True) 
         )
         relay.metrics.latency_seconds.observe(time.perf_counter() - started)
         return response(receipt.answer)
+
+    async def top_bids(socket: WebSocket) -> None:
+        if relay.top_bids.full:
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        await socket.accept()
+        sending = asyncio.create_task(_send_all(socket, relay))
+        try:
+            while (await socket.receive())["type"] != "websocket.disconnect":
+                pass  # listeners have nothing to say
+        finally:
+            sending.cancel()
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"message": "live"})
@@ -62,12 +80,20 @@ def build_app(relay: SandboxRelay, *, ready: Callable[[], bool] = lambda: True) 
             *data_api.routes(relay),
             *proposer_api.routes(relay),
             *sandbox_api.routes(relay),
+            *page.routes(relay),
+            WebSocketRoute("/relay/v1/builder/top_bid", top_bids),
             Route("/livez", alive),
             Route("/readyz", is_ready),
             Route("/metrics", metrics),
         ],
         exception_handlers={MevError: bad_request},
     )
+
+
+async def _send_all(socket: WebSocket, relay: SandboxRelay) -> None:
+    with suppress(WebSocketDisconnect):
+        async for frame in relay.top_bids.frames():
+            await socket.send_bytes(frame)
 
 
 async def _submission(request: Request, relay: SandboxRelay) -> tuple[SubmitBlockRequest, int]:

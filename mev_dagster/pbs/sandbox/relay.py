@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, get_current_span
@@ -13,8 +14,10 @@ from mev_dagster.pbs.keys import BlsKey
 from mev_dagster.pbs.sandbox.answers import ACCEPTED, SubmissionAnswer, refusal
 from mev_dagster.pbs.sandbox.auction import AuctionKey, ReceivedBid, RelayAuction, key_of
 from mev_dagster.pbs.sandbox.engine_api import Validator
+from mev_dagster.pbs.sandbox.faults import FaultPlan
 from mev_dagster.pbs.sandbox.rules import View, rulings
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, Slot, SlotBook, SlotClock, clock_for
+from mev_dagster.pbs.sandbox.top_bid import TopBids, update_of
 from mev_dagster.pbs.schema import BUILDER_BID, payload_header
 from mev_dagster.pbs.signing import SANDBOX_GENESIS_FORK_VERSION
 from mev_dagster.pbs.types import (
@@ -78,6 +81,8 @@ class SandboxRelay:
     auction: RelayAuction = field(default_factory=RelayAuction)
     receipts: deque[RelayReceipt] = field(default_factory=lambda: deque(maxlen=RECEIPTS_KEPT))
     registrations: dict[bytes, SignedValidatorRegistration] = field(default_factory=dict)
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    top_bids: TopBids = field(default_factory=TopBids)
     _arrivals: int = 0
     _simulating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -143,10 +148,19 @@ class SandboxRelay:
             text = "already using a newer payload"
             found.append(failed("cancellation_race", "newer_payload", text))
             return refusal("newer_payload", text)
-        self.auction.store(ReceivedBid(submission, order, received_ns, cancellable=cancellations))
+        bid = ReceivedBid(submission, order, received_ns, cancellable=cancellations)
+        self._change(key_of(submission), partial(self.auction.store, bid))
         self.metrics.bid_value.set(submission.message.value)
         found.append(passed("stored", f"{submission.message.value} wei"))
         return ACCEPTED
+
+    def _change(self, key: AuctionKey, change: Callable[[], None]) -> None:
+        """Change an auction, and tell whoever listens where another bid has become its best."""
+        before = self.auction.best(key)
+        change()
+        best = self.auction.best(key)
+        if best is not None and best is not before:
+            self.top_bids.publish(update_of(best, self.clock.wall_ns()))
 
     def _view(self, submission: SubmitBlockRequest, slot: Slot | None) -> View:
         return View(
@@ -165,7 +179,7 @@ class SandboxRelay:
         floor = max(self.rules.floor_wei, self.auction.floor_wei(key_of(submission)))
         text = "accepted bid below floor, skipped validation"
         if cancellations and value < floor:
-            self.auction.withdraw(submission)
+            self._change(key_of(submission), partial(self.auction.withdraw, submission))
             return SubmissionAnswer(202, "below_floor", f'"{text}"'.encode())
         if not cancellations and floor and value <= floor:
             return SubmissionAnswer(202, "below_floor", f'{{"message":"{text}"}}'.encode())

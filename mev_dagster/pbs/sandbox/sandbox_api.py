@@ -8,12 +8,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mev_dagster.errors import DecodeError
+from mev_dagster.errors import DecodeError, InputError
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import codec_json
 from mev_dagster.pbs.sandbox.answers import refusal
 from mev_dagster.pbs.sandbox.bodies import Unreadable, read_json, unreadable
 from mev_dagster.pbs.sandbox.data_api import duty_row
+from mev_dagster.pbs.sandbox.faults import plan_of
 from mev_dagster.pbs.sandbox.posts import slot_from_json
 from mev_dagster.pbs.sandbox.relay import RelayReceipt, SandboxRelay
 from mev_dagster.pbs.schema import HASH, UINT64
@@ -49,6 +50,17 @@ def routes(relay: SandboxRelay) -> list[Route]:
         relay.head_slot = _value(UINT64, slot, "slot")
         return Response(status_code=200)
 
+    async def faults(request: Request) -> Response:
+        return JSONResponse(relay.faults.document())
+
+    async def post_faults(request: Request) -> Response:
+        document = await read_json(request)
+        try:
+            relay.faults = plan_of(document)
+        except InputError as error:
+            raise Unreadable(refusal("bad_plan", str(error))) from error
+        return JSONResponse(relay.faults.document())
+
     async def receipts(request: Request) -> Response:
         wanted = request.query_params.get("block_hash")
         block_hash = None if wanted is None else _value(HASH, wanted, "block_hash")
@@ -64,6 +76,8 @@ def routes(relay: SandboxRelay) -> list[Route]:
         Route("/sandbox/v1/slots/{number}", slot_of_block),
         Route("/sandbox/v1/slots", post_slot, methods=["POST"]),
         Route("/sandbox/v1/head", post_head, methods=["POST"]),
+        Route("/sandbox/v1/faults", faults),
+        Route("/sandbox/v1/faults", post_faults, methods=["POST"]),
         Route("/sandbox/v1/receipts", receipts),
     ]
 

@@ -9,6 +9,7 @@ import uvicorn
 
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.source import NodeSource
+from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.node.http import JsonRpc
 from mev_dagster.pbs.client.guard import require_loopback
@@ -20,6 +21,8 @@ from mev_dagster.pbs.sandbox.engine_api import (
     EngineApiValidator,
     Validator,
 )
+from mev_dagster.pbs.sandbox.faults import FaultPlan, plan_of
+from mev_dagster.pbs.sandbox.faulty import Faulty
 from mev_dagster.pbs.sandbox.relay import RelayRules, SandboxRelay
 from mev_dagster.pbs.sandbox.slots import SandboxValidators, SlotBook, SourceSlots
 from mev_dagster.pbs.sandbox.validator import ExecutionValidator, PaymentRule
@@ -47,6 +50,7 @@ class SandboxOptions:
     engine: str = "py_evm"
     engine_api_url: str | None = None
     traces: Path | None = None
+    faults: Path | None = None
 
 
 def open_relay(options: SandboxOptions) -> SandboxRelay:
@@ -61,7 +65,15 @@ def open_relay(options: SandboxOptions) -> SandboxRelay:
         validators=validators,
         rules=RelayRules(floor_wei=options.floor_wei),
         tracing=Tracing("sandbox-relay", exporters),
+        faults=FaultPlan() if options.faults is None else _plan_in(options.faults),
     )
+
+
+def _plan_in(path: Path) -> FaultPlan:
+    try:
+        return plan_of(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
 
 
 def _validator(options: SandboxOptions) -> Validator:
@@ -89,7 +101,8 @@ def bind(host: str, port: int) -> socket.socket:
 
 def server_for(relay: SandboxRelay) -> uvicorn.Server:
     """Return a server that does not log each request and does not wait for idle connections."""
-    app = Guarded(build_app(relay), Door(), refusals(relay.metrics.registry))
+    faulty = Faulty(build_app(relay), lambda: relay.faults)
+    app = Guarded(faulty, Door(), refusals(relay.metrics.registry))
     config = uvicorn.Config(
         app,
         http=DeadlineProtocol,
