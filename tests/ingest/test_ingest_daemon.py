@@ -69,7 +69,7 @@ def test_a_live_node_flows_into_log_and_store_and_a_signal_ends_it_cleanly(anvil
     anvil.mine(2)
     wait_for(lambda: caught_up(daemon, 2), "block 2 in the store")
 
-    assert daemon.get("/readyz") == (200, {"ready": True, "reasons": []})
+    assert daemon.get("/readyz") == (200, {"ready": True, "reasons": [], "stopped": []})
     metrics = daemon.get("/metrics")[1]
     for line in (
         'mev_lane_up{lane="rpc"} 1.0',
@@ -230,7 +230,7 @@ def run_mev(home, monkeypatch, capsys):
 def test_a_port_in_use_is_named_and_nothing_is_touched(anvil, home, run_mev):
     status, errors = run_mev("ingest", "--rpc", anvil.url, "--port", str(anvil.port))
     assert status == 2
-    assert errors[-1].startswith(f"mev: port_in_use: cannot listen on 127.0.0.1:{anvil.port}: ")
+    assert errors[-1].startswith(f"mev: port_in_use: ingest: 127.0.0.1:{anvil.port}: ")
     assert not (home / "events").exists()
 
 
