@@ -30,8 +30,22 @@ from mev_dagster.telemetry.logging import logger
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "venues": {
+        "algebra": "mev_dagster.dex.venues.algebra.venue:Algebra",
+        "balancer": "mev_dagster.dex.venues.balancer.venue:Balancer",
+        "bancor": "mev_dagster.dex.venues.bancor.venue:Bancor",
+        "curve": "mev_dagster.dex.venues.curve.venue:Curve",
+        "dodo": "mev_dagster.dex.venues.dodo.venue:Dodo",
+        "ekubo": "mev_dagster.dex.venues.ekubo.venue:Ekubo",
+        "fluid": "mev_dagster.dex.venues.fluid.venue:Fluid",
+        "kyber": "mev_dagster.dex.venues.kyber.venue:Kyber",
+        "maker_psm": "mev_dagster.dex.venues.maker_psm.venue:MakerPsm",
+        "maverick": "mev_dagster.dex.venues.maverick.venue:Maverick",
+        "native": "mev_dagster.dex.venues.native.venue:Native",
+        "pancake_v3": "mev_dagster.dex.venues.pancake_v3.venue:PancakeV3",
         "uniswap_v2": "mev_dagster.dex.venues.uniswap_v2.venue:UniswapV2",
         "uniswap_v3": "mev_dagster.dex.venues.uniswap_v3.venue:UniswapV3",
+        "uniswap_v4": "mev_dagster.dex.venues.uniswap_v4.venue:UniswapV4",
+        "zero_ex": "mev_dagster.dex.venues.zero_ex.venue:ZeroEx",
     },
     "strategies": {
         "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",

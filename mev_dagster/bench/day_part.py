@@ -13,12 +13,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.bench.day_stream import Stream, arrivals, signed_slots
+from mev_dagster.errors import plain_refusals
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.ingest.backfill import backfill
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.replay.report import replay_log
-from mev_dagster.settings import Settings
+from mev_dagster.settings import Settings, settings
 from mev_dagster.store.client import open_store
 from mev_dagster.store.verify import compressed_bytes
 from mev_dagster.windows.decode_workers import DecodeWorkers
@@ -124,4 +125,6 @@ def main(part: str, home: str, transactions: str, slots: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with plain_refusals():
+        settings()
+        main(*sys.argv[1:])

@@ -15,12 +15,13 @@ from mev_dagster.captures.layout import (
     WITNESSES,
 )
 from mev_dagster.captures.manifest import MANIFEST
+from mev_dagster.chain.block_rules import check_contents, check_header
 from mev_dagster.chain.blocks import Block, header_hash
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.keccak import keccak
-from mev_dagster.chain.networks import MAINNET
+from mev_dagster.chain.networks import MAINNET, is_public_chain
 from mev_dagster.chain.receipts import Receipt, receipts_root
-from mev_dagster.errors import CaptureError, MevError, UnsupportedFork
+from mev_dagster.errors import CaptureError, InvalidBlock, MevError, UnsupportedFork
 from mev_dagster.events.types import BlockSeen, TxBody, TxSeen
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.parity import check
@@ -38,6 +39,7 @@ class CaptureReport:
     codes: int = 0
     receipts_root_checked: int = 0
     receipts_root_matches: int = 0
+    headers_checked: int = 0
     witnesses: int = 0
     state_root_checked: int = 0
     state_root_matches: int = 0
@@ -90,10 +92,13 @@ def _check_blocks(
     found = (numbers[0], numbers[-1], len(numbers)) if numbers else (None, None, 0)
     if stated != found or list(numbers) != sorted(set(numbers)):
         report.errors.append(f"{MANIFEST}: blocks: expected {stated}, part {BLOCKS} holds {found}")
+    parent: Block | None = None
     for done, number in enumerate(numbers, 1):
         try:
             block = capture.block(number)
             report.blocks += 1
+            _check_rules(capture, parent, block, report)
+            parent = block
             report.txs += len(block.transactions)
             if RECEIPTS in sound and capture.has_receipts(number):
                 _check_receipts(capture.chain_id, block, capture.receipts(number), report)
@@ -105,6 +110,26 @@ def _check_blocks(
         except CaptureError as error:
             report.errors.append(str(error))
         on_block(done, len(numbers))
+
+
+def _check_rules(capture: Capture, before: Block | None, block: Block, report: CaptureReport) -> None:
+    """Hold a public network's block to what needs no state; its parent is in the capture or its witness."""
+    if not is_public_chain(capture.chain_id):
+        return  # a devnet's node may be told to break any of it
+    header, number = block.header, block.header.number
+    parents = [] if before is None else [before.header]
+    if capture.has_witness(number):
+        parents += capture.witness(number).ancestors
+    parent = next((one for one in parents if header_hash(one) == header.parent_hash), None)
+    try:
+        check_contents(block, capture.schedule)
+        if parent is not None:
+            report.headers_checked += 1
+            check_header(parent, header, capture.schedule)
+    except InvalidBlock as error:
+        report.errors.append(f"part {BLOCKS}: {error}")
+    except UnsupportedFork:
+        pass  # of a fork that is not known here there is nothing to hold it to
 
 
 def _check_witness(capture: Capture, block: Block, report: CaptureReport) -> None:

@@ -9,6 +9,7 @@ from mev_dagster.chain import amsterdam_gas
 from mev_dagster.chain.ecdsa import SECP256K1_HALF_N
 from mev_dagster.chain.envelope import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
 from mev_dagster.chain.forks import BlobParameters, Fork, blob_parameters
+from mev_dagster.chain.networks import MAINNET, network_of
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InvalidTransaction, UnsupportedFork
 
@@ -96,11 +97,15 @@ def validate_for_fork(
 def validate_for_some_fork(transaction: Transaction, *, chain_id: int | None = None) -> Fork:
     """Return the newest fork whose blocks may hold the transaction; raise with the newest's reason if none.
 
-    For input without a block around it, such as a file of raw transactions of unknown age.
+    For input without a block around it, such as a file of raw transactions of unknown age. Forks count that
+    the transaction's network has scheduled; of a network that is not known, mainnet's.
     """
     newest_refusal: InvalidTransaction | None = None
+    network = network_of(transaction.chain_id) if transaction.chain_id is not None else None
+    scheduled = MAINNET if network is None or not network.public else network.schedule
+    newest = max(fork for _, fork in scheduled.by_timestamp if fork <= NEWEST_FORK)
     for fork in reversed(Fork):
-        if TYPE_SINCE[transaction.type] <= fork <= NEWEST_FORK:
+        if TYPE_SINCE[transaction.type] <= fork <= newest:
             try:
                 validate_for_fork(transaction, fork, chain_id=chain_id)
             except InvalidTransaction as refusal:

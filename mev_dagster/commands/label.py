@@ -17,7 +17,9 @@ def label(
     explain: Annotated[str | None, typer.Option(help="show the evidence for this transaction hash")] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="execute the blocks with this engine, to count payments to the coinbase"),
+        typer.Option(
+            help="execute the blocks with this engine, for its calls and its payments to the coinbase"
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
@@ -27,6 +29,7 @@ def label(
     from mev_dagster.commands import output
     from mev_dagster.errors import InputError
     from mev_dagster.evm.engines import get_engine
+    from mev_dagster.evm.types import Want
     from mev_dagster.labels import report
     from mev_dagster.labels.gold import Gold, judge, read_gold
     from mev_dagster.labels.label import label_block
@@ -39,7 +42,7 @@ def label(
     labelled, seconds = [], 0.0
     with output.progress("labelling", quiet=json) as bar:
         task = bar.add_task("", total=None, detail="")
-        for block in landed_blocks(paths, get_engine(engine) if engine else None):
+        for block in landed_blocks(paths, get_engine(engine, want=Want(calls=True)) if engine else None):
             started = time.perf_counter()
             labelled.append(label_block(block))
             seconds += time.perf_counter() - started

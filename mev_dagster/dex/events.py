@@ -16,7 +16,7 @@ def events_of(logs: Sequence[Log]) -> Iterator[tuple[int, VenueEvent]]:
     """
     decoders = venues().decoders
     for position, log in enumerate(logs):
-        for decode in decoders.get(log.topics[0], ()) if log.topics else ():
+        for decode in decoders.get(log.topics[0] if log.topics else b"", ()):
             try:
                 event = decode(log)
             except (DecodeError, PluginFailed):

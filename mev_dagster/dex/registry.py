@@ -4,7 +4,7 @@ Ours come first, then those of other packages, each by name. What another packag
 that raises or never ends costs what it would have told, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.guarded import GuardedPool, ask
 from mev_dagster.dex.said import a_pool, an_event, an_intent
 from mev_dagster.dex.venue import ChainAt, Pool, SwapIntent, Venue
-from mev_dagster.dex.venue_events import VenueEvent
+from mev_dagster.dex.venue_events import SwapEvent, VenueEvent
 from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import MissingState, PluginFailed, Unquotable
 from mev_dagster.hexadecimal import to_hex
@@ -40,6 +40,18 @@ class Venues:
     def names(self) -> frozenset[str]:
         """Return what the venues call themselves."""
         return frozenset(plugin.hook.name for plugin in self.all)
+
+    def tokens(
+        self, event: SwapEvent, moved: Sequence[bytes], calls: Sequence[bytes]
+    ) -> tuple[bytes, bytes] | None:
+        """Return what the venue of a swap itself knows of its tokens."""
+        for plugin in self.all:
+            if plugin.hook.name == event.protocol:
+                try:
+                    return ask(plugin, lambda venue: venue.tokens(event, moved, calls))
+                except PluginFailed:
+                    return None
+        return None
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -87,10 +99,10 @@ def _tables(found: tuple[Plugin[Venue], ...]) -> Venues:
 def _tables_of(venue: Venue) -> Tables:
     """Read a venue's tables; raises where they, or its slots, are not what the contract says."""
     events, intents = dict(venue.events), dict(venue.intents)
-    for what, keys, size in (("topic", events, 32), ("selector", intents, 4)):
+    for what, keys, sizes in (("topic", events, (0, 32)), ("selector", intents, (4,))):
         for key in keys:
-            if not isinstance(key, bytes) or len(key) != size:
-                raise ValueError(f"expected a {what} of {size} bytes, found {key!r:.80}")
+            if not isinstance(key, bytes) or len(key) not in sizes:
+                raise ValueError(f"expected a {what} of {sizes[-1]} bytes, found {key!r:.80}")
     if not all(isinstance(slot, int) and slot >= 0 for slot in venue.slots):
         raise ValueError(f"expected slots to be integers from 0 on, found {venue.slots!r:.80}")
     return events, intents

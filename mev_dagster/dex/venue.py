@@ -6,14 +6,14 @@ one that is traded `family`, `read` and a `Pool` with an exact `quote`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.constant_product import Hop
-from mev_dagster.dex.venue_events import VenueEvent
+from mev_dagster.dex.venue_events import SwapEvent, VenueEvent
 from mev_dagster.errors import Unquotable
 from mev_dagster.evm.types import StateSource
 from mev_dagster.hexadecimal import to_hex
@@ -142,11 +142,21 @@ class Venue:
 
     name: ClassVar[str]
     events: ClassVar[Mapping[bytes, Callable[[Log], VenueEvent]]] = {}
-    """First topic → what such a log says; `DecodeError` when it only looks like one."""
+    """First topic, empty where a log has none → what such a log says; `DecodeError` when it only looks so."""
     intents: ClassVar[Mapping[bytes, Callable[[bytes, int], SwapIntent]]] = {}
     """Selector → what such a call (calldata, wei sent) asks for; `DecodeError` likewise."""
     slots: ClassVar[tuple[int, ...]] = ()
     """What `read` reads of every pool: fetched from a node together, before the pool is read."""
+
+    def tokens(
+        self, event: SwapEvent, moved: Sequence[bytes], calls: Sequence[bytes]
+    ) -> tuple[bytes, bytes] | None:
+        """Return token0 and token1 of a swap that does not name them; None where transfers must tell.
+
+        `moved` are the tokens that moved in its transaction, `calls` the calldata, the outermost first. A
+        zero address is ether. Without `moved` nothing is to be searched for: the block has had its share.
+        """
+        return None
 
     def family(self, code_hash: bytes, code: Callable[[], bytes]) -> str | None:
         """Return whose pools have this runtime code, None when they are not of this venue."""

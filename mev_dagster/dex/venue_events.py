@@ -10,7 +10,8 @@ class SwapEvent:
 
     `sender` called the pool, `recipient` got the output, as the event says. `tokens` are token0 and token1
     where the event names them; elsewhere the transfers around it do. `pool_id` tells the pools of one
-    contract apart.
+    contract apart. Without `by_address` the amounts are of what was sold and bought, not of the
+    tokens in the order of their addresses.
     """
 
     protocol: str
@@ -21,6 +22,8 @@ class SwapEvent:
     amount1: int
     tokens: tuple[bytes, bytes] | None = None
     pool_id: bytes = b""
+    fee_ppm: int | None = None
+    by_address: bool = True
 
     @property
     def zero_for_one(self) -> bool:
@@ -86,12 +89,14 @@ class LiquidationEvent:
 
 @dataclass(frozen=True, slots=True)
 class PoolCreated:
-    """A factory made a pool of these tokens."""
+    """A factory made a pool of these tokens; `hooks` is the contract that may change what it does."""
 
     protocol: str
     pool: bytes
     factory: bytes
     tokens: tuple[bytes, ...]
+    pool_id: bytes = b""
+    hooks: bytes = bytes(20)
 
 
 VenueEvent: TypeAlias = (

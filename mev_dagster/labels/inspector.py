@@ -1,7 +1,7 @@
 """What an inspector is: it names its kind and finds it in a block."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -15,10 +15,9 @@ Json: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A label of another inspector: what tells it from others, and the swaps it is made of."""
+    """A label of another inspector, by what tells it from others."""
 
     key: Key
-    swaps: Sequence[Json] = ()
 
 
 class Inspector(ABC):

@@ -10,8 +10,10 @@ from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import CallFrame
+from mev_dagster.labels.payments import Executed
 
-NOTHING_PAID: Mapping[bytes, int] = {}
+NOT_EXECUTED: Mapping[bytes, Executed] = {}
+_UNTOLD = Executed(0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ def landed_block(
     block: Block,
     receipts: Sequence[Receipt],
     wrapped_ether: bytes | None,
-    direct_payments_wei: Mapping[bytes, int] = NOTHING_PAID,
+    told: Mapping[bytes, Executed] = NOT_EXECUTED,
 ) -> LandedBlock:
-    """Join a block with its receipts. Payments to the coinbase leave no log, so they are handed in."""
+    """Join a block with its receipts, and with what execution told of its transactions."""
     if len(receipts) != len(block.transactions):
         raise InputError(
             f"block {block.header.number}: {len(block.transactions)} transactions, {len(receipts)} receipts"
@@ -63,7 +65,8 @@ def landed_block(
             logs=receipt.logs,
             gas_used=receipt.gas_used,
             gas_cost_wei=receipt.gas_used * tx.effective_gas_price_wei(base_fee),
-            direct_payment_wei=direct_payments_wei.get(tx.hash, 0),
+            direct_payment_wei=told.get(tx.hash, _UNTOLD).direct_payment_wei,
+            frames=told.get(tx.hash, _UNTOLD).frames,
         )
         for index, (tx, receipt) in enumerate(zip(block.transactions, receipts, strict=True))
     )

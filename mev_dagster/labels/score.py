@@ -1,22 +1,22 @@
 """How our labels compare with those of another inspector on the same blocks.
 
-Silver labels are the output of flashbots/mev-inspect-py: a reference, not the truth. Only what both can see
-is compared: V2 and V3 swaps, arbitrages and sandwiches made of nothing else, liquidations.
+Silver labels are the output of flashbots/mev-inspect-py: a reference, not the truth. All of them are
+compared; of our swaps those on protocols that it reads too.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mev_dagster.captures.importers import read_json
 from mev_dagster.errors import InputError
-from mev_dagster.labels.inspector import Json, Key, Told, hexes
+from mev_dagster.labels.inspector import Json, Key, hexes
 from mev_dagster.labels.label import BlockLabels
 
 SILVER_FILE = "blocks_prestate_labels.json.zst"
 SWAPS = "swaps"
-_COMPARED = frozenset({"uniswap_v2", "uniswap_v3"})
+_READ_BY_SILVER = frozenset({"uniswap_v2", "uniswap_v3", "balancer_v1", "curve", "0x", "bancor_v2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +80,26 @@ def score(labelled: Iterable[BlockLabels], silver: Mapping[int, Json]) -> Score:
         if theirs is None:
             continue
         result.blocks += 1
-        own_swaps = [hexes(s.tx_hash, s.pool, s.token_in, s.token_out) for s in labels.swaps]
-        _compare(result, labels, SWAPS, own_swaps, _swaps_of(theirs))
+        own_swaps = [
+            hexes(s.tx_hash, s.pool, s.token_in, s.token_out)
+            for s in labels.swaps
+            if s.protocol in _READ_BY_SILVER
+        ]
+        _compare(result, labels, SWAPS, own_swaps, [_swap_key(swap) for swap in theirs["swaps"]])
         for inspector in labels.inspectors:
-            told = [one for entry in theirs.get(inspector.plural, ()) if (one := inspector.told(entry))]
+            entries = theirs.get(inspector.plural, ())
+            # The same label told twice is one.
+            told = dict.fromkeys(one.key for entry in entries if (one := inspector.told(entry)))
             own = [key for label in labels.of(inspector.kind) for key in inspector.keys(label)]
             if own or told:
-                _compare(result, labels, inspector.plural, own, _silver(told))
+                _compare(result, labels, inspector.plural, own, list(told))
     return result
 
 
-def _compare(result: Score, labels: BlockLabels, kind: str, ours: list[Key], theirs: "_Silver") -> None:
-    own, other = Counter(ours), Counter(theirs.comparable)
+def _compare(result: Score, labels: BlockLabels, kind: str, ours: list[Key], theirs: list[Key]) -> None:
+    own, other = Counter(ours), Counter(theirs)
     reverted = {hexes(landed.tx.hash)[0] for landed in labels.block.txs if not landed.succeeded}
-    beyond = Counter({key: count for key, count in (own - other).items() if key not in theirs.beyond_us})
-    both, missed = own & other, other - own
+    both, beyond, missed = own & other, own - other, other - own
     counts = Agreement(both.total(), beyond.total(), missed.total())
     result.silver[kind] = result.silver.get(kind, Agreement()) + counts
     for side, keys in (("ours", beyond), ("silver", missed)):
@@ -108,27 +113,6 @@ def _compare(result: Score, labels: BlockLabels, kind: str, ours: list[Key], the
             )
             for key in sorted(keys.elements())
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Silver:
-    """Labels to be found, and those made partly on venues we do not read: to find these is no error."""
-
-    comparable: list[Key]
-    beyond_us: frozenset[Key]
-
-
-def _swaps_of(theirs: Json) -> _Silver:
-    return _Silver([_swap_key(s) for s in theirs["swaps"] if s["protocol"] in _COMPARED], frozenset())
-
-
-def _silver(told: Sequence[Told]) -> _Silver:
-    """Split labels into comparable ones and others; the same label told twice is one."""
-    keys = {one.key: all(swap["protocol"] in _COMPARED for swap in one.swaps) for one in told}
-    return _Silver(
-        [key for key, compared in keys.items() if compared],
-        frozenset(key for key, compared in keys.items() if not compared),
-    )
 
 
 def _swap_key(swap: Json) -> Key:

@@ -1,17 +1,12 @@
-"""Swaps with their tokens, from logs alone.
+"""Swaps with their tokens. Ether counts as its wrapped form, as everywhere in labels."""
 
-A Swap log names its pool but not what it trades. The tokens are those the pool took and gave in the same
-transaction; token0 is the lower address, which says which amount belongs to which.
-"""
-
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mev_dagster.dex.erc20 import Transfer, transfers_of
 from mev_dagster.dex.events import swaps_of
 from mev_dagster.dex.venue_events import SwapEvent
 from mev_dagster.labels.landed import LandedBlock, LandedTx
+from mev_dagster.labels.swap_tokens import Known, told_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,62 +47,49 @@ def swap_to_json(swap: LandedSwap) -> dict[str, Any]:
 
 def swaps_in(block: LandedBlock) -> tuple[LandedSwap, ...]:
     """Return every swap of a block, on any venue, whose tokens can be told."""
-    return tuple(swap for landed in block.txs for swap in tx_swaps(landed))
+    return tuple(
+        _swap(landed, position, event, tokens) for landed, position, event, tokens in _read(block) if tokens
+    )
 
 
-def tx_swaps(landed: LandedTx) -> Iterator[LandedSwap]:
-    """Yield the swaps of one transaction, in log order."""
-    events = swaps_of(landed.logs)
-    if not events:
-        return
-    transfers = transfers_of(landed.logs)
-    for position, event in events:
-        tokens = event.tokens or _tokens_of(event, transfers)
-        if tokens is None or event.amount_in <= 0 or event.amount_out <= 0:
-            continue
-        token_in, token_out = tokens if event.zero_for_one else tokens[::-1]
-        yield LandedSwap(
-            tx_index=landed.index,
-            tx_hash=landed.tx.hash,
-            log_position=position,
-            protocol=event.protocol,
-            pool=event.pool,
-            sender=event.sender,
-            recipient=event.recipient,
-            token_in=token_in,
-            token_out=token_out,
-            amount_in=event.amount_in,
-            amount_out=event.amount_out,
-            pool_id=event.pool_id,
-        )
+def leaves_swaps_untold(block: LandedBlock) -> bool:
+    """Say whether some swap inside a contract of many pools has tokens that nothing told."""
+    return any(tokens is None and event.pool_id for _, _, event, tokens in _read(block))
 
 
-def _tokens_of(event: SwapEvent, transfers: Sequence[Transfer]) -> tuple[bytes, bytes] | None:
-    """Return (token0, token1), None when the transfers do not single them out.
-
-    A pool's liquidity token moves through the pool too when liquidity is removed; it is never one of the two.
-    """
-    taken = {t.token: t for t in transfers if t.recipient == event.pool and t.token != event.pool}
-    given = {t.token: t for t in transfers if t.sender == event.pool and t.token != event.pool}
-    both = sorted({*taken, *given})
-    if len(both) == 2:
-        return both[0], both[1]
-    exact_in = _with_amount(transfers, event.amount_in, recipient=event.pool)
-    exact_out = _with_amount(transfers, event.amount_out, sender=event.pool)
-    if len(exact_in) == 1 and len(exact_out) == 1 and exact_in != exact_out:
-        return (exact_in[0], exact_out[0]) if event.zero_for_one else (exact_out[0], exact_in[0])
-    return None
+def swap_events(block: LandedBlock) -> int:
+    """Return how many events say that something was swapped, told or not."""
+    return sum(1 for _ in _read(block))
 
 
-def _with_amount(
-    transfers: Sequence[Transfer], amount: int, *, sender: bytes | None = None, recipient: bytes | None = None
-) -> list[bytes]:
-    return sorted(
-        {
-            transfer.token
-            for transfer in transfers
-            if transfer.amount == amount
-            and (sender is None or transfer.sender == sender)
-            and (recipient is None or transfer.recipient == recipient)
-        }
+def _read(block: LandedBlock) -> list[tuple[LandedTx, int, SwapEvent, tuple[bytes, bytes] | None]]:
+    known = Known()
+    found = [
+        (landed, position, event, told_tokens(event, landed, known, block.wrapped_ether))
+        for landed in block.txs
+        for position, event in swaps_of(landed.logs)
+        if event.amount_in > 0 and event.amount_out > 0
+    ]
+    # A later transaction may have told what an earlier one left open.
+    return [
+        (landed, position, event, tokens or known.tokens.get((event.pool, event.pool_id)))
+        for landed, position, event, tokens in found
+    ]
+
+
+def _swap(landed: LandedTx, position: int, event: SwapEvent, tokens: tuple[bytes, bytes]) -> LandedSwap:
+    token_in, token_out = tokens if event.zero_for_one else tokens[::-1]
+    return LandedSwap(
+        tx_index=landed.index,
+        tx_hash=landed.tx.hash,
+        log_position=position,
+        protocol=event.protocol,
+        pool=event.pool,
+        sender=event.sender,
+        recipient=event.recipient,
+        token_in=token_in,
+        token_out=token_out,
+        amount_in=event.amount_in,
+        amount_out=event.amount_out,
+        pool_id=event.pool_id,
     )

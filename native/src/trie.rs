@@ -52,22 +52,7 @@ impl<'a> Trie<'a> {
 
     /// Return the value under a key.
     pub fn get(&self, key: B256) -> Result<Option<Vec<u8>>, Fault> {
-        let path = nibbles_of(key.as_slice());
-        let (mut rest, mut here) = (&path[..], self.root.clone());
-        loop {
-            match open(here, self.nodes)? {
-                Node::Empty | Node::Hash(_) => return Ok(None),
-                Node::Leaf(path, value) => return Ok((path == rest).then_some(value)),
-                Node::Extension(path, child) => match rest.strip_prefix(&path[..]) {
-                    Some(after) => (rest, here) = (after, *child),
-                    None => return Ok(None),
-                },
-                Node::Branch(mut children) => {
-                    let Some((first, after)) = rest.split_first() else { return Ok(None) };
-                    (rest, here) = (after, std::mem::take(&mut children[*first as usize]));
-                }
-            }
-        }
+        get(&self.root, &nibbles_of(key.as_slice()), self.nodes)
     }
 
     /// Set the value under a key; none removes it.
@@ -98,6 +83,22 @@ fn open(node: Node, nodes: &Nodes) -> Result<Node, Fault> {
     match node {
         Node::Hash(hash) => decode(nodes.get(&hash).ok_or(Fault::Missing(hash))?),
         opened => Ok(opened),
+    }
+}
+
+fn get(node: &Node, path: &[u8], nodes: &Nodes) -> Result<Option<Vec<u8>>, Fault> {
+    match node {
+        Node::Empty => Ok(None),
+        Node::Hash(_) => get(&open(node.clone(), nodes)?, path, nodes),
+        Node::Leaf(own, value) => Ok((own == path).then(|| value.clone())),
+        Node::Extension(own, child) => match path.strip_prefix(&own[..]) {
+            Some(rest) => get(child, rest, nodes),
+            None => Ok(None),
+        },
+        Node::Branch(children) => match path.split_first() {
+            Some((first, rest)) => get(&children[*first as usize], rest, nodes),
+            None => Ok(None),
+        },
     }
 }
 

@@ -109,7 +109,7 @@ impl Watcher {
             return;
         }
         let remaining = if result.result.is_ok_or_revert() { result.gas.remaining() } else { 0 };
-        let used = limit - remaining;
+        let used = limit.saturating_sub(remaining);
         if let Some(call) = self.calls.get_mut(ended.call) {
             call.gas_used = used;
             call.error = error_name(result.result);
@@ -133,7 +133,7 @@ impl Meter {
     /// Charge a frame's latest instruction with what its gas fell by since, less its children's share.
     fn settle(&mut self, frame: &Running, gas_left: u64) {
         if let Some((code, gas_before)) = frame.latest {
-            self.opcodes[code as usize].1 += gas_before - gas_left - frame.used_below;
+            self.opcodes[code as usize].1 += gas_before.saturating_sub(gas_left).saturating_sub(frame.used_below);
         }
     }
 

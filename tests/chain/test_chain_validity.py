@@ -81,6 +81,12 @@ def test_fees_and_chain_are_checked():
         validate_for_some_fork(dynamic(gas_limit=20_999))
 
 
+def test_without_a_block_a_transaction_is_held_to_what_its_network_has_scheduled():
+    assert validate_for_some_fork(dynamic(gas_limit=20_999, chain_id=11_155_111)) is Fork.AMSTERDAM
+    with pytest.raises(InvalidTransaction, match="BPO2 asks 21000"):
+        validate_for_some_fork(dynamic(gas_limit=20_999, chain_id=4_242))
+
+
 def test_init_code_is_limited_since_shanghai():
     creation = dynamic(to=None, data=bytes(49_153), gas_limit=5_000_000)
     validate_for_fork(creation, Fork.PARIS)
@@ -88,5 +94,5 @@ def test_init_code_is_limited_since_shanghai():
 
 
 def test_an_unknown_fork_is_refused_not_guessed():
-    with pytest.raises(UnsupportedFork, match="AMSTERDAM"):
-        validate_for_fork(dynamic(), Fork.AMSTERDAM)
+    with pytest.raises(UnsupportedFork, match="UNKNOWN"):
+        validate_for_fork(dynamic(), Fork.UNKNOWN)

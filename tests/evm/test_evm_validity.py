@@ -222,7 +222,7 @@ def test_no_bytes_make_a_bundle_raise(raws):
 
 
 def test_a_fork_nobody_implements_is_each_transactions_result(engine):
-    env = replace(PRAGUE, fork=Fork.AMSTERDAM)
+    env = replace(PRAGUE, fork=Fork.UNKNOWN)
     result = simulate_bundle(engine, world(), env, [transaction(0).raw, b"", transaction(1).raw])
     assert [tx.error for tx in result.txs] == ["unsupported_fork", "empty", "unsupported_fork"]
     assert (result.gas_used, result.state_diff) == (0, {})

@@ -25,7 +25,7 @@ def test_every_sandwich_of_the_other_inspector_is_found_and_no_other(scored):
 
 def test_every_arbitrage_of_the_other_inspector_is_found(scored):
     found = scored.silver["arbitrages"]
-    assert (found.tp, found.fn) == (5, 0)
+    assert (found.tp, found.fn) == (8, 0)
 
 
 def test_the_arbitrages_the_other_inspector_lacks_take_out_more_than_they_put_in(scored, fixtures):
@@ -45,17 +45,24 @@ def test_the_arbitrages_the_other_inspector_lacks_take_out_more_than_they_put_in
 
 def test_every_swap_the_other_inspector_has_and_we_lack_belongs_to_a_reverted_transaction(scored):
     found = scored.silver["swaps"]
-    assert (found.tp, found.fp, found.fn) == (382, 7, 11)
+    assert (found.tp, found.fp, found.fn) == (392, 20, 13)
     lacking = [one for one in scored.disagreements if one.kind == "swaps" and one.side == "silver"]
-    assert {one.why for one in lacking} == {"the transaction reverted, so nothing was swapped"}
+    # A Curve pool that swaps ether, which counts as its wrapped form here, and one among many stable coins.
+    others = {one.key[1] for one in lacking if one.why != "the transaction reverted, so nothing was swapped"}
+    assert others == {
+        "0xc5424b857f758e906013f3555dad202e4bdb4567",
+        "0xbebc44782c7db0a1a60cb6fe97d0b483032ff1c7",
+    }
 
 
 GROSS_OF_24628607 = {
     "0x00d77aedb3ef672e8cd59af4b91d28dcbd4d44d33a83402cf7b2d93da185e52c": 177534144693332,
     "0xeea2da96020903ec0fbf8be56eb3204d44775b714750ac7d10e95c546751b0db": 40884318789102,
     "0x78aa3b511ef8071bf628cdf1f1374a50858bc70cbb2e5bd2de6d9c45ec04015d": 188657849126667,
+    "0xea38349f2963cbd510f400ed8e2a1695abcdbac18b40e6bd508ae7450caaa723": 6630261373178140,
+    "0xbd2db2ae4872d6c705cbf889e7ca7e7e09eeaa581bed74206203b50cc1172cd5": 453195500092444,
 }
-"""By hand, to the wei: those whose ether leaves a log. The other two of that block need its calls."""
+"""By hand, to the wei: one through a module with a pocket, the last paid in ether that only calls show."""
 
 
 def test_arbitrages_checked_by_hand_are_found_with_their_gross_and_no_other(fixtures):

@@ -53,7 +53,7 @@ class Arbitrages(Inspector):
 
     def told(self, entry: Json) -> Told:
         """Read the arbitrage of another inspector."""
-        return Told((entry["transaction_hash"],), entry["swaps"])
+        return Told((entry["transaction_hash"],))
 
 
 def _label(view: LandedView, landed: LandedTx, circle: Circle) -> Label:

@@ -20,7 +20,7 @@ Changes = Mapping[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sandwich:
+class FoundSandwich:
     """The legs in every pool, in the order of their first swaps; all share transactions."""
 
     legs: tuple[Legs, ...]
@@ -85,7 +85,7 @@ class Sandwiches(Inspector):
 
     def keys(self, label: Label) -> tuple[Key, ...]:
         """Return front-run, back-run and pool of every pool."""
-        if not isinstance(label.detail, Sandwich):
+        if not isinstance(label.detail, FoundSandwich):
             return ()
         return tuple(
             hexes(legs.fronts[0].tx_hash, legs.backs[-1].tx_hash, legs.fronts[0].pool)
@@ -96,7 +96,7 @@ class Sandwiches(Inspector):
         """Read the sandwich of another inspector."""
         front, back = entry["frontrun_swap"], entry["backrun_swap"]
         key = (front["transaction_hash"], back["transaction_hash"], front["contract_address"])
-        return Told(key, (front, back))
+        return Told(key)
 
 
 def _sharing(found: Sequence[Legs]) -> list[tuple[Legs, ...]]:
@@ -208,7 +208,7 @@ def _label(view: LandedView, together: tuple[Legs, ...]) -> Label | None:
     earned = _earned(view, together)
     if not earned.profit or (not earned.whole and all(change < 0 for _, change in earned.profit)):
         return None  # a holder who bought, sold some of it and lost is nobody's attacker
-    sandwich = Sandwich(together, _attacker(view, together))
+    sandwich = FoundSandwich(together, _attacker(view, together))
     own = sorted({index for legs in together for index in legs.own})
     costs = view.costs(own)
     net_wei = view.net_wei(earned.profit, costs)
@@ -241,7 +241,7 @@ def _victims(view: LandedView, together: Sequence[Legs]) -> tuple[Victim, ...]:
     )
 
 
-def _why(sandwich: Sandwich, pools: int, whole: bool) -> str:
+def _why(sandwich: FoundSandwich, pools: int, whole: bool) -> str:
     where = "one pool" if pools == 1 else f"{pools} pools"
     told = f"bought before and sold after {len(sandwich.victims)} swaps of others in {where} and direction"
     return told if whole else f"{told}; only what was both bought and sold back is counted, pro rata"

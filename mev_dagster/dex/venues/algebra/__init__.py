@@ -1,0 +1,1 @@
+"""Algebra: Uniswap V3 with a fee that plug-ins set."""

@@ -1,0 +1,1 @@
+"""Bancor V2 and V3: one network that converts tokens."""

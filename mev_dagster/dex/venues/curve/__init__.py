@@ -1,0 +1,1 @@
+"""Curve: stable, crypto, meta and ng pools, known by their events."""

@@ -1,0 +1,1 @@
+"""DODO: pools around an oracle's price."""

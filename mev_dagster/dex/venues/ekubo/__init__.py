@@ -1,0 +1,1 @@
+"""Ekubo: one contract holds every pool; its logs have no topics."""

@@ -1,0 +1,1 @@
+"""Fluid: pools whose tokens stay in one liquidity layer."""

@@ -1,0 +1,1 @@
+"""Native: quotes of makers, filled on chain."""

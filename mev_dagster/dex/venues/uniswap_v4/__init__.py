@@ -1,0 +1,1 @@
+"""Uniswap V4: one contract holds every pool, and a pool is the hash of its key."""

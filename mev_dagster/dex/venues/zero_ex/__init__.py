@@ -1,0 +1,1 @@
+"""0x: orders signed by makers and filled on chain."""

@@ -1,0 +1,122 @@
+"""Which tokens a swap traded. Most events name their pool and two amounts, and not what they are amounts of.
+
+In this order: what the event itself names; what its venue knows (the key of a pool that its id is the hash
+of); what the pool took and gave in the same transaction; and the two tokens of which exactly the swap's
+amounts moved between anybody, where there is one such token for each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mev_dagster.dex.erc20 import Transfer, transfers_of
+from mev_dagster.dex.registry import venues
+from mev_dagster.dex.venue_events import SwapEvent
+from mev_dagster.labels.flow import ETHER_AS_TOKEN, movements_of
+from mev_dagster.labels.landed import LandedTx
+
+Pair = tuple[bytes, bytes]
+Book = tuple[bytes, bytes]
+
+MOST_SEARCHES = 40
+"""Pools of one block whose key is searched for: events are written by strangers, and a search is work."""
+
+_ETHER_OF_VENUES = frozenset({ETHER_AS_TOKEN, b"\xee" * 20})
+"""How venues write ether."""
+
+
+@dataclass(slots=True)
+class Known:
+    """The tokens of the pools of a block, in order of their addresses, as far as they were told."""
+
+    tokens: dict[Book, Pair] = field(default_factory=dict)
+    searched: set[Book] = field(default_factory=set)
+
+    def may_search(self, book: Book) -> bool:
+        """Say whether a pool's key may be searched for; it counts as searched from here on."""
+        if book not in self.searched and len(self.searched) >= MOST_SEARCHES:
+            return False
+        self.searched.add(book)
+        return True
+
+
+def told_tokens(event: SwapEvent, landed: LandedTx, known: Known, wrapped_ether: bytes | None) -> Pair | None:
+    """Return the tokens of the event's two amounts, None when nothing singles them out."""
+    if event.tokens is not None:
+        return _wrapped(event.tokens, wrapped_ether)
+    book = (event.pool, event.pool_id)
+    if book in known.tokens:
+        return known.tokens[book]
+    transfers = _moved(landed, wrapped_ether)
+    moved = sorted({transfer.token for transfer in transfers})
+    tokens = None
+    if event.pool_id:
+        calls = [landed.tx.data, *(frame.input for frame in landed.frames if not frame.error)]
+        tokens = venues().tokens(event, moved if known.may_search(book) else (), calls)
+    else:
+        tokens = _of_the_pool(event, transfers)
+    tokens = tokens or _of_the_amounts(event, transfers) or _against_ether(event, transfers)
+    if tokens is None:
+        return None
+    pair = _wrapped(tokens, wrapped_ether)
+    if event.by_address:
+        known.tokens[book] = pair
+    return pair
+
+
+def _against_ether(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None:
+    """Return ether and the one token that a contract of many pools moved, where its amount is the swap's.
+
+    Ether is the first of two tokens by address, and where its calls are not known it leaves no trace.
+    """
+    if not event.pool_id or not event.by_address:
+        return None
+    moved = {t.token for t in transfers if event.pool in (t.sender, t.recipient)}
+    return (ETHER_AS_TOKEN, min(moved)) if moved == _with_amount(transfers, abs(event.amount1)) else None
+
+
+def _wrapped(tokens: Pair, wrapped_ether: bytes | None) -> Pair:
+    first, second = (
+        wrapped_ether if wrapped_ether and token in _ETHER_OF_VENUES else token for token in tokens
+    )
+    return first, second
+
+
+def _moved(landed: LandedTx, wrapped_ether: bytes | None) -> list[Transfer]:
+    """Return what logs tell of transfers, and the ether that calls carried."""
+    ether = movements_of((), landed.frames, wrapped_ether)
+    return [*transfers_of(landed.logs), *(Transfer(*movement, -1) for movement in ether)]
+
+
+def _of_the_pool(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None:
+    """Return what the pool itself took and gave.
+
+    A pool's liquidity token moves through the pool too when liquidity is removed; it is never one of the two.
+    """
+    taken = {t.token for t in transfers if t.recipient == event.pool and t.token != event.pool}
+    given = {t.token for t in transfers if t.sender == event.pool and t.token != event.pool}
+    both = sorted(taken | given)
+    if len(both) == 2 and event.by_address:
+        return both[0], both[1]
+    if len(taken) == 1 and len(given) == 1 and taken != given:
+        return _in_order(event, min(taken), min(given))
+    exact_in = _with_amount([t for t in transfers if t.recipient == event.pool], event.amount_in)
+    exact_out = _with_amount([t for t in transfers if t.sender == event.pool], event.amount_out)
+    return _single(event, exact_in, exact_out)
+
+
+def _of_the_amounts(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None:
+    return _single(event, _with_amount(transfers, event.amount_in), _with_amount(transfers, event.amount_out))
+
+
+def _single(event: SwapEvent, sold: frozenset[bytes], bought: frozenset[bytes]) -> Pair | None:
+    if len(sold) == 1 and len(bought) == 1 and sold != bought:
+        return _in_order(event, min(sold), min(bought))
+    return None
+
+
+def _in_order(event: SwapEvent, sold: bytes, bought: bytes) -> Pair:
+    return (sold, bought) if event.zero_for_one else (bought, sold)
+
+
+def _with_amount(transfers: Sequence[Transfer], amount: int) -> frozenset[bytes]:
+    return frozenset(transfer.token for transfer in transfers if transfer.amount == amount)
