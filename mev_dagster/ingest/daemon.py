@@ -41,6 +41,7 @@ from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
+from mev_dagster.node.identity import CHAIN_FILE, ChainPin
 from mev_dagster.plugins import note
 from mev_dagster.serving.doors import Door, Guarded, hosts_of
 from mev_dagster.serving.listen import bind
@@ -266,7 +267,8 @@ class IngestDaemon:
         if self._writer.torn_tail is not None:
             log.warning("torn tail cut", tail=str(self._writer.torn_tail))
         decoded = DecodedTransactions()
-        self._pipeline = Pipeline(self.metrics, chain_id=settings.chain_id, decoded=decoded)
+        pin = ChainPin(settings.events_dir / CHAIN_FILE, chain_id=settings.chain_id)
+        self._pipeline = Pipeline(self.metrics, decoded=decoded, pin=pin)
         last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
         self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
         self._feeder = StoreFeeder(
@@ -283,6 +285,7 @@ class IngestDaemon:
             knows=self._pipeline.knows,
             decoded=decoded,
             registry=self.metrics.registry,
+            pin=pin,
         )
         self._supervisors = [
             LaneSupervisor(

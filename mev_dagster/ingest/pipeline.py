@@ -35,7 +35,9 @@ from mev_dagster.events.types import (
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.first_seen import FirstSeen
+from mev_dagster.ingest.limits import MAX_RAW_BYTES, MAX_SIDECAR_BYTES, check_block, check_transaction, cut
 from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.node.identity import ChainPin
 from mev_dagster.windows.canonical_chain import BlockRef, CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions
 
@@ -53,10 +55,11 @@ class Pipeline:
         *,
         chain_id: int | None = None,
         decoded: DecodedTransactions | None = None,
+        pin: ChainPin | None = None,
     ) -> None:
         self.chain = CanonicalChain()
         self._metrics = metrics
-        self._chain_id = chain_id
+        self._pin = pin or ChainPin(chain_id=chain_id)
         self._decoded = decoded or DecodedTransactions()
         self._known: FIFOCache[bytes, None] = FIFOCache(KNOWN_HASHES)
         self._pending: FIFOCache[tuple[bytes, int], bytes] = FIFOCache(KNOWN_HASHES)
@@ -105,24 +108,27 @@ class Pipeline:
             self._first_seen.saw(arrival)
             yield arrival
         else:
-            yield arrival
+            yield replace(arrival, reason=cut(arrival.reason))
 
     def _body(self, body: TxBody) -> Iterator[Event]:
         if body.tx_hash in self._known:
             self._metrics.duplicates.labels(self._metrics.lane_label(body.lane, body.source)).inc()
             return
         transaction = self._decoded.find(body.tx_hash, body.raw)
-        if transaction is None:
-            try:
+        sidecar_bytes = 0
+        try:
+            if transaction is None:
+                if len(body.raw) > MAX_RAW_BYTES + MAX_SIDECAR_BYTES:
+                    raise DecodeError("too_large", f"a transaction of {len(body.raw)} bytes")
                 consensus, sidecar_bytes = strip_sidecar(body.raw)
                 # A capture may hold blocks from before Homestead, when a signature's s could be high.
                 transaction = decode_transaction(consensus, allow_high_s=body.lane is Lane.CAPTURE)
-                self._check(transaction, body)
-            except DecodeError as error:
-                yield from self._reject(_rejection(body, error))
-                return
-            self._metrics.sidecar_bytes.inc(sidecar_bytes)
-            self._decoded.remember(transaction)
+            self._check(transaction, body)
+        except DecodeError as error:
+            yield from self._reject(_rejection(body, error))
+            return
+        self._metrics.sidecar_bytes.inc(sidecar_bytes)
+        self._decoded.remember(transaction)
         self._known[transaction.hash] = None
         yield replace(body, raw=transaction.raw)
         yield from self._replacement(transaction, body)
@@ -133,16 +139,16 @@ class Pipeline:
             raise DecodeError(
                 "hash_mismatch", f"claimed {to_hex(body.tx_hash)}, the bytes give {to_hex(transaction.hash)}"
             )
-        if self._chain_id is not None and transaction.chain_id not in (None, self._chain_id):
-            raise DecodeError(
-                "wrong_chain_id", f"expected chain id {self._chain_id}, found {transaction.chain_id}"
-            )
+        chain_id = self._pin.chain_id
+        if chain_id is not None and transaction.chain_id not in (None, chain_id):
+            raise DecodeError("wrong_chain_id", f"expected chain id {chain_id}, found {transaction.chain_id}")
+        check_transaction(transaction)
 
     def _reject(self, rejected: TxRejected) -> Iterator[Event]:
         self._metrics.rejected.labels(rejected.reason).inc()
         if rejected.digest not in self._rejected:
             self._rejected[rejected.digest] = None
-            yield rejected
+            yield replace(rejected, detail=cut(rejected.detail), raw=rejected.raw[:REJECTED_RAW_BYTES])
 
     def _replacement(self, transaction: Transaction, by: TxBody | BlockArrived) -> Iterator[Event]:
         old_hash = self._pending.get((transaction.sender, transaction.nonce))
@@ -151,10 +157,15 @@ class Pipeline:
 
     def _block(self, arrived: BlockArrived) -> Iterator[Event]:
         block, header = arrived.block, arrived.block.header
+        stamp = (UNLOGGED, arrived.wall_ns, arrived.mono_ns, arrived.lane)
+        try:
+            check_block(block)
+        except DecodeError as error:
+            yield LaneStatus(*stamp, arrived.source, LaneState.DROPPED, cut(str(error)), 1)
+            return
         extension = self.chain.extend(BlockRef(header.number, block.hash), header.parent_hash)
         if extension.duplicate:
             return
-        stamp = (UNLOGGED, arrived.wall_ns, arrived.mono_ns, arrived.lane)
         for reverted in extension.reverted:
             yield BlockReverted(*stamp, arrived.source, reverted.number, reverted.hash)
         if extension.missing:

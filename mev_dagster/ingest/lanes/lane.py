@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.events.types import Lane
 from mev_dagster.ingest.queue import ArrivalQueue
+from mev_dagster.node.identity import ChainPin
 from mev_dagster.settings import Settings
 from mev_dagster.settings.items import Option
 from mev_dagster.telemetry.clock import Clock
@@ -41,6 +42,8 @@ class LaneContext:
     knows: Callable[[bytes], bool]
     decoded: DecodedTransactions
     registry: CollectorRegistry
+    pin: ChainPin = field(default_factory=ChainPin)
+    """The chain of the log, checked at every connect."""
 
 
 LaneFactory: TypeAlias = Callable[[LaneContext], IngestLane]
