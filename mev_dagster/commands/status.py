@@ -15,28 +15,17 @@ def status(json: Annotated[bool, typer.Option("--json", help="one JSON document 
     import msgspec
 
     from mev_dagster.commands.up import print_table, row
-    from mev_dagster.errors import MevError
-    from mev_dagster.platform import processes
-    from mev_dagster.platform.lag import block_to_opportunity_lag
+    from mev_dagster.platform.status import whole_status
     from mev_dagster.settings import settings
-    from mev_dagster.store.client import open_store
 
-    config = settings()
-    states = processes.statuses(config)
-    stopped = processes.stopped(config)
-    healthy = all(state.healthy for state in states) and not stopped
-    try:
-        lag = block_to_opportunity_lag(open_store(config))
-        problem = None
-    except MevError as error:
-        lag, problem, healthy = None, str(error), False
+    found = whole_status(settings())
     if json:
-        print_json({"processes": [row(state) for state in states], "healthy": healthy,
-                    "stopped": [msgspec.to_builtins(stage) for stage in stopped],
-                    "lag": lag.as_dict() if lag else None})  # fmt: skip
+        print_json({"processes": [row(state) for state in found.processes], "healthy": found.healthy,
+                    "stopped": [msgspec.to_builtins(stage) for stage in found.stopped],
+                    "lag": found.lag.as_dict() if found.lag else None})  # fmt: skip
     else:
-        print_table(states)
-        for stage in stopped:
+        print_table(found.processes)
+        for stage in found.stopped:
             out.print(f"\n[red]{stage.sentence()}[/]")
-        out.print(f"\n{lag.sentence() if lag else f'store: {problem}'}")
-    raise typer.Exit(0 if healthy else 1)
+        out.print(f"\n{found.lag.sentence() if found.lag else f'store: {found.problem}'}")
+    raise typer.Exit(0 if found.healthy else 1)

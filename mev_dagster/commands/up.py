@@ -1,6 +1,7 @@
 """`mev up`: start every process of the platform and wait until each is healthy."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from mev_dagster.commands.output import err, out, print_json
 from mev_dagster.errors import MevError
 
 if TYPE_CHECKING:
-    from mev_dagster.platform.processes import ProcessStatus
+    from mev_dagster.platform.status import ProcessStatus
     from mev_dagster.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -35,7 +36,8 @@ def up(
     base = settings()
     url = rpc or (base.node_url if capture is None else None)
     source = (capture or SHIPPED_CAPTURE).resolve()
-    config = base.changed(rpc={"url": url}, capture=None if url else source)
+    listed_nodes = url is not None and not (rpc or base.rpc.url)  # each of `[[providers]]` has its lane
+    config = base.changed(rpc={"url": None if listed_nodes else url}, capture=None if url else source)
     try:
         with processes.supervisor(config):
             raise MevError(
@@ -43,7 +45,8 @@ def up(
             )
     except processes.NotRunning:
         pass
-    ingest = ("--lanes", "rpc", "--rpc", url) if url else (
+    node = () if listed_nodes or not url else ("--rpc", url)
+    ingest = ("--lanes", "rpc", *node) if url else (
         "--lanes", "capture", "--capture", str(source), "--speed", speed)  # fmt: skip
     listed = processes.platform(config, ingest)
     processes.check_ports(config, listed)
@@ -53,7 +56,8 @@ def up(
     with err.status("preparing Dagster's instance"):
         dagster_home = prepare(config)
     environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)} | dagster_environment()
-    environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
+    if not listed_nodes:
+        environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
     profile = process_profile()
     if profile is not None:
         environment["MEV_PROFILE"] = str(profile)
@@ -88,12 +92,12 @@ def _note_first_hour(home: Path, capture: Path) -> None:
 
 
 def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":
-    from mev_dagster.platform import processes
+    from mev_dagster.platform.status import statuses
 
     deadline = time.monotonic() + seconds
     with err.status("starting") as line:
         while True:
-            states = processes.statuses(config)
+            states = statuses(config)
             waiting = [state.name for state in states if not state.healthy]
             if not waiting or time.monotonic() > deadline:
                 return states
@@ -101,7 +105,7 @@ def _await_health(config: "Settings", seconds: float) -> "list[ProcessStatus]":
             time.sleep(0.5)
 
 
-def print_table(states: "list[ProcessStatus]") -> None:
+def print_table(states: "Sequence[ProcessStatus]") -> None:
     """Print one line per process."""
     from rich.table import Table
 

@@ -12,7 +12,7 @@ import heapq
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 
@@ -22,6 +22,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.types import SimResult, StateSession, TxResult, TxStatus
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.orders import Order, OrderKind
+from mev_dagster.pbs.refunds import PayRefund, Refunds
 
 DEFAULT_RETRIES = 1
 MOST_TOGETHER = 32
@@ -95,6 +96,7 @@ class Filling:
         base_fee_per_gas_wei: int,
         ordering: Ordering = Ordering.GAS_PRICE,
         blob_refusal: Callable[[Transaction], tuple[str, str] | None] = no_sidecar,
+        pay: PayRefund | None = None,
     ) -> None:
         self.included: list[Included] = []
         self.dropped: list[Dropped] = []
@@ -103,8 +105,14 @@ class Filling:
         self._base_fee = base_fee_per_gas_wei
         self._ordering = ordering
         self._blob_refusal = blob_refusal
+        self._refunds = Refunds(pay, base_fee_per_gas_wei)
         self._hashes: set[bytes] = set()
         self._sent: Counter[bytes] = Counter()
+
+    @property
+    def refunds_paid(self) -> int:
+        """How many payments of ours the block holds."""
+        return self._refunds.count
 
     @property
     def gas_left(self) -> int:
@@ -121,11 +129,15 @@ class Filling:
                 self.dropped.append(Dropped(order, *blobless))
                 continue
             trial = self._session.run(order.txs)
-            failure = _failure(trial.txs)
+            failure = _failure(trial.txs, order.may_revert)
             if failure:
                 self.dropped.append(Dropped(order, "not_executable", failure))
                 continue
-            value = _coinbase_value(trial.txs) + order.profit_wei
+            refunded = self._refunds.due_wei(order, trial.txs)
+            if isinstance(refunded, str):
+                self.dropped.append(Dropped(order, "refund_not_payable", refunded))
+                continue
+            value = _coinbase_value(trial.txs) + order.profit_wei - refunded
             verified[order.order_id] = Verified(_outcome(trial), trial.gas_used)
             heapq.heappush(queue, (-value, order.order_id, retries, order))
         while queue:
@@ -151,11 +163,23 @@ class Filling:
             self.dropped.append(Dropped(order, "no_room", f"{self._gas_left} gas left"))
             return None
         trial = self._session.run(order.txs)
-        failure = _failure(trial.txs)
+        failure = _failure(trial.txs, order.may_revert)
         if failure:
             self.dropped.append(Dropped(order, "simulation_changed", failure))
             return None
-        value = _coinbase_value(trial.txs)
+        whole, paid = order, trial
+        if order.refunds:
+            signed = self._refunds.signed(order, trial.txs)
+            if isinstance(signed, str):
+                self.dropped.append(Dropped(order, "refund_not_payable", signed))
+                return None
+            whole = replace(order, txs=(*order.txs, *signed))
+            paid = self._session.run(whole.txs)
+            failure = _failure(paid.txs, order.may_revert)
+            if failure or sum(tx.gas_limit for tx in whole.txs) > self._gas_left:
+                self.dropped.append(Dropped(order, "refund_not_payable", failure or "no gas for it is left"))
+                return None
+        value = _coinbase_value(paid.txs)
         if value < 0:
             self.dropped.append(Dropped(order, "costs_the_block", f"takes {-value} wei from the coinbase"))
             return None
@@ -163,7 +187,8 @@ class Filling:
             value += order.profit_wei  # it trades exactly as it was verified
         if value < promised:
             return value
-        self._keep(order)
+        self._keep(whole)
+        self._refunds.count += len(whole.txs) - len(order.txs)
         return None
 
     def add_pending(self, transactions: Iterable[Transaction]) -> None:
@@ -279,10 +304,11 @@ def _outcome(trial: SimResult) -> Outcome:
     return tuple((result.status, result.logs) for result in trial.txs)
 
 
-def _failure(results: Sequence[TxResult]) -> str | None:
-    """Return which transaction of a candidate did not succeed; a candidate needs them all."""
+def _failure(results: Sequence[TxResult], may_revert: AbstractSet[int] = frozenset()) -> str | None:
+    """Return which transaction did not succeed though it must; what is invalid can be in no block."""
     for index, result in enumerate(results):
-        if result.status is not TxStatus.SUCCESS:
+        excused = index in may_revert and result.status is not TxStatus.INVALID
+        if result.status is not TxStatus.SUCCESS and not excused:
             reason = result.error or result.detail or result.status.value
             return f"transaction {index} ({to_hex(result.tx_hash)}): {result.status.value}: {reason}"
     return None

@@ -1,6 +1,6 @@
 """What may enter a block: a ranked candidate (all its transactions or none), or one pending transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -14,6 +14,8 @@ class OrderKind(StrEnum):
 
     CANDIDATE = "candidate"
     PENDING = "pending"
+    BUNDLE = "bundle"
+    SHARE_BUNDLE = "share_bundle"
 
 
 class RankedCandidate(Protocol):
@@ -56,8 +58,31 @@ class Resigner(Generic[Candidate]):
 
 
 @dataclass(frozen=True, slots=True)
+class RefundRule:
+    """Who is refunded of what some of an order's transactions pay the coinbase.
+
+    `paying` are their places in the order. Of what they pay, less what paying costs, `percent` is refunded,
+    split as (address, percent).
+    """
+
+    paying: tuple[int, ...]
+    percent: int
+    split: tuple[tuple[bytes, int], ...]
+
+    def payments(self, gains_wei: Sequence[int], cost_wei: int) -> list[tuple[bytes, int]] | None:
+        """Return whom to pay how many wei, None where not even `cost_wei` a payment is covered."""
+        left = sum(gains_wei[place] for place in self.paying) - cost_wei * len(self.split)
+        if left <= 0:
+            return None
+        return [(address, left * self.percent // 100 * share // 100) for address, share in self.split]
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Transactions that enter together, in order, or not at all.
+
+    `may_revert` are the places of those that need not succeed; none may be invalid. `refunds` are paid behind
+    them, within the order.
 
     `profit_wei` is what the searcher gains when the order executes exactly as it was verified; it counts for
     the order's place in the queue, not for the bid, which only what the coinbase receives can pay.
@@ -69,6 +94,8 @@ class Order:
     profit_wei: int = 0
     sender: bytes | None = None
     sign_behind: Callable[[int], tuple[Transaction, ...]] | None = None
+    may_revert: frozenset[int] = frozenset()
+    refunds: tuple[RefundRule, ...] = ()
 
     def behind(self, count: int) -> "Order":
         """Return the order as it stands behind `count` transactions of its sender."""

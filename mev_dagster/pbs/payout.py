@@ -10,6 +10,7 @@ from mev_dagster.errors import MissingState
 from mev_dagster.evm.types import StateSession, StateSource, TxStatus
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.keys import PayoutKey
+from mev_dagster.pbs.refunds import REFUND_GAS
 from mev_dagster.pbs.signing import PUBLIC_CHAIN_IDS
 
 TRANSFER_GAS = 21_000
@@ -48,12 +49,19 @@ class Payout:
 
     def sign(self, value_wei: int) -> Transaction:
         """Sign the payment of `value_wei`."""
+        return self._signed(self.nonce, self.proposer.fee_recipient, value_wei, self.gas_limit)
+
+    def refund(self, place: int, to: bytes, value_wei: int) -> Transaction:
+        """Sign the block's refund number `place`; all refunds stand before the proposer's payment."""
+        return self._signed(self.nonce + place, to, value_wei, REFUND_GAS)
+
+    def _signed(self, nonce: int, to: bytes, value_wei: int, gas_limit: int) -> Transaction:
         return self.key.sign_payment(
             chain_id=self.context.schedule.chain_id,
-            nonce=self.nonce,
-            to=self.proposer.fee_recipient,
+            nonce=nonce,
+            to=to,
             value_wei=value_wei,
-            gas_limit=self.gas_limit,
+            gas_limit=gas_limit,
             base_fee_wei=self.context.base_fee_per_gas_wei,
         )
 

@@ -8,12 +8,13 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.state.prestate import AccountOverride, Prestate
 from mev_dagster.evm.state.protocol_accounts import knowing_protocol_accounts
-from mev_dagster.evm.types import SimulationEngine, StateSession, StateSource
+from mev_dagster.evm.types import SimulationEngine, StateSource
 from mev_dagster.pbs.bidding import BidContext, BidStrategy, TrueValue, offer_wei
 from mev_dagster.pbs.bls import PUBKEY_BYTES, SIGNATURE_BYTES
 from mev_dagster.pbs.context import BlockContext, Proposer
+from mev_dagster.pbs.filled import BlockPlan, FilledBlock, fill
 from mev_dagster.pbs.keys import Keyring, PayoutKey
-from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Filling, Included, Ordering
+from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Included, Ordering
 from mev_dagster.pbs.orders import Candidate, Order, OrderKind, Resigner, orders_of
 from mev_dagster.pbs.payload import payload_of
 from mev_dagster.pbs.payout import TRANSFER_GAS, Payment, Payout, fitted, payment_for, plan_payout
@@ -83,6 +84,7 @@ def build_template(
     payment: Payment | None = None,
     retries: int = DEFAULT_RETRIES,
     orderings: Sequence[Ordering] = tuple(Ordering),
+    bundles: Iterable[Order] = (),
     sidecars: Mapping[bytes, BlobsBundle] = NO_SIDECARS,
 ) -> BlockTemplate:
     """Fill, pay, seal. A pure function: equal inputs and keys give an equal block, hash included.
@@ -94,10 +96,10 @@ def build_template(
     credited without running its code, so no recipient costs the block.
     """
     terms = BiddingTerms(strategy or TrueValue(), top_bid_wei, ms_into_slot)
-    plan = _Plan(
+    plan = BlockPlan(
         engine,
         context,
-        orders_of(candidates, resigner),
+        (*orders_of(candidates, resigner), *bundles),
         tuple(pending),
         retries,
         tuple(orderings),
@@ -109,75 +111,21 @@ def build_template(
     if payment is Payment.TRANSACTION:
         known = knowing_own_account(state, keys.payout)
         payout = plan_payout(known, keys.payout, context, proposer)
-        filled = _fill(plan, known, keys.payout.address, payout.gas_limit)
+        filled = fill(plan, known, keys.payout.address, payout.gas_limit, payout.refund)
+        payout = replace(payout, nonce=payout.nonce + filled.refunds_paid)
         own_wei = known.account(keys.payout.address).balance_wei
         paid = _pay(filled, payout, terms, own_wei)
         if paid is not None:
             return _sealed(plan, known, proposer, filled, *paid)
-    filled = _fill(plan, state, proposer.fee_recipient, 0)
+    filled = fill(plan, state, proposer.fee_recipient, 0, None)
     return _sealed(plan, state, proposer, filled, max(filled.value_wei, 0), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What may enter a block, and how it is tried."""
-
-    engine: SimulationEngine
-    context: BlockContext
-    orders: tuple[Order, ...]
-    pending: tuple[Transaction, ...]
-    retries: int
-    orderings: tuple[Ordering, ...]
-    sidecars: Sidecars
-
-
-@dataclass(frozen=True, slots=True)
-class _Filled:
-    """A block with all its orders, before anything is paid from it."""
-
-    session: StateSession
-    coinbase: bytes
-    included: tuple[Included, ...]
-    dropped: tuple[Dropped, ...]
-    gas_room: int
-    values_wei: Mapping[Ordering, int] = field(default_factory=dict)
-
-    @property
-    def value_wei(self) -> int:
-        """What the orders pay the coinbase."""
-        return sum(item.value_wei for item in self.included)
-
-
-def _fill(plan: _Plan, state: StateSource, coinbase: bytes, gas_kept: int) -> _Filled:
-    """Fill the block by each ordering; return the first of the best, with what each is worth."""
-    tried = [(ordering, _filled_by(ordering, plan, state, coinbase, gas_kept)) for ordering in plan.orderings]
-    best = max((filled for _, filled in tried), key=lambda filled: filled.value_wei)
-    return replace(best, values_wei={ordering: filled.value_wei for ordering, filled in tried})
-
-
-def _filled_by(
-    ordering: Ordering, plan: _Plan, state: StateSource, coinbase: bytes, gas_kept: int
-) -> _Filled:
-    context = plan.context
-    session = plan.engine.session(state, context.env(coinbase))
-    filling = Filling(
-        session,
-        gas=context.gas_limit - gas_kept,
-        base_fee_per_gas_wei=context.base_fee_per_gas_wei,
-        ordering=ordering,
-        blob_refusal=plan.sidecars.refusal,
-    )
-    filling.add_candidates(plan.orders, retries=plan.retries)
-    filling.add_pending(plan.pending)
-    room = filling.gas_left + gas_kept
-    return _Filled(session, coinbase, tuple(filling.included), tuple(filling.dropped), room)
-
-
 def _sealed(
-    plan: _Plan,
+    plan: BlockPlan,
     state: StateSource,
     proposer: Proposer,
-    filled: _Filled,
+    filled: FilledBlock,
     bid_wei: int,
     payout: Transaction | None,
 ) -> BlockTemplate:
@@ -216,7 +164,7 @@ class BiddingTerms:
 
 
 def _pay(
-    filled: _Filled, payout: Payout, terms: BiddingTerms, own_wei: int
+    filled: FilledBlock, payout: Payout, terms: BiddingTerms, own_wei: int
 ) -> tuple[int, Transaction | None] | None:
     """Return the bid and the transaction that pays it; (0, None) where there is nothing to bid.
 

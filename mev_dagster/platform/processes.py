@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from supervisor.xmlrpc import SupervisorTransport
 
 from mev_dagster.errors import MevError, PortInUse
 from mev_dagster.platform.dagster_home import short_socket, worker_socket
-from mev_dagster.platform.health import StoppedStages, daemon_health, http_ok, listens, stopped_stages
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.retries import Backoff, Retry
 
@@ -40,17 +39,6 @@ class Process:
     url: str | None
     health: str
     port: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessStatus:
-    """How one process is."""
-
-    name: str
-    pid: int
-    healthy: bool
-    url: str | None
-    detail: str
 
 
 class NotRunning(MevError):
@@ -94,16 +82,14 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
         host,
     )
     code_server += ("-p", str(config.dagster.code_server_port), "--location-name", "mev_dagster")
-    web = (
-        str(binaries / "dagster-webserver"),
-        "-h",
-        host,
-        "-p",
-        str(config.dagster.webserver_port),
-        "-w",
-        workspace,
-    )
+    web = (python, "-m", "resources.runtime.web", workspace)
     worker = str(worker_socket(config))
+    # Where the heartbeats are kept in a file they are read there: a web server that hangs is no dead daemon.
+    heartbeats = (
+        f"heartbeats:{home}/storage/runs.db"
+        if config.dagster.postgres_url is None
+        else f"daemon:{webserver}/graphql"
+    )
     processes = [
         Process("relay", mev("relay", "sandbox"), relay, f"{relay}/livez", config.relay.port),
         Process(
@@ -117,7 +103,7 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
             "code-server",
             code_server,
             None,
-            f"tcp://{host}:{config.dagster.code_server_port}",
+            f"grpc://{host}:{config.dagster.code_server_port}",
             config.dagster.code_server_port,
         ),
         Process(
@@ -132,10 +118,19 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
             "daemon",
             (str(binaries / "dagster-daemon"), "run", "-w", workspace),
             None,
-            f"daemon:{webserver}/graphql",
+            heartbeats,
             None,
         ),
     ]
+    processes.append(
+        Process(
+            "watchdog",
+            (python, "-m", "mev_dagster.platform.watchdog"),
+            None,
+            f"beat:{config.home.resolve()}/watchdog.beat",
+            None,
+        )
+    )
     if config.store.url is None:
         store = at(config.store.port)
         processes.insert(
@@ -241,36 +236,11 @@ def stop(config: Settings) -> None:
         )
 
 
-def statuses(config: Settings) -> list[ProcessStatus]:
-    """Ask the supervisor and each process's own health probe."""
+def restart(config: Settings, name: str) -> None:
+    """Stop one process, by force where it does not end by itself, and start it again."""
     with supervisor(config) as rpc:
-        states = {entry["name"]: entry for entry in cast(list[dict[str, Any]], rpc.getAllProcessInfo())}
-    listed = msgspec.json.decode((config.home / "processes.json").read_bytes(), type=list[Process])
-    found = []
-    for process in listed:
-        state = states.get(process.name, {"pid": 0, "statename": "ABSENT", "spawnerr": ""})
-        running = state["statename"] == "RUNNING"
-        healthy, why = probe(process) if running else (False, state.get("spawnerr", ""))
-        detail = state["statename"].lower() + (f": {why}" if why else "")
-        found.append(ProcessStatus(process.name, int(state["pid"]), healthy, process.url, detail))
-    return found
-
-
-def probe(process: Process) -> tuple[bool, str]:
-    """Ask one process how it is; answer (healthy, reason when not)."""
-    if process.health.startswith("daemon:"):
-        return daemon_health(process.health.removeprefix("daemon:"))
-    if process.health.startswith(("tcp://", "unix://")):
-        return listens(process.health)
-    return http_ok(process.health)
-
-
-def stopped(config: Settings) -> list[StoppedStages]:
-    """Ask the ingest daemon which stages stand still though every process runs."""
-    listed = msgspec.json.decode((config.home / "processes.json").read_bytes(), type=list[Process])
-    return [
-        found for process in listed if process.name == "ingest" for found in stopped_stages(process.health)
-    ]
+        rpc.stopProcess(name)
+        rpc.startProcess(name)
 
 
 def log_tail(config: Settings, name: str, lines: int = 15) -> str:

@@ -101,6 +101,19 @@ def hosts_of(*addresses: str | None) -> frozenset[str]:
     return frozenset(name for name in names if name and name not in {"0.0.0.0", "::"})  # noqa: S104
 
 
+async def answer_refusal(send: Send, refusal: Refusal) -> None:
+    """Answer an HTTP request with why it is refused."""
+    body = json.dumps({"error": refusal.code, "detail": refusal.detail}).encode()
+    headers: list[tuple[bytes, bytes]] = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 class Guarded:
     """An ASGI application behind a door. `refused` is told of each refusal's code, so that it can be counted.
 
@@ -130,25 +143,18 @@ class Guarded:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
             return
-        body = json.dumps({"error": refusal.code, "detail": refusal.detail}).encode()
-        headers: list[tuple[bytes, bytes]] = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        if refusal.status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await answer_refusal(send, refusal)
 
     def _refusal(self, scope: Scope) -> Refusal | None:
         if scope["type"] == "http":
-            return self._door.refusal(scope["method"], scope["path"], _headers(scope["headers"]))
+            return self._door.refusal(scope["method"], scope["path"], headers_of(scope["headers"]))
         if scope["type"] == "websocket":
-            return self._door.refuses_socket(_headers(scope["headers"]))
+            return self._door.refuses_socket(headers_of(scope["headers"]))
         return None
 
 
-def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return a request's headers by their names in lower case."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
 
 

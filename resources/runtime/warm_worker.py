@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mev_dagster.blockrun.run_tags import COLD, HOT, LANE_TAG, LAUNCHER_TAG, STOCK, WARM
 from mev_dagster.errors import plain_refusals
+from mev_dagster.serving.liveness import PING, PONG
 from mev_dagster.settings import settings
 from resources.runtime.warm_launcher import CONFIRMATION, MESSAGE_BYTES, WORKER_PID_TAG
 
@@ -219,11 +220,15 @@ def reconcile() -> None:
 def negotiate(connection: socket.socket, queue: Queue) -> None:
     """Hear one offer out; queue the run when there is room and the launcher confirms in time.
 
-    A health probe connects and says nothing; that is no offer.
+    A health probe asks for a sign of life, which only this loop can give.
     """
     connection.settimeout(READ_SECONDS)
     try:
-        offered = json.loads(connection.recv(MESSAGE_BYTES))
+        message = connection.recv(MESSAGE_BYTES)
+        if message == PING:
+            connection.sendall(PONG)
+            return
+        offered = json.loads(message)
         run_id, lane = str(offered["run_id"]), str(offered.get("lane", HOT))
         connection.sendall(json.dumps(queue.answer(lane)).encode())
         if connection.recv(MESSAGE_BYTES) == CONFIRMATION:
