@@ -22,7 +22,7 @@ from assets import soundness
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
-from assets.verdicts import by_partition, judged, reported, unjudged
+from assets.verdicts import by_partition, figures_of, judged, reported, unjudged
 from mev_dagster.blockrun import stage_lag
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.run_tags import ENDED_TAG, SUPERSEDED
@@ -150,7 +150,7 @@ def _reported(
         yield from reported(context, only, shared)
         return
     for key, result in results.items():
-        context.add_asset_metadata(result.metadata or {}, partition_key=key)
+        context.add_asset_metadata(figures_of(result), partition_key=key)
     yield dg.MaterializeResult(metadata=shared)
     yield from unjudged(context, ())
     yield from _verdicts(context, results)
@@ -165,7 +165,7 @@ def _those_that_came_to_their_end(
         yield dg.AssetMaterialization(
             context.asset_key,
             partition=key,
-            metadata=result.metadata,
+            metadata=figures_of(result),
             tags={CODE_VERSION_TAG: version} if version else None,
         )
     yield from _verdicts(context, results)

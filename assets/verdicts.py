@@ -23,12 +23,27 @@ def judged(result: dg.MaterializeResult[Any]) -> list[dg.AssetCheckResult]:
     return [check for check in result.check_results or () if NOTHING not in (check.metadata or {})]
 
 
+def figures_of(result: dg.MaterializeResult[Any]) -> dict[str, Any]:
+    """Return what is shown of a result, and which of its checks had nothing to look at, and why."""
+    idle = {
+        check.check_name: check.metadata[NOTHING]
+        for check in result.check_results or ()
+        if NOTHING in (check.metadata or {})
+    }
+    said = {"not_checked": "; ".join(f"{name}: {_text(why)}" for name, why in idle.items())} if idle else {}
+    return {**(result.metadata or {}), **said}
+
+
+def _text(why: Any) -> str:
+    return str(why.value if isinstance(why, dg.MetadataValue) else why)
+
+
 def reported(
     context: dg.AssetExecutionContext, result: dg.MaterializeResult[Any], shared: Mapping[str, Any]
 ) -> Iterator[Any]:
     """Report one partition's result, and of its checks those that have a verdict."""
     verdicts = judged(result)
-    yield dg.MaterializeResult(metadata={**(result.metadata or {}), **shared})
+    yield dg.MaterializeResult(metadata={**figures_of(result), **shared})
     yield from verdicts
     yield from unjudged(context, {check.check_name for check in verdicts})
 

@@ -105,6 +105,9 @@ def test_what_had_nothing_to_look_at_has_no_verdict_and_fails_nothing(monkeypatc
     result = run(made(monkeypatch), instance, partition_key="9")
     assert result.success
     assert result.get_asset_check_evaluations() == []
+    [event] = result.get_asset_materialization_events()
+    said = event.materialization.metadata["not_checked"].value
+    assert said == "is_even: nothing there; rows_are_sound: no row"
 
 
 def test_a_range_has_a_verdict_a_block(monkeypatch, instance):
