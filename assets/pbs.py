@@ -69,7 +69,7 @@ def block_templates(block: BlockRun, relay: RelayResource) -> dg.MaterializeResu
         dg.AssetCheckSpec(
             shown.RELAY_ACCEPTED,
             asset="relay_submissions",
-            description="The relay verified the block and its data API lists the bid.",
+            description="Each relay verified the block and lists the bid, or holds one at least as high.",
         )
     ],
 )

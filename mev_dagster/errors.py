@@ -66,6 +66,12 @@ class CaptureError(InputError):
     code = "bad_capture"
 
 
+class ImportRefused(MevError):
+    """Everything an import was given had to be refused; nothing was made."""
+
+    code = "import_refused"
+
+
 class LogCorrupt(InputError):
     """An event log's bytes disagree with its digests."""
 

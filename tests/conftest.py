@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,13 @@ def anvil_binary() -> str:
     if not found:
         pytest.skip("anvil is absent: run `make setup` with Node.js installed")
     return found
+
+
+@pytest.fixture
+def anvil(anvil_binary: str) -> Iterator[Any]:
+    """A fresh anvil of the test's own."""
+    from ingest_anvil import Anvil
+
+    node = Anvil(anvil_binary, "--hardfork", "prague")
+    yield node
+    node.stop()

@@ -13,12 +13,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.bench.day_stream import Stream, arrivals, signed_slots
+from mev_dagster.errors import plain_refusals
 from mev_dagster.events.log import EventLogReader, EventLogWriter
 from mev_dagster.ingest.backfill import backfill
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.replay.report import replay_log
-from mev_dagster.settings import Settings
+from mev_dagster.settings import Settings, settings
 from mev_dagster.store.client import open_store
 from mev_dagster.store.verify import compressed_bytes
 from mev_dagster.windows.decode_workers import DecodeWorkers
@@ -32,7 +33,7 @@ EARLY = 0.1
 Figures = dict[str, Any]
 
 
-class Watch:
+class PartWatch:
     """Tells how far the work is, and how much memory this process and its helpers have needed by then."""
 
     def __init__(self, helpers: Callable[[], Sequence[int]] = lambda: ()) -> None:
@@ -69,7 +70,7 @@ def peak_bytes(pid: int | str) -> int:
 def ingest(home: Path, stream: Stream) -> Figures:
     """Make the day up and log it, through the daemon's pipeline and log writer."""
     decoded, metrics = DecodedTransactions(), IngestMetrics(CollectorRegistry())
-    pipeline, watch, slots = Pipeline(metrics, chain_id=1, decoded=decoded), Watch(), 0
+    pipeline, watch, slots = Pipeline(metrics, chain_id=1, decoded=decoded), PartWatch(), 0
     with EventLogWriter(home / "events") as writer:
         for found in arrivals(signed_slots(stream, WORKERS), decoded):
             writer.append_many(pipeline.accept(found))
@@ -85,7 +86,7 @@ def ingest(home: Path, stream: Stream) -> Figures:
 def store(home: Path, stream: Stream) -> Figures:
     """Store the log: decoded on workers, inserted in large batches."""
     with DecodeWorkers(WORKERS) as workers, open_store(Settings(home=home)) as opened:
-        watch = Watch(workers.pids)
+        watch = PartWatch(workers.pids)
         report = backfill(opened, home / "events", workers=workers, on_batch=watch.at)
         memory = watch.memory()
         sizes = {table: compressed_bytes(opened, table) for table in INGEST_TABLES}
@@ -96,7 +97,7 @@ def store(home: Path, stream: Stream) -> Figures:
 def replay(home: Path, stream: Stream) -> Figures:
     """Run the log again and compare every row and every digest with what was stored."""
     with DecodeWorkers(WORKERS) as workers, open_store(Settings(home=home)) as opened:
-        watch = Watch(workers.pids)
+        watch = PartWatch(workers.pids)
         report = replay_log(EventLogReader(home / "events"), opened, workers=workers, on_batch=watch.at)
         memory = watch.memory()
     return {
@@ -124,4 +125,6 @@ def main(part: str, home: str, transactions: str, slots: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with plain_refusals():
+        settings()
+        main(*sys.argv[1:])

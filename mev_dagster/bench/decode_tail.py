@@ -5,6 +5,8 @@ import struct
 import sys
 
 from mev_dagster.bench.decode_isolation import tail_of
+from mev_dagster.errors import plain_refusals
+from mev_dagster.settings import settings
 from mev_dagster.windows.decode_frames import read_frame, unpack_request
 
 
@@ -21,4 +23,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_refusals():
+        settings()
+        main()

@@ -11,6 +11,8 @@ from mev_dagster.bench.devp2p_traffic import chain
 from mev_dagster.devp2p.enode import Enode, parse_enode
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.session import Handshaken, Session, State
+from mev_dagster.errors import plain_refusals
+from mev_dagster.settings import settings
 
 KNOCKS_AT_ONCE = 100
 ANNOUNCEMENT = 0x18
@@ -71,4 +73,6 @@ async def _stop_at(target: Enode, stage: str) -> asyncio.StreamWriter:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(parse_enode(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    with plain_refusals():
+        settings()
+        asyncio.run(main(parse_enode(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

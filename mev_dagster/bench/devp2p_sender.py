@@ -10,6 +10,8 @@ from mev_dagster.bench.devp2p_traffic import ANNOUNCED, CONNECTIONS, announcemen
 from mev_dagster.devp2p.enode import Enode, parse_enode
 from mev_dagster.devp2p.keys import NodeKey
 from mev_dagster.devp2p.session import Session, State
+from mev_dagster.errors import plain_refusals
+from mev_dagster.settings import settings
 
 
 async def main(target: Enode, messages: int) -> None:
@@ -41,4 +43,6 @@ async def _open(target: Enode) -> tuple[Session, asyncio.StreamWriter]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(parse_enode(sys.argv[1]), int(sys.argv[2])))
+    with plain_refusals():
+        settings()
+        asyncio.run(main(parse_enode(sys.argv[1]), int(sys.argv[2])))

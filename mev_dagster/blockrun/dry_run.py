@@ -1,9 +1,10 @@
 """One block from its decision to the relay's receipt, without a store, as `mev relay submit` runs it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mev_dagster.blockrun.building import build_block, context_for, duty_for
+from mev_dagster.blockrun.building import build_block, context_for, duty_of_any
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
 from mev_dagster.chain.blocks import Block
@@ -18,10 +19,10 @@ from mev_dagster.telemetry.tracing import Tracing, trace_id_of
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What became of one block: the template, and what the relay made of it; None where it bids nothing."""
+    """What became of one block: the template, and what each relay made of it; none where it bids nothing."""
 
     template: BlockTemplate
-    handed_over: HandedOver | None
+    handed_over: tuple[HandedOver, ...]
     trace_id: bytes
 
 
@@ -30,7 +31,7 @@ async def dry_run(
     decision: Decision,
     landed: Block,
     *,
-    client: RelayClient,
+    clients: Sequence[RelayClient],
     engine: SimulationEngine,
     keys: Keyring,
     tracing: Tracing,
@@ -38,7 +39,7 @@ async def dry_run(
     superseded: Callable[[], bool],
     strategy: BidStrategy | None = None,
 ) -> DryRun:
-    """Ask the relay for the slot's proposer, build, bid, submit, and read the receipt, under one trace.
+    """Ask for the slot's proposer, build, bid, submit to every relay at once, and read the receipts.
 
     The submission, not the building before it, has `deadline_ms`.
     """
@@ -48,21 +49,24 @@ async def dry_run(
             inputs,
             decision,
             landed,
-            await duty_for(client, inputs, context, landed),
+            await duty_of_any(clients, inputs, context, landed),
             engine=engine,
             keys=keys,
             tracing=tracing,
             parent=slot,
             strategy=strategy,
         )
-        handed_over = None
-        if template.bid_wei:
-            handed_over = await hand_over(
-                unsigned_submission(template),
-                client,
-                keys,
-                parent=slot,
-                deadline_ms=deadline_ms,
-                superseded=superseded,
+        handed_over = await asyncio.gather(
+            *(
+                hand_over(
+                    unsigned_submission(template),
+                    client,
+                    keys,
+                    parent=slot,
+                    deadline_ms=deadline_ms,
+                    superseded=superseded,
+                )
+                for client in (clients if template.bid_wei else ())
             )
-        return DryRun(template, handed_over, trace_id_of(slot))
+        )
+        return DryRun(template, tuple(handed_over), trace_id_of(slot))

@@ -37,15 +37,35 @@ async def hand_over(
 
     `on_report` gets the attempts ahead of the receipts.
     """
-    report = await client.submit(
+    return await hand_over_signed(
         signed(unsigned, keys),
+        client,
+        parent=parent,
+        deadline_ms=deadline_ms,
+        superseded=superseded,
+        on_report=on_report,
+    )
+
+
+async def hand_over_signed(
+    submission: SubmitBlockRequest,
+    client: RelayClient,
+    *,
+    deadline_ms: int,
+    superseded: Callable[[], bool],
+    parent: Span | None = None,
+    on_report: Callable[[SubmissionReport], None] = lambda report: None,
+) -> HandedOver:
+    """Do the same with a submission that somebody has signed."""
+    report = await client.submit(
+        submission,
         parent=parent,
         deadline_ns=submission_deadline_ns(client.clock, bound_ms=deadline_ms),
         superseded=superseded,
     )
     on_report(report)
     try:
-        receipts = await client.receipts(unsigned.message.block_hash) if report.answered else []
+        receipts = await client.receipts(submission.message.block_hash) if report.answered else []
     except (RelayUnreachable, NodeAnswerError):
         receipts = []  # only the sandbox gives receipts, and it may be gone by now
     return HandedOver(report, receipts)

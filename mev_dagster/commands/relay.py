@@ -14,9 +14,11 @@ from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.units import ETHER
 
 if TYPE_CHECKING:
-    from mev_dagster.pbs.client.report import SubmissionReport
-    from mev_dagster.pbs.client.transport import RelayEndpoint
+    from mev_dagster.blockrun.handing_over import HandedOver
+    from mev_dagster.pbs.client.relay import RelayClient
     from mev_dagster.pbs.types import SubmitBlockRequest
+    from mev_dagster.settings import RelayItem
+    from mev_dagster.telemetry.tracing import Tracing
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -114,37 +116,34 @@ def submit(
     *,
     capture: Annotated[Path | None, typer.Option(help="build from this capture instead")] = None,
     block: Annotated[int | None, typer.Option(help="the capture's block to compete with")] = None,
-    url: Annotated[str | None, typer.Option(help="the sandbox relay; default from settings")] = None,
-    encoding: Annotated[str, typer.Option(help="ssz or json")] = "ssz",
-    gzip: Annotated[bool, typer.Option("--gzip", help="compress the body")] = False,
+    url: Annotated[str | None, typer.Option(help="one relay; default: those of the settings")] = None,
+    encoding: Annotated[str | None, typer.Option(help="ssz or json; default from settings")] = None,
+    gzip: Annotated[bool | None, typer.Option("--gzip", help="compress the body")] = None,
     cancellations: Annotated[
-        bool, typer.Option("--cancellations", help="a later bid replaces an earlier one")
-    ] = False,
+        bool | None, typer.Option("--cancellations", help="a later bid replaces an earlier one")
+    ] = None,
     deadline_ms: Annotated[
         int | None, typer.Option(min=1, max=60_000, help="give up after this; default from settings")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Submit dry: hand a block to the sandbox relay and show what it checked."""
+    """Submit dry: hand a block to the relays of the settings and show what they checked."""
     import asyncio
 
-    from mev_dagster.pbs.client.transport import RelayEndpoint
-    from mev_dagster.settings import settings
+    from mev_dagster.settings import RelayItem, settings
 
-    if encoding not in {"ssz", "json"}:
+    if encoding not in {None, "ssz", "json"}:
         raise InputError(f"--encoding: expected ssz or json, found {encoding}")
     config = settings()
-    endpoint = RelayEndpoint(
-        url or config.submission_relays[0].url,
-        json=encoding == "json",
-        gzip=gzip,
-        cancellations=cancellations,
-    )
+    told = {"encoding": encoding, "gzip": gzip, "cancellations": cancellations}
+    flags = {name: value for name, value in told.items() if value is not None}
+    named = (RelayItem(url=url),) if url else config.submission_relays
+    items = [item.model_copy(update=flags) for item in named]
     bound_ms = config.relay.deadline_ms if deadline_ms is None else deadline_ms
     if file is not None and capture is None and block is None:
-        outcome = asyncio.run(_submit_file(file, endpoint, bound_ms))
+        outcome = asyncio.run(_submit_file(file, items, bound_ms))
     elif file is None and capture is not None and block is not None:
-        outcome = asyncio.run(_submit_block(capture, block, endpoint, bound_ms))
+        outcome = asyncio.run(_submit_block(capture, block, items, bound_ms))
     else:
         raise InputError("give either a submission file, or --capture with --block")
     if as_json:
@@ -154,55 +153,74 @@ def submit(
     raise typer.Exit(0 if outcome["accepted"] else 1)
 
 
-async def _submit_file(file: Path, endpoint: "RelayEndpoint", bound_ms: int) -> dict[str, Any]:
-    from mev_dagster.pbs.client.deadline import submission_deadline_ns
+def _clients(items: "Sequence[RelayItem]", tracing: "Tracing") -> "tuple[RelayClient, ...]":
+    """Return the clients; a relay that only the command names is tried whatever became of it before."""
+    from mev_dagster.pbs.client.registry import endpoint_of, relay_clients
     from mev_dagster.pbs.client.relay import RelayClient
+    from mev_dagster.settings import settings
+
+    if {item.url for item in items} <= {item.url for item in settings().submission_relays}:
+        return relay_clients(items, home=settings().home, tracing=tracing)
+    return tuple(RelayClient(endpoint_of(item), tracing=tracing) for item in items)
+
+
+async def _submit_file(file: Path, items: "Sequence[RelayItem]", bound_ms: int) -> dict[str, Any]:
+    import asyncio
+    from contextlib import AsyncExitStack
+
+    from mev_dagster.blockrun.handing_over import hand_over_signed
+    from mev_dagster.telemetry.tracing import Tracing
 
     submission = _submission(file)
-    async with RelayClient(endpoint) as client:
-        report = await client.submit(
-            submission,
-            deadline_ns=submission_deadline_ns(client.clock, bound_ms=bound_ms),
-            superseded=lambda: False,
+    async with AsyncExitStack() as stack:
+        made = _clients(items, Tracing("builder"))
+        clients = [await stack.enter_async_context(client) for client in made]
+        handed_over = await asyncio.gather(
+            *(
+                hand_over_signed(submission, client, deadline_ms=bound_ms, superseded=lambda: False)
+                for client in clients
+            )
         )
-        receipts = await client.receipts(submission.message.block_hash) if report.answered else []
-    return _outcome(report, receipts)
+    return _outcome(handed_over)
 
 
 async def _submit_block(
-    capture: Path, number: int, endpoint: "RelayEndpoint", bound_ms: int
+    capture: Path, number: int, items: "Sequence[RelayItem]", bound_ms: int
 ) -> dict[str, Any]:
+    from contextlib import AsyncExitStack
+
     from mev_dagster.blockrun.decide import decide
     from mev_dagster.blockrun.dry_run import dry_run
     from mev_dagster.blockrun.judge import judge_of
     from mev_dagster.captures.format import open_capture
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.pbs.client.relay import RelayClient
+    from mev_dagster.pbs.bid_strategies import shared_strategy
     from mev_dagster.pbs.keys import Keyring
     from mev_dagster.search.inputs import capture_inputs
     from mev_dagster.settings import settings
     from mev_dagster.telemetry.tracing import Tracing
 
-    engine, tracing = get_engine(), Tracing("builder")
-    relay_client = RelayClient(endpoint, tracing=tracing)  # refuses a wrong address before any work is done
+    engine, tracing, config = get_engine(), Tracing("builder"), settings()
+    made = _clients(items, tracing)  # refuses what is wrong before any work is done
+    strategy = shared_strategy((item.strategy, item.options) for item in items)
     with open_capture(capture) as opened:
         inputs = next(capture_inputs(opened, number))
         landed = opened.block(number)
-    async with relay_client as client:
+    async with AsyncExitStack() as stack:
         run = await dry_run(
             inputs,
-            decide(inputs, engine, judge_of(settings())),
+            decide(inputs, engine, judge_of(config)),
             landed,
-            client=client,
+            clients=[await stack.enter_async_context(client) for client in made],
             engine=engine,
             keys=Keyring.ephemeral(),
             tracing=tracing,
             deadline_ms=bound_ms,
             superseded=lambda: False,
+            strategy=strategy,
         )
-    template, handed_over = run.template, run.handed_over
-    submitted = (handed_over.report, handed_over.receipts) if handed_over else (None, ())
-    return _outcome(*submitted) | {
+    template = run.template
+    return _outcome(run.handed_over) | {
         "block_hash": to_hex(template.sealed.block.hash),
         "transactions": len(template.sealed.block.transactions),
         "opportunity_ids": list(template.opportunity_ids),
@@ -211,9 +229,21 @@ async def _submit_block(
     }
 
 
-def _outcome(report: "SubmissionReport | None", receipts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    if report is None:
+def _outcome(handed_over: "Sequence[HandedOver]") -> dict[str, Any]:
+    """Return what became of a block: at the first relay that took it, and at each where there are several."""
+    if not handed_over:
         return {"accepted": False, "ended": "nothing_to_bid", "attempts": [], "checks": []}
+    told = [_outcome_at(one) for one in handed_over]
+    first = next((one for one in told if one["accepted"]), told[0])
+    if len(told) == 1:
+        return first
+    names = [one.report.relay for one in handed_over]
+    relays = [{"relay": name, **one} for name, one in zip(names, told, strict=True)]
+    return {**first, "accepted": all(one["accepted"] for one in told), "relays": relays}
+
+
+def _outcome_at(handed_over: "HandedOver") -> dict[str, Any]:
+    report, receipts = handed_over.report, handed_over.receipts
     return {
         "accepted": report.accepted,
         "ended": report.ended.value,
@@ -228,6 +258,8 @@ def _outcome(report: "SubmissionReport | None", receipts: Sequence[dict[str, Any
 def _print_outcome(outcome: Mapping[str, Any]) -> None:
     verdict = "[green]accepted[/]" if outcome["accepted"] else f"[red]{outcome['ended']}[/]"
     out.print(f"[bold]{len(outcome['attempts'])} attempt(s)[/]: {verdict}")
+    for relay in outcome.get("relays", ()):
+        out.print(f"  {relay['relay']}: {relay['ended']}", markup=False)
     for name in ("block_hash", "transactions", "bid_wei", "trace_id"):
         if name in outcome:
             out.print(f"  {name:12} {outcome[name]}")

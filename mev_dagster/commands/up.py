@@ -36,7 +36,8 @@ def up(
     base = settings()
     url = rpc or (base.node_url if capture is None else None)
     source = (capture or SHIPPED_CAPTURE).resolve()
-    config = base.changed(rpc={"url": url}, capture=None if url else source)
+    listed_nodes = url is not None and not (rpc or base.rpc.url)  # each of `[[providers]]` has its lane
+    config = base.changed(rpc={"url": None if listed_nodes else url}, capture=None if url else source)
     try:
         with processes.supervisor(config):
             raise MevError(
@@ -44,7 +45,8 @@ def up(
             )
     except processes.NotRunning:
         pass
-    ingest = ("--lanes", "rpc", "--rpc", url) if url else (
+    node = () if listed_nodes or not url else ("--rpc", url)
+    ingest = ("--lanes", "rpc", *node) if url else (
         "--lanes", "capture", "--capture", str(source), "--speed", speed)  # fmt: skip
     listed = processes.platform(config, ingest)
     processes.check_ports(config, listed)
@@ -54,7 +56,8 @@ def up(
     with err.status("preparing Dagster's instance"):
         dagster_home = prepare(config)
     environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)} | dagster_environment()
-    environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
+    if not listed_nodes:
+        environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
     profile = process_profile()
     if profile is not None:
         environment["MEV_PROFILE"] = str(profile)

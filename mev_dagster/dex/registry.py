@@ -99,10 +99,10 @@ def _tables(found: tuple[Plugin[Venue], ...]) -> Venues:
 def _tables_of(venue: Venue) -> Tables:
     """Read a venue's tables; raises where they, or its slots, are not what the contract says."""
     events, intents = dict(venue.events), dict(venue.intents)
-    for what, keys, size in (("topic", events, 32), ("selector", intents, 4)):
+    for what, keys, sizes in (("topic", events, (0, 32)), ("selector", intents, (4,))):
         for key in keys:
-            if not isinstance(key, bytes) or len(key) != size:
-                raise ValueError(f"expected a {what} of {size} bytes, found {key!r:.80}")
+            if not isinstance(key, bytes) or len(key) not in sizes:
+                raise ValueError(f"expected a {what} of {sizes[-1]} bytes, found {key!r:.80}")
     if not all(isinstance(slot, int) and slot >= 0 for slot in venue.slots):
         raise ValueError(f"expected slots to be integers from 0 on, found {venue.slots!r:.80}")
     return events, intents

@@ -15,6 +15,7 @@ import asyncio
 import random
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -40,6 +41,7 @@ from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.supervisor import LaneSupervisor
 from mev_dagster.ingest.tasks import run_all
+from mev_dagster.node.identity import CHAIN_FILE, ChainPin
 from mev_dagster.plugins import note
 from mev_dagster.serving.doors import Door, Guarded, hosts_of
 from mev_dagster.serving.listen import bind
@@ -185,12 +187,12 @@ class IngestDaemon:
         head = self._heads.newest
         return {
             "lanes": {
-                self.metrics.lane_label(s.lane.kind, s.lane.source): {
+                name: {
                     "connected": s.lane.connected,
                     "source": s.lane.source,
                     "last_error": s.last_error,
                 }
-                for s in self._supervisors
+                for name, s in self._named_lanes().items()
             },
             "durable_seq": self._writer.durable_seq,
             "stored_seq": self._feeder.stored_seq,
@@ -265,7 +267,8 @@ class IngestDaemon:
         if self._writer.torn_tail is not None:
             log.warning("torn tail cut", tail=str(self._writer.torn_tail))
         decoded = DecodedTransactions()
-        self._pipeline = Pipeline(self.metrics, chain_id=settings.chain_id, decoded=decoded)
+        pin = ChainPin(settings.events_dir / CHAIN_FILE, chain_id=settings.chain_id)
+        self._pipeline = Pipeline(self.metrics, decoded=decoded, pin=pin)
         last_seq = restore(self._pipeline, EventLogReader(settings.events_dir))
         self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
         self._feeder = StoreFeeder(
@@ -282,6 +285,7 @@ class IngestDaemon:
             knows=self._pipeline.knows,
             decoded=decoded,
             registry=self.metrics.registry,
+            pin=pin,
         )
         self._supervisors = [
             LaneSupervisor(
@@ -307,10 +311,19 @@ class IngestDaemon:
         self.metrics.backlog_age.set_function(lambda: self._backlog_age.seconds(self._feeder.stored_seq))
         self.metrics.head_age.set_function(self._lags.age.seconds)
         self.metrics.engine_mismatches.set_function(partial(kept_inputs, settings.mismatch_dir))
-        for supervisor in self._supervisors:
-            lane = supervisor.lane
-            label = self.metrics.lane_label(lane.kind, lane.source)
-            self.metrics.lane_up.labels(label).set_function(partial(_is_connected, lane))
+        alike: defaultdict[str, list[IngestLane]] = defaultdict(list)
+        for lane in (supervisor.lane for supervisor in self._supervisors):
+            alike[self.metrics.lane_label(lane.kind, lane.source)].append(lane)
+        for label, lanes in alike.items():
+            self.metrics.lane_up.labels(label).set_function(partial(_is_connected, lanes))
+
+    def _named_lanes(self) -> dict[str, LaneSupervisor]:
+        """Return the lanes by what they are called; a second one of a kind has its source behind it."""
+        named: dict[str, LaneSupervisor] = {}
+        for one in self._supervisors:
+            label = self.metrics.lane_label(one.lane.kind, one.lane.source)
+            named[f"{label} {one.lane.source}" if label in named else label] = one
+        return named
 
     def _close_log(self) -> None:
         self._feeder.close()
@@ -429,8 +442,8 @@ class IngestDaemon:
         return LaneStatus(*stamp, state, reason)
 
 
-def _is_connected(lane: IngestLane) -> float:
-    return float(lane.connected)
+def _is_connected(lanes: Sequence[IngestLane]) -> float:
+    return float(any(lane.connected for lane in lanes))
 
 
 def _lanes(factories: Sequence[LaneFactory], context: Callable[[], LaneContext]) -> Iterator[IngestLane]:

@@ -11,6 +11,7 @@ the source suffix `/block` and have no sighting: nobody could have acted on them
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from cachetools import FIFOCache
 
@@ -35,13 +36,33 @@ from mev_dagster.events.types import (
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.first_seen import FirstSeen
+from mev_dagster.ingest.limits import MAX_RAW_BYTES, MAX_SIDECAR_BYTES, check_block, check_transaction, cut
 from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.node.identity import ChainPin
 from mev_dagster.windows.canonical_chain import BlockRef, CanonicalChain
 from mev_dagster.windows.memory import DecodedTransactions
 
 KNOWN_HASHES = 262_144  # three hours of mainnet; a hash that comes back later is logged again, harmlessly
 REJECTS_REMEMBERED = 16_384
 REJECTED_RAW_BYTES = 4_096
+
+
+class _Pending(NamedTuple):
+    """A pending transaction and what it bids."""
+
+    tx_hash: bytes
+    fee_cap_wei: int
+    tip_cap_wei: int
+
+    def is_cheaper_than(self, other: "_Pending") -> bool:
+        """Say whether this one bids less in both respects, as what was replaced must (geth, EIP-1559)."""
+        return self.fee_cap_wei < other.fee_cap_wei and self.tip_cap_wei < other.tip_cap_wei
+
+
+def _pending(transaction: Transaction) -> _Pending:
+    price = transaction.gas_price_wei or 0
+    cap, tip = transaction.max_fee_per_gas_wei, transaction.max_priority_fee_per_gas_wei
+    return _Pending(transaction.hash, price if cap is None else cap, price if tip is None else tip)
 
 
 class Pipeline:
@@ -53,13 +74,14 @@ class Pipeline:
         *,
         chain_id: int | None = None,
         decoded: DecodedTransactions | None = None,
+        pin: ChainPin | None = None,
     ) -> None:
         self.chain = CanonicalChain()
         self._metrics = metrics
-        self._chain_id = chain_id
+        self._pin = pin or ChainPin(chain_id=chain_id)
         self._decoded = decoded or DecodedTransactions()
         self._known: FIFOCache[bytes, None] = FIFOCache(KNOWN_HASHES)
-        self._pending: FIFOCache[tuple[bytes, int], bytes] = FIFOCache(KNOWN_HASHES)
+        self._pending: FIFOCache[tuple[bytes, int], _Pending] = FIFOCache(KNOWN_HASHES)
         self._rejected: FIFOCache[bytes, None] = FIFOCache(REJECTS_REMEMBERED)
         self._first_seen = FirstSeen(metrics)
 
@@ -86,7 +108,9 @@ class Pipeline:
                 transaction = decode_transaction(event.raw, allow_high_s=True)
                 keys[event.tx_hash] = (transaction.sender, transaction.nonce)
                 self._known[event.tx_hash] = None
-                self._pending[keys[event.tx_hash]] = event.tx_hash
+                known, new = self._pending.get(keys[event.tx_hash]), _pending(transaction)
+                if known is None or not new.is_cheaper_than(known):
+                    self._pending[keys[event.tx_hash]] = new
             elif isinstance(event, TxIncluded) and event.tx_hash in keys:
                 self._pending.pop(keys[event.tx_hash], None)
             elif isinstance(event, TxRejected):
@@ -105,56 +129,79 @@ class Pipeline:
             self._first_seen.saw(arrival)
             yield arrival
         else:
-            yield arrival
+            yield replace(arrival, reason=cut(arrival.reason))
 
     def _body(self, body: TxBody) -> Iterator[Event]:
         if body.tx_hash in self._known:
             self._metrics.duplicates.labels(self._metrics.lane_label(body.lane, body.source)).inc()
             return
         transaction = self._decoded.find(body.tx_hash, body.raw)
-        if transaction is None:
-            try:
+        sidecar_bytes = 0
+        try:
+            if transaction is None:
+                if len(body.raw) > MAX_RAW_BYTES + MAX_SIDECAR_BYTES:
+                    raise DecodeError("too_large", f"a transaction of {len(body.raw)} bytes")
                 consensus, sidecar_bytes = strip_sidecar(body.raw)
                 # A capture may hold blocks from before Homestead, when a signature's s could be high.
                 transaction = decode_transaction(consensus, allow_high_s=body.lane is Lane.CAPTURE)
-                self._check(transaction, body)
-            except DecodeError as error:
-                yield from self._reject(_rejection(body, error))
-                return
-            self._metrics.sidecar_bytes.inc(sidecar_bytes)
-            self._decoded.remember(transaction)
+            self._check(transaction, body)
+        except DecodeError as error:
+            yield from self._reject(_rejection(body, error))
+            return
+        self._metrics.sidecar_bytes.inc(sidecar_bytes)
+        self._decoded.remember(transaction)
         self._known[transaction.hash] = None
         yield replace(body, raw=transaction.raw)
-        yield from self._replacement(transaction, body)
-        self._pending[transaction.sender, transaction.nonce] = transaction.hash
+        yield from self._offered(transaction, body)
 
     def _check(self, transaction: Transaction, body: TxBody) -> None:
         if transaction.hash != body.tx_hash:
             raise DecodeError(
                 "hash_mismatch", f"claimed {to_hex(body.tx_hash)}, the bytes give {to_hex(transaction.hash)}"
             )
-        if self._chain_id is not None and transaction.chain_id not in (None, self._chain_id):
-            raise DecodeError(
-                "wrong_chain_id", f"expected chain id {self._chain_id}, found {transaction.chain_id}"
-            )
+        chain_id = self._pin.chain_id
+        if chain_id is not None and transaction.chain_id not in (None, chain_id):
+            raise DecodeError("wrong_chain_id", f"expected chain id {chain_id}, found {transaction.chain_id}")
+        check_transaction(transaction)
 
     def _reject(self, rejected: TxRejected) -> Iterator[Event]:
         self._metrics.rejected.labels(rejected.reason).inc()
         if rejected.digest not in self._rejected:
             self._rejected[rejected.digest] = None
-            yield rejected
+            yield replace(rejected, detail=cut(rejected.detail), raw=rejected.raw[:REJECTED_RAW_BYTES])
+
+    def _offered(self, transaction: Transaction, body: TxBody) -> Iterator[Event]:
+        """Say which of two pending transactions of one nonce displaced the other.
+
+        A pool only takes one that bids more, so the cheaper came first wherever it was sent, however late
+        a slow lane shows it here.
+        """
+        key, new = (transaction.sender, transaction.nonce), _pending(transaction)
+        known = self._pending.get(key)
+        if known is not None and new.is_cheaper_than(known):
+            stamp = (UNLOGGED, body.wall_ns, body.mono_ns, body.lane, body.source)
+            yield TxReplaced(*stamp, new.tx_hash, known.tx_hash)
+            return
+        yield from self._replacement(transaction, body)
+        self._pending[key] = new
 
     def _replacement(self, transaction: Transaction, by: TxBody | BlockArrived) -> Iterator[Event]:
-        old_hash = self._pending.get((transaction.sender, transaction.nonce))
-        if old_hash is not None and old_hash != transaction.hash:
-            yield TxReplaced(UNLOGGED, by.wall_ns, by.mono_ns, by.lane, by.source, old_hash, transaction.hash)
+        old = self._pending.get((transaction.sender, transaction.nonce))
+        if old is not None and old.tx_hash != transaction.hash:
+            stamp = (UNLOGGED, by.wall_ns, by.mono_ns, by.lane, by.source)
+            yield TxReplaced(*stamp, old.tx_hash, transaction.hash)
 
     def _block(self, arrived: BlockArrived) -> Iterator[Event]:
         block, header = arrived.block, arrived.block.header
+        stamp = (UNLOGGED, arrived.wall_ns, arrived.mono_ns, arrived.lane)
+        try:
+            check_block(block)
+        except DecodeError as error:
+            yield LaneStatus(*stamp, arrived.source, LaneState.DROPPED, cut(str(error)), 1)
+            return
         extension = self.chain.extend(BlockRef(header.number, block.hash), header.parent_hash)
         if extension.duplicate:
             return
-        stamp = (UNLOGGED, arrived.wall_ns, arrived.mono_ns, arrived.lane)
         for reverted in extension.reverted:
             yield BlockReverted(*stamp, arrived.source, reverted.number, reverted.hash)
         if extension.missing:

@@ -2,10 +2,11 @@
 
 import random
 
-from mev_dagster.errors import InputError, MevError
+from mev_dagster.errors import InputError, MevError, WrongChain
 from mev_dagster.events.types import LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.lanes.lane import IngestLane
+from mev_dagster.ingest.limits import cut
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import Clock
@@ -68,10 +69,11 @@ class LaneSupervisor:
 
     def _hear(self, error: Exception) -> None:
         if isinstance(error, MevError):
-            self.last_error = str(error)
-            log.warning("lane lost", lane=self._label, error=error)
+            self.last_error = cut(str(error))
+            tell = log.error if isinstance(error, WrongChain) else log.warning
+            tell("lane lost", lane=self._label, error=error)
         else:
-            self.last_error = f"{type(error).__name__}: {error}"
+            self.last_error = cut(f"{type(error).__name__}: {error}")
             log.exception("lane died", lane=self._label)
 
     async def _report(self, state: LaneState) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mev_dagster.labels.flow import Balances, Movement, actor_of, balances, movements_of, speakers
 from mev_dagster.labels.landed import LandedBlock
+from mev_dagster.labels.pockets import out_of_pools
 from mev_dagster.labels.swaps import LandedSwap, swaps_in
 from mev_dagster.labels.value import Amounts, Costs
 
@@ -36,7 +37,9 @@ class LandedView:
         """Return the flow of one transaction, worked out once."""
         if index not in self._flows:
             landed = self.block.txs[index]
-            moved = movements_of(landed.logs, landed.frames, self.block.wrapped_ether)
+            moved = out_of_pools(
+                movements_of(landed.logs, landed.frames, self.block.wrapped_ether), self.swaps_of(index)
+            )
             contracts, held = speakers(landed.logs), balances(moved)
             own = {landed.tx.sender, *([landed.tx.to] if landed.tx.to else [])}
             self._flows[index] = TxFlow(moved, contracts, held, actor_of(own, held, moved, contracts))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from mev_dagster.settings.addresses import NODE, WEB, address
 from mev_dagster.settings.section import Section
 from mev_dagster.telemetry.logging import public_address
 
@@ -49,8 +50,10 @@ class AddressedItem(Item):
 class ProviderItem(AddressedItem):
     """One of the user's execution nodes."""
 
-    url: str = Field(description="ws://, http:// or the path of an IPC socket")
-    http_url: str | None = Field(
+    url: Annotated[str, address(*NODE, or_path=True)] = Field(
+        description="ws://, http:// or the path of an IPC socket"
+    )
+    http_url: Annotated[str | None, address(*WEB)] = Field(
         None, description="its HTTP endpoint, where it is not `url` with HTTP's scheme"
     )
 
@@ -63,7 +66,7 @@ class ProviderItem(AddressedItem):
 class RelayItem(AddressedItem):
     """A relay that takes the dry-run submissions; none but loopback is ever spoken to."""
 
-    url: str = Field(description="http://host:port of the relay")
+    url: Annotated[str, address(*WEB)] = Field(description="http://host:port of the relay")
     kind: str = Field("http", description="which client speaks to it")
     encoding: Literal["ssz", "json"] = Field("ssz", description="what the relay is sent: ssz or json")
     gzip: bool = Field(False, description="compress what is sent")

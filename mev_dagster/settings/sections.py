@@ -4,11 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from mev_dagster.settings.addresses import NODE, WEB, address
 from mev_dagster.settings.items import Words
 from mev_dagster.settings.section import Section
 from mev_dagster.units import MIB
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Days = Annotated[int, Field(ge=-1, le=36_500)]
+"""-1 keeps nothing, what is from today included."""
 
 
 class Env:
@@ -21,8 +24,10 @@ class Env:
 class RpcSettings(Section):
     """`[rpc]`: the execution node, where there is one; `[[providers]]` lists several."""
 
-    url: str | None = Field(None, description="execution node, ws:// or http://")
-    http_url: str | None = Field(
+    url: Annotated[str | None, address(*NODE, or_path=True)] = Field(
+        None, description="execution node, ws:// or http://"
+    )
+    http_url: Annotated[str | None, address(*WEB)] = Field(
         None, description="its HTTP endpoint, where it is not url with another scheme"
     )
 
@@ -30,7 +35,9 @@ class RpcSettings(Section):
 class StoreSettings(Section):
     """`[store]`: ClickHouse, or the embedded store in its place."""
 
-    url: str | None = Field(None, description="ClickHouse server; absent = embedded chDB")
+    url: Annotated[str | None, address(*WEB)] = Field(
+        None, description="ClickHouse server; absent = embedded chDB"
+    )
     user: str = Field("default", description="who speaks to it; a name in the address comes first")
     password: SecretStr = Field(SecretStr(""), description="never shown; one in the address comes first")
     database: str = Field("mev", description="database of every table")
@@ -46,7 +53,9 @@ class P2PSettings(Section):
     bootnodes: Words = Field((), description="enodes discovery begins at")
     dns_list: str | None = Field(None, description="enrtree:// list of nodes; public = the chain's own list")
     outbound: int = Field(25, ge=0, description="peers the p2p lane looks for")
-    redial_seconds: float = Field(35.0, ge=0, description="least time between two dials of one peer")
+    redial_seconds: float = Field(
+        35.0, ge=0, le=86_400, description="least time between two dials of one peer"
+    )
 
 
 class IngestSettings(Section):
@@ -79,7 +88,7 @@ class DagsterSettings(Section):
     code_server_port: Annotated[Port, Env("MEV_CODE_SERVER_PORT")] = Field(
         13030, description="port of the code server"
     )
-    postgres_url: str | None = Field(
+    postgres_url: Annotated[str | None, address()] = Field(
         None, description="Postgres for runs and events; absent = SQLite under the home"
     )
     blocks_kept: Annotated[int, Env("MEV_BLOCKS_KEPT")] = Field(
@@ -91,7 +100,9 @@ class RelaySettings(Section):
     """`[relay]`: the sandbox relay, and the one to submit to; `[[relays]]` lists several."""
 
     port: Port = Field(18550, description="port of the sandbox relay")
-    url: str | None = Field(None, description="relay to submit to; absent = the sandbox relay")
+    url: Annotated[str | None, address(*WEB)] = Field(
+        None, description="relay to submit to; absent = the sandbox relay"
+    )
     deadline_ms: int = Field(
         8_000,
         gt=0,
@@ -103,10 +114,10 @@ class RelaySettings(Section):
 class AlertsSettings(Section):
     """`[alerts]`: where firing alerts are asked for, beside what is posted to the daemon."""
 
-    alertmanager_url: Annotated[str | None, Env("MEV_ALERTMANAGER_URL")] = Field(
+    alertmanager_url: Annotated[str | None, Env("MEV_ALERTMANAGER_URL"), address(*WEB)] = Field(
         None, description="Alertmanager to poll for firing alerts"
     )
-    prometheus_url: Annotated[str | None, Env("MEV_PROMETHEUS_URL")] = Field(
+    prometheus_url: Annotated[str | None, Env("MEV_PROMETHEUS_URL"), address(*WEB)] = Field(
         None, description="Prometheus to poll for firing alerts"
     )
 
@@ -134,10 +145,16 @@ class SearchSettings(Section):
 class RetentionSettings(Section):
     """`[retention]`: how many days each kind of thing is kept."""
 
-    days_sightings: int = Field(30, description="rows of the sightings' tier")
-    days_transactions: int = Field(90, description="rows of the transactions' tier")
-    days_results: int = Field(365, description="rows of the results' tier")
-    days_events: int = Field(30, description="sealed event-log segments that the store holds")
-    days_runs: int = Field(7, description="Dagster runs with their events, and backfills")
-    days_alerts: int = Field(30, description="alerts remembered so that repeats are no news")
-    days_recordings: int = Field(30, description="captures under home/captures, prestates, traces")
+    days_sightings: Days = Field(30, description="rows of the sightings' tier")
+    days_transactions: Days = Field(90, description="rows of the transactions' tier")
+    days_results: Days = Field(365, description="rows of the results' tier")
+    days_events: int = Field(
+        30, ge=-1, le=36_500, description="sealed event-log segments that the store holds"
+    )
+    days_runs: Days = Field(7, description="Dagster runs with their events, and backfills")
+    days_alerts: int = Field(
+        30, ge=-1, le=36_500, description="alerts remembered so that repeats are no news"
+    )
+    days_recordings: int = Field(
+        30, ge=-1, le=36_500, description="captures under home/captures, prestates, traces"
+    )

@@ -10,6 +10,8 @@ import signal
 import sys
 
 from mev_dagster.chain.columns import decode_columns
+from mev_dagster.errors import plain_refusals
+from mev_dagster.settings import settings
 from mev_dagster.windows.decode_frames import pack_reply, read_frame, unpack_request, write_frame
 
 
@@ -26,4 +28,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_refusals():
+        settings()
+        main()

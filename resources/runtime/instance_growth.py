@@ -19,6 +19,8 @@ from time import perf_counter
 
 import dagster as dg
 
+from mev_dagster.errors import plain_refusals
+from mev_dagster.settings import settings
 from resources.runtime.instance_retention import delete_runs, expired_keys, old_runs
 
 KEYS = 50_000
@@ -176,4 +178,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_refusals():
+        settings()
+        main()

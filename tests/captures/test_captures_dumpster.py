@@ -222,6 +222,44 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str, content: byt
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_files_from_before_march_2024_have_no_type_and_are_imported(
+    tmp_path: Path, transactions: list[Transaction], kind: str
+):
+    rows = [row(index, transaction) for index, transaction in enumerate(transactions)]
+    path = tmp_path / f"2023-10-01.{kind}"
+    if kind == "csv":
+        old = [{name: value for name, value in one.items() if name != "tx_type"} for one in rows]
+        write_csv(path, old, CSV_COLUMNS[:-1])
+    else:
+        write_parquet(path, rows, [transaction.raw for transaction in transactions])
+        pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).drop_columns(["txType"]), path)
+    import_mempool_dumpster([path], tmp_path / "out")
+    types = [event.announced_type for event in events_of(tmp_path / "out") if isinstance(event, TxSeen)]
+    expected = [None if kind == "csv" else transaction.type for transaction in transactions]
+    assert types == expected
+
+
+def test_the_chain_is_the_one_the_rows_name(tmp_path: Path, transactions: list[Transaction]):
+    rows = [row(index, one, chain_id="11155111") for index, one in enumerate(transactions)]
+    import_mempool_dumpster([write_csv(tmp_path / "day.csv", rows)], tmp_path / "out")
+    with open_capture(tmp_path / "out") as capture:
+        assert capture.manifest.chain_id == 11155111
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("timestamp_ms,hash,source,reason,note\n", "a trash file"),
+        (f"1700000000000,0x{'12' * 32},0x02f8\n", "a collector's hourly file"),
+    ],
+)
+def test_files_of_the_dumpster_that_hold_no_days_are_named(tmp_path: Path, content: str, said: str):
+    (tmp_path / "hour.csv").write_text(content)
+    with pytest.raises(InputError, match=said):
+        import_mempool_dumpster([tmp_path / "hour.csv"], tmp_path / "out")
+
+
 def test_an_interrupted_import_goes_on_and_ends_in_the_same_bytes(
     tmp_path: Path, transactions: list[Transaction], monkeypatch: pytest.MonkeyPatch
 ):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import zstandard
 from era1_files import entry, root_of, snappy, write_era1
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,23 +28,27 @@ from mev_dagster.captures.importers.choose import guess_format
 from mev_dagster.captures.importers.e2store import MAX_ENTRY_BYTES, entries, unsnap
 from mev_dagster.captures.importers.era1 import accumulator_root, blocks_of
 from mev_dagster.captures.verify import verify_capture
-from mev_dagster.chain.blocks import Block, Header, header_hash, transactions_root
+from mev_dagster.chain.blocks import Block, Header, encode_header, header_hash, transactions_root
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.receipts import Receipt, receipts_root
+from mev_dagster.chain.rlp import decode
 from mev_dagster.chain.rlp import encode as rlp_encode
+from mev_dagster.chain.rlp import encode_list as rlp_encode_list
 from mev_dagster.chain.signing import sign_transaction
-from mev_dagster.errors import CaptureError, InputError
+from mev_dagster.errors import CaptureError, ImportRefused, InputError
 from mev_dagster.events.types import BlockSeen, TxSeen
 
 
-def make_chain(count: int, first: int = 9_000_000) -> list[tuple[Block, tuple[Receipt, ...]]]:
+def make_chain(
+    count: int, first: int = 9_000_000, *, chain_id: int = 1
+) -> list[tuple[Block, tuple[Receipt, ...]]]:
     """Return consecutive pre-merge blocks with a transaction and its receipt each, 13 s apart."""
     chain, parent = [], bytes(32)
     for number in range(first, first + count):
         transaction = sign_transaction(
             b"\x01" * 32,
             type=0,
-            chain_id=1,
+            chain_id=chain_id,
             nonce=number,
             to=b"\x05" * 20,
             value_wei=1,
@@ -148,7 +153,8 @@ def test_a_gap_or_a_foreign_body_is_found(chain, tmp_path: Path, change: Callabl
         with pytest.raises(CaptureError, match=complaint):
             import_era1([path], tmp_path / "out")
     else:
-        assert import_era1([path], tmp_path / "out").rejected == {"block_mismatch": 1}
+        with pytest.raises(ImportRefused, match="1 x block_mismatch"):
+            import_era1([path], tmp_path / "out")
 
 
 def test_whose_chain_an_era1_file_is_has_to_be_known(chain, tmp_path: Path):
@@ -215,17 +221,49 @@ def test_answers_that_are_of_no_use_are_counted_by_reason(tmp_path: Path):
         {"jsonrpc": "2.0", "result": {"parentHash": "0x", "number": "0x5", "transactions": []}},
     ]
     (tmp_path / "answers.json").write_text(json.dumps(answers))
-    report = import_rpc_answers([tmp_path / "answers.json"], tmp_path / "out")
-    assert report.blocks == 0
-    assert report.rejected == {
-        "bad_json_field": 1,
-        "empty_answer": 1,
-        "error_answer": 1,
-        "no_block_or_receipts": 1,
-        "not_hex": 1,
-        "raw_receipts_without_request": 1,
-        "transactions_are_hashes": 1,
-    }
+    with pytest.raises(ImportRefused) as refused:
+        import_rpc_answers([tmp_path / "answers.json"], tmp_path / "out")
+    reasons = str(refused.value).partition(": ")[2].split(", ")
+    assert reasons == [
+        "1 x bad_json_field",
+        "1 x empty_answer",
+        "1 x error_answer",
+        "1 x no_block_or_receipts",
+        "1 x not_hex",
+        "1 x raw_receipts_without_request",
+        "1 x transactions_are_hashes",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["answers.json"]
+
+
+def raw_answer(block: Block) -> str:
+    """A block as debug_getRawBlock answers it."""
+    transactions = rlp_encode([decode(one.raw) for one in block.transactions])
+    listed = rlp_encode_list([encode_header(block.header), transactions, rlp_encode([])])
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "result": "0x" + listed.hex()})
+
+
+@pytest.mark.parametrize("name", ["blocks.ndjson", "blocks.jsonl", "blocks.json", "blocks.ndjson.zst"])
+def test_a_block_a_line_is_imported_whatever_the_file_is_called(chain, tmp_path: Path, name: str):
+    lines = "\n".join([raw_answer(block) for block, _ in chain[:5]] + ["", "no json", ""]).encode()
+    (tmp_path / name).write_bytes(zstandard.compress(lines) if name.endswith(".zst") else lines)
+    report = import_files([tmp_path / name], tmp_path / "out")
+    assert (report.blocks, report.rejected) == (5, {"not_json": 1})
+
+
+def test_the_chain_is_the_one_the_transactions_are_signed_for(tmp_path: Path):
+    sepolia = make_chain(3, chain_id=11155111)
+    (tmp_path / "blocks.ndjson").write_text("\n".join(raw_answer(block) for block, _ in sepolia))
+    import_files([tmp_path / "blocks.ndjson"], tmp_path / "out")
+    with open_capture(tmp_path / "out") as capture:
+        assert capture.manifest.chain_id == 11155111
+
+
+def test_blocks_of_another_chain_than_the_one_named_are_refused_and_leave_nothing(chain, tmp_path: Path):
+    (tmp_path / "blocks.ndjson").write_text(raw_answer(chain[0][0]))
+    with pytest.raises(ImportRefused, match="1 x other_chain"):
+        import_files([tmp_path / "blocks.ndjson"], tmp_path / "out", chain_id=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["blocks.ndjson"]
 
 
 ANSWER_FIELDS = [

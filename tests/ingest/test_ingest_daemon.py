@@ -12,7 +12,7 @@ from ingest_run import transfer
 
 from mev_dagster.cli import main
 from mev_dagster.events.log import EventLogReader, verify
-from mev_dagster.events.types import BlockSeen, LaneState, LaneStatus, TxBody
+from mev_dagster.events.types import BlockReverted, BlockSeen, LaneState, LaneStatus, TxBody
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.logging import configure
 from mev_dagster.windows.log_windows import log_identity
@@ -69,7 +69,7 @@ def test_a_live_node_flows_into_log_and_store_and_a_signal_ends_it_cleanly(anvil
     anvil.mine(2)
     wait_for(lambda: caught_up(daemon, 2), "block 2 in the store")
 
-    assert daemon.get("/readyz") == (200, {"ready": True, "reasons": []})
+    assert daemon.get("/readyz") == (200, {"ready": True, "reasons": [], "stopped": []})
     metrics = daemon.get("/metrics")[1]
     for line in (
         'mev_lane_up{lane="rpc"} 1.0',
@@ -161,16 +161,16 @@ def test_a_node_that_is_down_is_waited_for_and_one_that_dies_is_followed_again(
     assert (status, answer["reasons"]) == (503, ["no lane is connected"])
     assert f"no answer from ws://127.0.0.1:{port}" in daemon.health()["lanes"]["rpc"]["last_error"]
 
-    node = Anvil(anvil_binary, port=port)
+    node = Anvil(anvil_binary, "--timestamp", "1700000000", port=port)
     try:
         node.mine(2)
         wait_for(lambda: caught_up(daemon, 2), "block 2")
         node.stop()
         wait_for(lambda: not daemon.health()["lanes"]["rpc"]["connected"], "the loss")
-        node.start()  # another chain altogether, as far as anyone can tell
+        node.start()  # wound back to its first block
         node.send(transfer(0).raw)
         node.mine(1)
-        wait_for(lambda: caught_up(daemon, 1), "block 1 of the new chain")
+        wait_for(lambda: caught_up(daemon, 1), "block 1 of the new branch")
     finally:
         node.stop()
     assert daemon.stop() == 0
@@ -180,6 +180,30 @@ def test_a_node_that_is_down_is_waited_for_and_one_that_dies_is_followed_again(
         LaneState.DISCONNECTED, LaneState.GAP, LaneState.CONNECTED,
     ]  # fmt: skip
     assert_store_equals_log(store, home)
+
+
+def test_another_chain_at_the_same_address_is_refused_and_reverts_nothing(anvil_binary, store, home, launch):
+    port = free_port()
+    node = Anvil(anvil_binary, "--timestamp", "1700000000", port=port)
+    daemon = launch("--rpc", f"ws://127.0.0.1:{port}")
+    try:
+        node.mine(2)
+        wait_for(lambda: caught_up(daemon, 2), "block 2")
+    finally:
+        node.stop()
+    node = Anvil(anvil_binary, "--timestamp", "1800000000", port=port)
+    try:
+        node.mine(3)
+        wait_for(
+            lambda: "expected the chain that begins with" in daemon.health()["lanes"]["rpc"]["last_error"],
+            "the refusal",
+        )
+        assert daemon.get("/readyz")[0] == 503
+    finally:
+        node.stop()
+    assert daemon.stop() == 0
+    assert not [event for event in logged(home) if isinstance(event, BlockReverted)]
+    assert max(event.number for event in logged(home) if isinstance(event, BlockSeen)) == 2
 
 
 def test_a_full_queue_counts_its_drops_and_the_resync_brings_them_back(anvil, store, home, launch):
@@ -230,7 +254,7 @@ def run_mev(home, monkeypatch, capsys):
 def test_a_port_in_use_is_named_and_nothing_is_touched(anvil, home, run_mev):
     status, errors = run_mev("ingest", "--rpc", anvil.url, "--port", str(anvil.port))
     assert status == 2
-    assert errors[-1].startswith(f"mev: port_in_use: cannot listen on 127.0.0.1:{anvil.port}: ")
+    assert errors[-1].startswith(f"mev: port_in_use: ingest: 127.0.0.1:{anvil.port}: ")
     assert not (home / "events").exists()
 
 

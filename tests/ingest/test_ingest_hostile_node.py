@@ -1,6 +1,5 @@
 """A node that lies: whatever it sends is refused with a reason, kept, counted, and harms nothing else."""
 
-import asyncio
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -9,9 +8,10 @@ from ingest_anvil import until
 from ingest_run import new_pipeline, running, transfer
 from websockets.asyncio.server import serve
 
-from mev_dagster.chain.jsonrpc import transaction_to_rpc
-from mev_dagster.errors import NodeAnswerError
-from mev_dagster.events.types import LaneState, LaneStatus, TxBody, TxRejected
+from mev_dagster.chain.blocks import header_hash
+from mev_dagster.chain.jsonrpc import header_from_rpc, transaction_to_rpc
+from mev_dagster.chain.trie import ordered_trie_root
+from mev_dagster.events.types import BlockReverted, BlockSeen, LaneState, LaneStatus, TxBody, TxRejected
 from mev_dagster.ingest.lanes.rpc import RpcLane
 from mev_dagster.telemetry.clock import SystemClock
 
@@ -35,12 +35,13 @@ class HostileNode:
 
     async def announce(self, header) -> None:
         note = {"params": {"subscription": "0xnewHeads", "result": header}}
-        await self.websocket.send(msgspec.json.encode(note).decode())
+        await self.subscriber.send(msgspec.json.encode(note).decode())
 
     async def serve(self, websocket) -> None:
-        self.websocket = websocket
         async for message in websocket:
             request = msgspec.json.decode(message)
+            if request["method"] == "eth_subscribe":
+                self.subscriber = websocket
             answer = self.answers.get(request["method"], "nonsense")
             if callable(answer):
                 answer = answer(request["params"])
@@ -48,7 +49,7 @@ class HostileNode:
             if request["method"] == "txpool_content":
                 for body in self.pending:
                     note = {"params": {"subscription": "0xnewPendingTransactions", "result": body}}
-                    await websocket.send(msgspec.json.encode(note).decode())
+                    await self.subscriber.send(msgspec.json.encode(note).decode())
 
 
 @asynccontextmanager
@@ -109,18 +110,35 @@ async def test_a_fetched_body_that_is_no_hex_is_rejected(raw):
     assert run.of(TxRejected)[0].reason == "bad_hex"
 
 
-async def test_a_body_the_node_no_longer_has_is_counted():
-    node = HostileNode({"eth_getRawTransactionByHash": None}, pending=["0x" + "44" * 32])
+async def test_a_body_that_comes_late_is_fetched_again_until_it_is_had():
+    wanted, answers = transfer(0), [None, "0x", ""]
+
+    def late(_):
+        return answers.pop() if answers else "0x" + wanted.raw.hex()
+
+    node = HostileNode({"eth_getRawTransactionByHash": late}, pending=["0x" + wanted.hash.hex()])
     async with following(node) as run:
-        await until(lambda: run.queue.dropped, "the count")
-    assert [reason for _, _, reason in run.queue.dropped] == ["body_gone"]
+        await until(lambda: run.of(TxBody), "the body")
+    assert run.of(TxBody)[0].raw == wanted.raw
 
 
-@pytest.mark.parametrize("pool", [[], {"pending": ["0x1"]}, {"pending": {"0x1": []}}, "none"])
-async def test_a_pool_in_the_wrong_form_ends_the_connection_with_a_typed_error(pool):
+@pytest.mark.parametrize(
+    "pool", [None, [], {}, {"pending": ["0x1"]}, {"pending": {"0x1": []}}, {"pending": None}, "none", 7]
+)
+async def test_a_pool_in_the_wrong_form_holds_nobody_up(pool):
+    genuine = transfer(1)
+    node = HostileNode({"txpool_content": pool}, pending=[transaction_to_rpc(genuine)])
+    async with following(node) as run:
+        await until(lambda: run.of(TxBody), "the announced transaction")
+        assert not run.lane_task.done()
+
+
+@pytest.mark.parametrize("part", ["pending", "queued", "baseFee"])
+async def test_every_part_of_a_pool_is_read(part):
+    pool = {part: {"0xa": {"0": transaction_to_rpc(transfer(0))}}}
     async with following(HostileNode({"txpool_content": pool})) as run:
-        with pytest.raises(NodeAnswerError, match="txpool_content"):
-            await asyncio.wait_for(run.lane_task, 10)
+        await until(lambda: run.of(TxBody), "the transaction")
+    assert run.of(TxBody)[0].source.endswith("/txpool")
 
 
 async def test_a_pool_with_garbage_among_transactions_gives_the_transactions():
@@ -133,10 +151,12 @@ async def test_a_pool_with_garbage_among_transactions_gives_the_transactions():
 
 
 @pytest.mark.parametrize("head", [{}, [], "latest", {**GENESIS, "hash": "0x12"}, None])
-async def test_a_head_in_the_wrong_form_ends_the_connection_with_a_typed_error(head):
-    async with following(HostileNode({"eth_getBlockByNumber": head})) as run:
-        with pytest.raises(NodeAnswerError, match="head"):
-            await asyncio.wait_for(run.lane_task, 10)
+async def test_a_head_in_the_wrong_form_is_set_aside_and_the_lane_goes_on(head):
+    genuine = transfer(1)
+    node = HostileNode({"eth_getBlockByNumber": head}, pending=[transaction_to_rpc(genuine)])
+    async with following(node) as run:
+        await until(lambda: run.of(TxBody), "the announced transaction")
+        assert not run.lane_task.done()
 
 
 async def test_the_blocks_after_a_refused_one_come_in_behind_a_gap(anvil):
@@ -158,6 +178,57 @@ async def test_the_blocks_after_a_refused_one_come_in_behind_a_gap(anvil):
         await until(lambda: run.head() == 3, "block 3")
     gaps = [event for event in run.of(LaneStatus) if event.state == LaneState.GAP]
     assert [(gap.count, gap.reason) for gap in gaps] == [(1, "no block between the last head and block 3")]
+
+
+async def test_a_block_refused_once_is_taken_when_the_node_is_honest(anvil):
+    anvil.mine(4)
+    real = {n: anvil.call("eth_getBlockByNumber", hex(n), True) for n in range(5)}
+    by_hash = {block["hash"]: block for block in real.values()}
+    served = {**by_hash, real[2]["hash"]: {**real[2], "gasUsed": "0x1"}}
+    node = HostileNode(
+        {
+            "eth_getBlockByNumber": lambda params: real[1],
+            "eth_getBlockByHash": lambda params: served[params[0]],
+        }
+    )
+    async with following(node) as run:
+        await until(lambda: run.head() == 1, "block 1")
+        for number in (2, 3):
+            await node.announce(real[number])
+        await until(lambda: run.head() == 3, "block 3")
+        served.update(by_hash)
+        await node.announce(real[4])
+        await until(lambda: run.head() == 4, "block 4")
+    assert [event.number for event in run.of(BlockSeen)] == [1, 3, 2, 3, 4]
+    assert [event.number for event in run.of(BlockReverted)] == [3]
+
+
+@pytest.mark.parametrize("field", ["number", "timestamp", "gasLimit", "slotNumber"])
+async def test_a_block_with_a_field_no_table_holds_is_refused_and_the_lane_goes_on(field):
+    block = huge_block(field)
+    node = HostileNode({"eth_getBlockByHash": block, "eth_getBlockByNumber": block}, pending=[altered()])
+    async with following(node) as run:
+        await until(lambda: run.of(TxBody), "the pending transaction")
+        await until(lambda: run.queue.dropped, "the refusal")
+    assert not run.of(BlockSeen)
+    assert [reason for _, _, reason in run.queue.dropped] == ["block_refused"]
+
+
+def huge_block(field):
+    """A block that is its hash, with one number out of all range."""
+    zeros = dict.fromkeys(("sha3Uncles", "stateRoot", "receiptsRoot", "mixHash"), "0x" + "00" * 32)
+    numbers = dict.fromkeys(("difficulty", "number", "gasLimit", "gasUsed", "timestamp"), "0x0")
+    block = {
+        **zeros, **numbers, "parentHash": "0x" + "11" * 32, "miner": "0x" + "00" * 20, "extraData": "0x",
+        "logsBloom": "0x" + "00" * 256, "nonce": "0x" + "00" * 8, "baseFeePerGas": "0x1",
+        "transactionsRoot": "0x" + ordered_trie_root([]).hex(), "uncles": [], "transactions": [],
+    }  # fmt: skip
+    if field == "slotNumber":
+        later = ("withdrawalsRoot", "parentBeaconBlockRoot", "requestsHash", "blockAccessListHash")
+        block |= dict.fromkeys(later, "0x" + "00" * 32)
+        block |= {"blobGasUsed": "0x0", "excessBlobGas": "0x0"}
+    block[field] = hex(2**64)
+    return {**block, "hash": "0x" + header_hash(header_from_rpc(block)).hex()}
 
 
 async def test_a_block_that_is_not_its_hash_is_refused_and_the_lane_goes_on():

@@ -80,6 +80,27 @@ def test_the_settings_list_of_lanes_comes_before_what_is_suggested(context):
     assert factory(context).kind is Lane.P2P
 
 
+def test_each_of_the_listed_nodes_has_its_lane(context):
+    listed = [{"url": "ws://127.0.0.1:1"}, {"url": "ws://127.0.0.1:2", "name": "reth"}]
+    lanes = [factory(context) for factory in lane_factories(told(providers=listed))]
+    assert [(lane.kind, lane.source) for lane in lanes] == [
+        (Lane.RPC, "127.0.0.1:1"),
+        (Lane.RPC, "127.0.0.1:2"),
+    ]
+
+
+def test_the_one_node_that_is_told_comes_before_those_of_the_list(context):
+    listed = [{"url": "ws://127.0.0.1:1"}, {"url": "ws://127.0.0.1:2"}]
+    (factory,) = lane_factories(told(rpc={"url": "ws://127.0.0.1:3"}, providers=listed))
+    assert factory(context).source == "127.0.0.1:3"
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8545", "/run/reth.ipc"])
+def test_a_listed_node_that_cannot_be_followed_is_named(address):
+    with pytest.raises(InputError, match="ws://"):
+        lane_factories(told(providers=[{"url": "ws://127.0.0.1:1"}, {"url": address}]))
+
+
 @pytest.mark.parametrize(
     ("names", "flags", "message"),
     [

@@ -15,9 +15,12 @@ from label_blocks import (
     swap,
     transfer,
     tx,
+    word,
 )
 
+from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.signing import address_of
+from mev_dagster.dex.venues.maker_psm.events import BUY_GEM_TOPIC
 from mev_dagster.evm.types import CallFrame
 from mev_dagster.labels.flow import Movement, movements_of
 from mev_dagster.labels.label import label_block
@@ -126,3 +129,25 @@ def test_ether_moves_with_the_calls_that_were_not_undone():
         Movement(WETH, USER, BOT, 5),
         Movement(WETH, BOT, OTHER_POOL, 3),
     )
+
+
+PSM, POCKET = b"\x51" * 20, b"\x52" * 20
+COINS = 25
+PAID = COINS * 10**12
+
+
+def through_the_module(given, paid=PAID):
+    """Dai for a coin out of the module's pocket, then back to more dai in a pool."""
+    bought = Log(PSM, (BUY_GEM_TOPIC, word(BOT)), word(COINS) + word(0))
+    module = [transfer(DAI, BOT, PSM, paid), transfer(USD, POCKET, BOT, given), bought]
+    return arbitrages([*module, *own(POOL, USD, COINS, DAI, PAID + 10**11)])
+
+
+def test_what_leaves_a_pools_pocket_is_the_pools():
+    (found,) = through_the_module(COINS)
+    assert (found.profit, set(found.venues)) == (((DAI, 10**11),), {PSM, POOL})
+
+
+@pytest.mark.parametrize(("given", "paid"), [(COINS + 1, PAID), (COINS, PAID - 1)])
+def test_a_pocket_is_believed_only_where_the_module_took_and_it_gave_exactly_that(given, paid):
+    assert not any(PSM in found.venues for found in through_the_module(given, paid))

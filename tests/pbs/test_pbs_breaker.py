@@ -53,7 +53,7 @@ def test_each_endpoint_has_its_own(tmp_path):
 
 
 def told(caplog) -> set[str]:
-    return {record.getMessage() for record in caplog.records}
+    return {record.msg["event"] for record in caplog.records}
 
 
 @pytest.mark.parametrize(

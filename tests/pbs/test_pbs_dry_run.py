@@ -47,7 +47,7 @@ async def run(found, options, *, keys=None):
             inputs,
             decision,
             block,
-            client=client,
+            clients=[client],
             engine=ENGINE,
             keys=keys or Keyring.test_only("dry run"),
             tracing=tracing,
@@ -58,29 +58,31 @@ async def run(found, options, *, keys=None):
 
 async def test_a_devnet_block_is_built_accepted_and_proven_to_the_state_root(devnet_block):
     found = await run(devnet_block, SandboxOptions(capture=SHIPPED, seed="tests", strict_payment=True))
-    assert found.handed_over.report.accepted
+    assert found.handed_over[0].report.accepted
     template = found.template
     assert template.sealed.state_root_known
     assert template.payment is Payment.TRANSACTION
     verified = [candidate for candidate in devnet_block[1].result.candidates if candidate.verified]
     assert len(template.opportunity_ids) >= 2, "several candidates of one searcher stand in one block"
     assert set(template.opportunity_ids) <= {candidate.opportunity_id for candidate in verified}
-    [receipt] = found.handed_over.receipts
+    [receipt] = found.handed_over[0].receipts
     checks = {check["name"]: check for check in receipt["checks"]}
     assert checks["state_root"]["message"] == "0x" + template.sealed.block.header.state_root.hex()
-    assert receipt["trace_id"] == found.trace_id.hex() == found.handed_over.report.attempts[0].trace_id.hex()
+    assert (
+        receipt["trace_id"] == found.trace_id.hex() == found.handed_over[0].report.attempts[0].trace_id.hex()
+    )
 
 
 async def test_replaying_a_block_gives_the_same_bytes(devnet_block):
     options = SandboxOptions(capture=SHIPPED, seed="tests")
     first, second = await run(devnet_block, options), await run(devnet_block, options)
-    assert first.handed_over.report.submission == second.handed_over.report.submission
+    assert first.handed_over[0].report.submission == second.handed_over[0].report.submission
     assert first.trace_id == second.trace_id
 
 
 async def test_a_relay_without_the_capture_is_handed_the_slot(devnet_block):
     found = await run(devnet_block, SandboxOptions(seed="tests"))
-    assert found.handed_over.report.accepted
+    assert found.handed_over[0].report.accepted
 
 
 @pytest.mark.parametrize("number", [17666333, 22615247])
@@ -94,13 +96,13 @@ async def test_a_mainnet_block_pays_the_real_recipient_as_coinbase_and_signs_no_
         block = capture.block(number)
     decision = decide(inputs, ENGINE, Recheck(0.0), budget=8)
     found = await run((inputs, decision, block), SandboxOptions(seed="tests"))
-    assert found.handed_over.report.accepted
+    assert found.handed_over[0].report.accepted
     assert found.template.payment is Payment.COINBASE
     assert found.template.payout is None
     assert found.template.opportunity_ids == (), "an injected searcher's candidates are not built"
     assert found.template.sealed.block.header.coinbase == block.header.coinbase
     assert not found.template.sealed.state_root_known
-    assert found.handed_over.report.submission.message.value == found.template.block_value_wei
+    assert found.handed_over[0].report.submission.message.value == found.template.block_value_wei
 
 
 # As processes
@@ -147,6 +149,32 @@ def test_the_commands_submit_to_a_relay_process_and_leave_one_trace(tmp_path, de
     assert [span["trace_id"] for span in spans] == [outcome["trace_id"]]
     assert taken.returncode == 2
     assert re.search(r"port_in_use: relay: 127\.0\.0\.1:\d+", taken.stderr)
+
+
+def test_a_block_goes_to_every_relay_of_the_settings_in_the_form_it_likes(tmp_path, devnet_block):
+    number = str(devnet_block[2].header.number)
+    with relay_process(tmp_path, "--capture", str(SHIPPED)) as (_, announced):
+        (tmp_path / "mev.toml").write_text(
+            f"""
+            [[relays]]
+            url = "{announced["url"]}"
+            name = "there"
+            encoding = "json"
+            gzip = true
+            [[relays]]
+            url = "http://127.0.0.1:9"
+            name = "absent"
+            """
+        )
+        profile = ("--profile", str(tmp_path / "mev.toml"))
+        told = ("relay", "submit", "--capture", str(SHIPPED), "--block", number, "--json")
+        ran = mev(tmp_path, *profile, *told)
+    outcome = json.loads(ran.stdout)
+    assert [(one["relay"], one["ended"]) for one in outcome["relays"]] == [
+        ("there", "accepted"),
+        ("absent", "transient"),
+    ]
+    assert (ran.returncode, outcome["accepted"], outcome["ended"]) == (1, False, "accepted")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from pbs_devnet import ADDRESSES, BASE_FEE, CHAIN_ID, GWEI, TIP_JAR, Candidate, call, state, transfer
-from pbs_sandbox import BUILDER, ENGINE, changed
+from pbs_sandbox import BUILDER, ENGINE, changed, offer, running
 
 from mev_dagster.captures.importers import read_block_file, read_codes
 from mev_dagster.chain.blocks import Block, Header, Withdrawal, header_hash, withdrawals_root
@@ -22,10 +22,15 @@ from mev_dagster.chain.keccak import EMPTY_TRIE_ROOT
 from mev_dagster.errors import NodeAnswerError, NodeUnreachable
 from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.node.http import JsonRpc
+from mev_dagster.pbs.client.relay import RelayClient
+from mev_dagster.pbs.client.transport import RelayEndpoint
 from mev_dagster.pbs.context import context_after
+from mev_dagster.pbs.keys import BlsKey
 from mev_dagster.pbs.payload import EMPTY_UNCLES_HASH, header_of, requests_hash
 from mev_dagster.pbs.sandbox.engine_api import AgreeingValidators, EngineApi, EngineApiValidator
-from mev_dagster.pbs.sandbox.slots import SandboxValidators
+from mev_dagster.pbs.sandbox.proposer import Mailbox, SandboxProposer
+from mev_dagster.pbs.sandbox.relay import SandboxRelay
+from mev_dagster.pbs.sandbox.slots import SandboxValidators, SlotBook
 from mev_dagster.pbs.sandbox.validator import ExecutionValidator
 from mev_dagster.pbs.seal import state_root_after
 from mev_dagster.pbs.template import build_template, submission_of
@@ -247,7 +252,9 @@ def test_an_unknown_parent_is_no_validity(chain, genesis_state):
     assert verdict.code == "unknown_ancestor"
 
 
-def test_the_client_calls_our_block_valid_and_pays_the_proposer(chain, genesis_state):
+async def test_the_client_calls_our_block_valid_and_the_proposer_s_payload_becomes_its_head(
+    chain, genesis_state
+):
     """Last, because it moves the client's head."""
     fork, genesis, rpc, engine = chain
     slot = slot_after(genesis, fork, genesis_state)
@@ -257,7 +264,27 @@ def test_the_client_calls_our_block_valid_and_pays_the_proposer(chain, genesis_s
     if fork >= Fork.PRAGUE:
         [request] = submission.execution_requests.withdrawals
         assert (request.source_address, request.validator_pubkey) == (ADDRESSES[6], b"\xaa" * 48)
-    assert engine.set_head(submission.message.block_hash)["payloadStatus"]["status"] == "VALID"
+    payload = await payload_through_a_relay(submission, slot)
+    unblinded = replace(submission, execution_payload=payload)
+    assert engine.new_payload(unblinded, slot.context.parent_beacon_block_root)["status"] == "VALID"
+    assert engine.set_head(payload.block_hash)["payloadStatus"]["status"] == "VALID"
     recipient = "0x" + slot.proposer.fee_recipient.hex()
     assert int(rpc.call("eth_getBalance", [recipient, "latest"]), 16) == submission.message.value
     assert rpc.call("eth_blockNumber") == "0x1"
+
+
+async def payload_through_a_relay(submission, slot):
+    """Submit, and let the slot's proposer take the header, sign it blind and unblind it."""
+    relay = SandboxRelay(
+        slots=SlotBook(),
+        validator=ExecutionValidator(ENGINE),
+        key=BlsKey(7, test_only=True),
+        validators=SandboxValidators("ethereumjs"),
+    )
+    relay.slots.add(slot)
+    index, key = relay.validators.of_slot(slot.number)
+    async with running(relay) as url, RelayClient(RelayEndpoint(url, connect_timeout_s=5.0)) as client:
+        assert (await offer(client, submission)).accepted
+        proposer = SandboxProposer(key, index, [Mailbox(client, relay.key.pubkey)])
+        proposed = await proposer.propose(submission.fork, slot.number, slot.context.parent_hash)
+    return proposed.payload

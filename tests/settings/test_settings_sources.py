@@ -166,6 +166,19 @@ def test_a_profile_that_cannot_be_used_is_refused_by_its_key(text: str, said: st
         ("MEV_ENGINE", "geth", "expected 'auto', 'py_evm', 'revm' or 'node', found 'geth'"),
         ("MEV_RECHECK_SHARE", "2", "expected less than or equal to 1, found '2'"),
         ("MEV_LANES", "p2p,p2p", "names have to differ, p2p stands twice"),
+        ("MEV_STORE_URL", "ftp://x", "expected http://host[:port] or https://host[:port]: found ftp://"),
+        (
+            "MEV_STORE_URL",
+            "http://k:abc",
+            "expected http://host[:port] or https://host[:port]: its host or port cannot be read",
+        ),
+        (
+            "MEV_ALERTMANAGER_URL",
+            "am:9093",
+            "expected http://host[:port] or https://host[:port]: it has no scheme",
+        ),
+        ("MEV_P2P_REDIAL_SECONDS", "inf", "expected less than or equal to 86400, found 'inf'"),
+        ("MEV_RETENTION_DAYS_RUNS", "1000000", "expected less than or equal to 36500, found '1000000'"),
         ("MEV_RELAYS", '[{"url', "not JSON: Unterminated string at character 2"),
     ],
 )
@@ -174,6 +187,20 @@ def test_a_bad_value_is_one_line_with_the_name_it_came_under(
 ):
     monkeypatch.setenv(name, value)
     assert refusal() == f"{name}: {said}"
+
+
+@pytest.mark.parametrize("url", ["ws://node:8546", "https://node", "/run/reth.ipc", "geth.ipc", "./node"])
+def test_a_node_is_an_address_or_a_socket_of_this_machine(url: str):
+    assert Settings(rpc={"url": url}).node_url == url
+
+
+@pytest.mark.parametrize("url", ["node", "ftp://node", "ws://", "ws://node:port", "ws://[::1"])
+def test_what_is_no_node_is_refused_without_showing_what_may_be_a_key(url: str):
+    with pytest.raises(InputError, match=r"rpc\.url: expected ws://host") as refused:
+        Settings(rpc={"url": url})
+    with pytest.raises(InputError, match=r"MEV_PROVIDERS|providers"):
+        Settings(providers=[url])
+    assert "\n" not in str(refused.value)
 
 
 def test_names_of_tests_and_tools_are_no_settings_and_no_mistakes(monkeypatch: pytest.MonkeyPatch):

@@ -7,9 +7,9 @@ from pathlib import Path
 from mev_dagster.captures.importers.era1 import import_era1
 from mev_dagster.captures.importers.mempool_dumpster import import_mempool_dumpster
 from mev_dagster.captures.importers.prestate_files import block_files, import_blocks_prestate
-from mev_dagster.captures.importers.rpc_answers import answer_files, import_rpc_answers
+from mev_dagster.captures.importers.rpc_answers import import_rpc_answers
+from mev_dagster.captures.importers.rpc_files import LINE_ENDINGS, answer_files, is_lines
 from mev_dagster.captures.importers.session import ImportReport, OnProgress, no_progress, read_json
-from mev_dagster.chain.networks import MAINNET
 from mev_dagster.errors import InputError
 
 _DUMPSTER = (".parquet", ".csv", ".csv.zip")
@@ -37,10 +37,8 @@ def import_files(
         case Format.BLOCKS:
             return import_blocks_prestate(paths, out, on_progress=on_progress)
         case Format.RPC:
-            chain_id = chain_id or MAINNET.chain_id
             return import_rpc_answers(paths, out, chain_id=chain_id, on_progress=on_progress)
         case Format.DUMPSTER:
-            chain_id = chain_id or MAINNET.chain_id
             return import_mempool_dumpster(
                 _files(paths, *_DUMPSTER), out, chain_id=chain_id, on_progress=on_progress
             )
@@ -56,9 +54,12 @@ def guess_format(paths: Sequence[Path]) -> Format:
             return Format.ERA1
         if any(name.endswith(_DUMPSTER) for name in names):
             return Format.DUMPSTER
+        if any(name.endswith(LINE_ENDINGS) for name in names):
+            return Format.RPC
         if any(name.endswith((".json", ".json.zst")) for name in names):
             return _json_format(path)
-    raise InputError("nothing there that can be imported: .json, .json.zst, .csv, .csv.zip, .parquet, .era1")
+    known = ".json, .ndjson, .jsonl (each also .zst), .csv, .csv.zip, .parquet, .era1"
+    raise InputError(f"nothing there that can be imported: {known}")
 
 
 def _json_format(path: Path) -> Format:
@@ -66,6 +67,8 @@ def _json_format(path: Path) -> Format:
         first = block_files([path])[0]
     except InputError:
         return Format.RPC if answer_files([path]) else Format.BLOCKS
+    if is_lines(first):
+        return Format.RPC
     document = read_json(first)
     return Format.BLOCKS if isinstance(document, dict) and "pre_state" in document else Format.RPC
 

@@ -41,7 +41,8 @@ REJECTED_RAW_KEPT = 4096
 _LATEST_MS = 2**63 // NS_PER_MS - 1
 _PARQUET_ROWS = 4096
 _SOURCELOG = {"timestamp_ms", "hash", "source"}
-_TRANSACTIONS = {"timestamp_ms", "hash", "chain_id", "from", "tx_type", "sources"}
+_TRANSACTIONS = {"timestamp_ms", "hash", "chain_id", "from", "sources"}
+_TRASH = {"timestamp_ms", "hash", "source", "reason"}
 # Parquet column -> the name CSV has for it
 _PARQUET_COLUMNS = {
     "timestamp": "timestamp_ms",
@@ -52,6 +53,7 @@ _PARQUET_COLUMNS = {
     "sources": "sources",
     "rawTx": "raw",
 }
+_SINCE_2024_03 = {"txType"}  # not in files from before
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,15 @@ def import_mempool_dumpster(
     paths: Sequence[Path | str],
     out: Path | str,
     *,
-    chain_id: int = MAINNET.chain_id,
+    chain_id: int | None = None,
     on_progress: OnProgress = no_progress,
 ) -> ImportReport:
-    """Make a capture, of events alone, from any mix of transaction files and sourcelogs."""
+    """Make a capture, of events alone, from any mix of transaction files and sourcelogs.
+
+    The chain is that of the first row which says one, where `chain_id` does not.
+    """
     files = sorted(Path(path) for path in paths)
+    chain_id = chain_id or _chain_of(files)
     with ImportSession(
         out,
         SOURCE,
@@ -108,6 +114,16 @@ def import_mempool_dumpster(
                 _take(session, row, chain_id)
             session.step()
     return session.report
+
+
+def _chain_of(files: Sequence[Path]) -> int:
+    for path in files:
+        for row in read_rows(path):
+            if isinstance(row, Sighting):
+                if row.chain_id is not None:
+                    return row.chain_id
+                break  # a sourcelog's rows never say it
+    return MAINNET.chain_id
 
 
 def _take(session: ImportSession, row: Sighting, chain_id: int) -> None:
@@ -186,9 +202,7 @@ def _row(fields: Mapping[str, Any]) -> Sighting:
     raw = fields.get("raw")
     if len(sender) != 20 or not (raw is None or isinstance(raw, bytes)):
         raise ValueError
-    tx_type = int(fields["tx_type"])
-    if not 0 <= tx_type <= 255:
-        raise ValueError
+    tx_type = _tx_type(fields.get("tx_type"), raw)
     sources = fields["sources"]
     return Sighting(
         timestamp_ms,
@@ -202,6 +216,16 @@ def _row(fields: Mapping[str, Any]) -> Sighting:
     )
 
 
+def _tx_type(stated: Any, raw: bytes | None) -> int | None:
+    """Return a transaction's type; in files that have no column for it, as its first byte says (EIP-2718)."""
+    if stated is None:
+        return None if not raw else raw[0] if raw[0] < 0x80 else 0
+    tx_type = int(stated)
+    if not 0 <= tx_type <= 255:
+        raise ValueError
+    return tx_type
+
+
 def _name(source: str) -> str:
     name = source.strip()
     if not 0 < len(name.encode()) <= 255:
@@ -213,6 +237,12 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     with _open_text(path) as text:
         lines = csv.DictReader(text)
         columns = set(lines.fieldnames or ())
+        if columns >= _TRASH:
+            raise InputError(f"{path}: a trash file: what mempool-dumpster itself refused, with reasons")
+        if _is_collectors(lines.fieldnames or ()):
+            raise InputError(
+                f"{path}: a collector's hourly file: mempool-dumpster's merge makes days of them"
+            )
         if not (columns >= _TRANSACTIONS or columns >= _SOURCELOG):
             raise InputError(f"{path}: line 1: not the columns of a transactions file or of a sourcelog")
         while True:
@@ -224,6 +254,11 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
                 yield {}
             except (OSError, zipfile.BadZipFile) as error:
                 raise InputError(f"{path}: line {lines.line_num}: {error}") from error
+
+
+def _is_collectors(first: Sequence[str]) -> bool:
+    """Say whether a first line is a row of time, hash and bytes, as a collector writes it: no header."""
+    return len(first) == 3 and first[0].isdigit() and all(part.startswith("0x") for part in first[1:])
 
 
 def _open_text(path: Path) -> io.TextIOWrapper:
@@ -242,10 +277,13 @@ def _open_text(path: Path) -> io.TextIOWrapper:
 def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            missing = _PARQUET_COLUMNS.keys() - set(file.schema_arrow.names)
+            held = set(file.schema_arrow.names)
+            missing = _PARQUET_COLUMNS.keys() - _SINCE_2024_03 - held
             if missing:
                 raise InputError(f"{path}: columns missing: {', '.join(sorted(missing))}")
-            for batch in file.iter_batches(_PARQUET_ROWS, columns=list(_PARQUET_COLUMNS)):
+            for batch in file.iter_batches(
+                _PARQUET_ROWS, columns=[name for name in _PARQUET_COLUMNS if name in held]
+            ):
                 yield from _rows_of(batch)
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: {error}") from error
@@ -253,12 +291,13 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 def _rows_of(batch: pyarrow.RecordBatch) -> Iterator[Mapping[str, Any]]:
     columns = []
-    for name in _PARQUET_COLUMNS:
+    held = [name for name in _PARQUET_COLUMNS if name in batch.schema.names]
+    for name in held:
         column = batch.column(batch.schema.get_field_index(name))
         if name == "timestamp" and pyarrow.types.is_timestamp(column.type):
             column = column.cast(pyarrow.timestamp("ms")).cast(pyarrow.int64())
         columns.append(column.to_pylist())
-    names = tuple(_PARQUET_COLUMNS.values())
+    names = [_PARQUET_COLUMNS[name] for name in held]
     for values in zip(*columns, strict=True):
         yield dict(zip(names, values, strict=True))
 

@@ -1,7 +1,7 @@
 """JSON-RPC answers kept in files: blocks with full transactions, and receipts where there are any.
 
-A file holds one answer, a list of answers, or a list of `{request, response}` pairs. Understood are
-`eth_getBlockBy*`, `eth_getBlockReceipts` and its relatives, `debug_getRawBlock`, `debug_getRawReceipts`,
+A file holds one answer, one a line, a list of answers, or a list of `{request, response}` pairs. Understood
+are `eth_getBlockBy*`, `eth_getBlockReceipts` and its relatives, `debug_getRawBlock`, `debug_getRawReceipts`,
 and the same results without their envelope. No states: such a capture serves decoding, windows and labels.
 Files are read twice, first for what is in them, then in block order, one at a time.
 """
@@ -12,12 +12,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from mev_dagster.captures.importers.rpc_files import AnswerReader, answer_files, is_raw, is_receipts
 from mev_dagster.captures.importers.session import (
     ImportReport,
     ImportSession,
     OnProgress,
     no_progress,
-    read_json,
 )
 from mev_dagster.captures.manifest import ArrivalTimes
 from mev_dagster.chain.blocks import Block, Header, decode_block
@@ -39,7 +39,7 @@ class _Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an answer is: the file, and its position in the file's list of answers."""
+    """Where an answer is: the file, and its place there."""
 
     path: Path
     index: int
@@ -50,17 +50,22 @@ def import_rpc_answers(
     paths: Sequence[Path | str],
     out: Path | str,
     *,
-    chain_id: int = MAINNET.chain_id,
+    chain_id: int | None = None,
     on_progress: OnProgress = no_progress,
 ) -> ImportReport:
-    """Make a capture of the blocks in files of JSON-RPC answers, or folders of such files."""
+    """Make a capture of the blocks in files of JSON-RPC answers, or folders of such files.
+
+    The chain is the one that the transactions are signed for, where `chain_id` does not say it; mainnet where
+    none says.
+    """
     files = answer_files([Path(path) for path in paths])
     refused: list[str] = []
-    blocks, receipts = _index(files, refused)
+    blocks, receipts, signed_for = _index(files, refused)
+    chain_id = chain_id or signed_for or MAINNET.chain_id
     numbers = sorted(blocks)
     if not numbers:
         raise InputError(f"{files[0]}: no block with its transactions in {len(files)} files")
-    reader = _Reader()
+    reader = AnswerReader()
     with ImportSession(
         out,
         "JSON-RPC answers",
@@ -81,6 +86,7 @@ def import_rpc_answers(
         for number in numbers[session.start :]:
             try:
                 block = _block(reader, blocks[number])
+                _check_chain(block, chain_id)
             except DecodeError as error:
                 session.reject(error.reason)
             else:
@@ -91,51 +97,23 @@ def import_rpc_answers(
     return session.report
 
 
-def answer_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the JSON files under `paths` by name."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += [file for file in path.iterdir() if file.name.endswith((".json", ".json.zst"))]
-        elif path.exists():
-            found.append(path)
-        else:
-            raise InputError(f"{path}: no such file")
-    if not found:
-        raise InputError("no .json or .json.zst files there")
-    return sorted(found)
+def _index(
+    files: Sequence[Path], refused: list[str]
+) -> tuple[dict[int, _Place], dict[int, _Place], int | None]:
+    """Return where each block and each block's receipts are, and which chain the transactions are for.
 
-
-class _Reader:
-    """Reads answers by place; keeps the last file, because neighbours are usually asked for in a row."""
-
-    def __init__(self) -> None:
-        self._path: Path | None = None
-        self._answers: list[Any] = []
-
-    def answers(self, path: Path) -> list[Any]:
-        if path != self._path:
-            document = read_json(path)
-            if isinstance(document, list) and not _is_receipts(document) and not _is_raw(document):
-                self._answers = document
-            else:
-                self._answers = [document]
-            self._path = path
-        return self._answers
-
-    def result(self, place: _Place) -> Any:
-        return _result(self.answers(place.path)[place.index])
-
-
-def _index(files: Sequence[Path], refused: list[str]) -> tuple[dict[int, _Place], dict[int, _Place]]:
-    """Return where each block and each block's receipts are; the first of several answers counts."""
+    The first of several answers counts.
+    """
+    chain_id: int | None = None
     blocks: dict[int, _Place] = {}
     receipts: dict[int, _Place] = {}
-    reader = _Reader()
+    reader = AnswerReader()
     for path in files:
-        for index, answer in enumerate(reader.answers(path)):
+        for index, answer in reader.answers(path):
             try:
                 kind, number = _classify(answer)
+                if chain_id is None:
+                    chain_id = _chain_of(answer, kind)
             except DecodeError as error:
                 refused.append(error.reason)
                 continue
@@ -143,7 +121,35 @@ def _index(files: Sequence[Path], refused: list[str]) -> tuple[dict[int, _Place]
             if number in known:
                 refused.append(f"second_{kind.name.lower().removeprefix('raw_')}")
             known.setdefault(number, _Place(path, index, kind))
-    return blocks, receipts
+    return blocks, receipts, chain_id
+
+
+def _chain_of(answer: Any, kind: _Kind) -> int | None:
+    """Return the chain that a block's transactions are signed for, None where they do not say (EIP-155)."""
+    result = _result(answer)
+    if kind is _Kind.RAW_BLOCK:
+        signed_for = (transaction.chain_id for transaction in decode_block(_bytes(result)).transactions)
+    elif kind is _Kind.BLOCK:
+        signed_for = (_chain_id_of(item) for item in result["transactions"])
+    else:
+        return None
+    return next((chain_id for chain_id in signed_for if chain_id is not None), None)
+
+
+def _chain_id_of(transaction: Any) -> int | None:
+    try:
+        if transaction.get("chainId") is not None:
+            return int(transaction["chainId"], 16)
+        v = int(transaction["v"], 16)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return (v - 35) // 2 if v >= 35 else None
+
+
+def _check_chain(block: Block, chain_id: int) -> None:
+    for transaction in block.transactions:
+        if transaction.chain_id not in (None, chain_id):
+            raise DecodeError("other_chain", f"a transaction is signed for chain {transaction.chain_id}")
 
 
 def _classify(answer: Any) -> tuple[_Kind, int]:
@@ -153,17 +159,19 @@ def _classify(answer: Any) -> tuple[_Kind, int]:
         if not isinstance(listed, list) or any(isinstance(item, str) for item in listed):
             raise DecodeError("transactions_are_hashes")
         return _Kind.BLOCK, _number(result.get("number"))
-    if _is_receipts(result):
+    if is_receipts(result):
         return _Kind.RECEIPTS, _number(result[0].get("blockNumber"))
     if isinstance(result, str) and result.startswith("0x"):
         return _Kind.RAW_BLOCK, decode_block(_bytes(result)).header.number
-    if _is_raw(result):
+    if is_raw(result):
         return _Kind.RAW_RECEIPTS, _number(_asked_for(answer))
     raise DecodeError("no_block_or_receipts")
 
 
 def _result(answer: Any) -> Any:
     """Return what an answer holds, out of whatever envelopes it is in."""
+    if isinstance(answer, DecodeError):
+        raise answer
     if isinstance(answer, dict) and "response" in answer:
         answer = answer["response"]
     if not isinstance(answer, dict) or "jsonrpc" not in answer:
@@ -183,16 +191,6 @@ def _asked_for(answer: Any) -> Any:
         raise DecodeError("raw_receipts_without_request") from None
 
 
-def _is_receipts(value: Any) -> bool:
-    return (
-        isinstance(value, list) and bool(value) and isinstance(value[0], dict) and "blockNumber" in value[0]
-    )
-
-
-def _is_raw(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
-
-
 def _number(value: Any) -> int:
     try:
         return int(value, 16)
@@ -207,12 +205,12 @@ def _bytes(text: str) -> bytes:
         raise DecodeError("not_hex") from None
 
 
-def _block(reader: _Reader, place: _Place) -> Block:
-    result = reader.result(place)
+def _block(reader: AnswerReader, place: _Place) -> Block:
+    result = _result(reader.answer(place.path, place.index))
     return decode_block(_bytes(result)) if place.kind is _Kind.RAW_BLOCK else block_from_rpc(result)
 
 
-def _header_of(reader: _Reader, place: _Place) -> Header | None:
+def _header_of(reader: AnswerReader, place: _Place) -> Header | None:
     try:
         return _block(reader, place).header
     except DecodeError:
@@ -220,13 +218,13 @@ def _header_of(reader: _Reader, place: _Place) -> Header | None:
 
 
 def _receipts(
-    reader: _Reader, place: _Place | None, block: Block, session: ImportSession
+    reader: AnswerReader, place: _Place | None, block: Block, session: ImportSession
 ) -> tuple[Receipt, ...] | None:
     """Return a block's receipts, None without any that fit its root."""
     if place is None:
         return None
     try:
-        found = tuple(_decoded(reader.result(place), place.kind))
+        found = tuple(_decoded(_result(reader.answer(place.path, place.index)), place.kind))
         if receipts_root(found) == block.header.receipts_root:
             return found
         session.reject("receipts_do_not_match")

@@ -16,8 +16,8 @@ from mev_dagster.captures.synthetic import RULE, synthetic_events
 from mev_dagster.captures.writer import CaptureWriter
 from mev_dagster.chain.blocks import Block, Header
 from mev_dagster.chain.receipts import Receipt
-from mev_dagster.errors import InputError, MevError
-from mev_dagster.events.types import Event
+from mev_dagster.errors import ImportRefused, InputError, MevError
+from mev_dagster.events.types import Event, TxRejected
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.witness import Witness
 from mev_dagster.units import GIB
@@ -76,6 +76,7 @@ class ImportSession:
         self.report.resumed_at = self.start
         self._rejected = Counter(self.report.rejected)
         self._done = self.start
+        self._took_any = self.report.blocks > 0 or self._writer.events > 0
         self._checkpoint_every = checkpoint_every
         self._total = total
         self._on_progress = on_progress
@@ -90,6 +91,7 @@ class ImportSession:
     ) -> None:
         """Add a block and the sightings that the synthetic rule gives its transactions."""
         self._writer.add_block(block, receipts, prestate, witness)
+        self._took_any = True
         self.report.blocks += 1
         self.report.transactions += len(block.transactions)
         for event in synthetic_events(block, parent):
@@ -97,6 +99,7 @@ class ImportSession:
 
     def add_event(self, event: Event) -> None:
         """Add an event that somebody observed."""
+        self._took_any |= not isinstance(event, TxRejected)
         self._writer.add_event(event)
 
     def reject(self, reason: str) -> None:
@@ -124,6 +127,10 @@ class ImportSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._current_report()
+        if error is None and self.report.rejected and not self._took_any:
+            self._writer.abandon()
+            told = ", ".join(f"{count} x {reason}" for reason, count in self.report.rejected.items())
+            raise ImportRefused(f"nothing could be imported: {told}")
         if error is None:
             self._writer.finish()
         elif isinstance(error, MevError):

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.events.types import Lane
 from mev_dagster.ingest.queue import ArrivalQueue
+from mev_dagster.node.identity import ChainPin
 from mev_dagster.settings import Settings
 from mev_dagster.settings.items import Option
 from mev_dagster.telemetry.clock import Clock
@@ -41,6 +42,8 @@ class LaneContext:
     knows: Callable[[bytes], bool]
     decoded: DecodedTransactions
     registry: CollectorRegistry
+    pin: ChainPin = field(default_factory=ChainPin)
+    """The chain of the log, checked at every connect."""
 
 
 LaneFactory: TypeAlias = Callable[[LaneContext], IngestLane]
@@ -55,7 +58,7 @@ class LaneOrder:
 
 
 class LaneMaker(ABC):
-    """Makes one lane. Its name is the one it is registered under."""
+    """Makes one lane, or one for each of several sources. Its name is the one it is registered under."""
 
     options: ClassVar[frozenset[str]] = frozenset()
     """What it may be told beside the settings: `[[lanes]]` of a profile, or flags of `mev ingest`."""
@@ -67,3 +70,7 @@ class LaneMaker(ABC):
     @abstractmethod
     def prepare(self, order: LaneOrder) -> LaneFactory:
         """Check what the lane is told, before anything runs, and return what makes it."""
+
+    def prepare_all(self, order: LaneOrder) -> tuple[LaneFactory, ...]:
+        """Return what makes the lane for each source that it is told of."""
+        return (self.prepare(order),)

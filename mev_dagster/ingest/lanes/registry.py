@@ -29,11 +29,9 @@ def lane_factories(
     chosen = names or listed or [name for name, plugin in makers.items() if _wanted(plugin, orders[name])]
     if not chosen:
         raise InputError("no lane: give --rpc ws://host:port or --capture PATH")
-    factories = []
+    factories: list[LaneFactory] = []
     for name in dict.fromkeys(chosen):
-        factory = _prepared(makers.get(name) or _unknown(name, makers), orders[name])
-        if factory is not None:
-            factories.append(factory)
+        factories += _prepared(makers.get(name) or _unknown(name, makers), orders[name])
     if not factories:
         raise InputError(f"no lane: {', '.join(chosen)} cannot be used")
     return factories
@@ -56,21 +54,25 @@ def _is_maker(plugin: Plugin[Any]) -> bool:
     return False
 
 
-def _prepared(plugin: Plugin[LaneMaker], order: LaneOrder) -> LaneFactory | None:
+def _prepared(plugin: Plugin[LaneMaker], order: LaneOrder) -> Sequence[LaneFactory]:
     unknown = sorted(set(order.options) - plugin.hook.options)
     if unknown:
         known = ", ".join(sorted(plugin.hook.options)) or "none"
         raise InputError(f"lane {plugin.name}: no option {unknown[0]!r}; there are: {known}")
     if plugin.package == OURS:
-        return plugin.hook.prepare(order)
+        return plugin.hook.prepare_all(order)
     try:
-        factory = bounded(plugin, lambda maker: maker.prepare(order))
-        return lambda context: bounded(plugin, lambda _: _named(plugin.name, factory(context)))
+        factories = bounded(plugin, lambda maker: maker.prepare_all(order))
+        return [_guarded(plugin, factory) for factory in factories]
     except PluginFailed as failure:
         if isinstance(failure.__cause__, InputError):  # what it was told is wrong: whoever told it hears so
             raise failure.__cause__ from None
         note(failure)
-        return None
+        return ()
+
+
+def _guarded(plugin: Plugin[LaneMaker], factory: LaneFactory) -> LaneFactory:
+    return lambda context: bounded(plugin, lambda _: _named(plugin.name, factory(context)))
 
 
 def _named(name: str, lane: IngestLane) -> IngestLane:

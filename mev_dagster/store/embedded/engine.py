@@ -16,6 +16,7 @@ from typing import Any
 
 from mev_dagster.errors import StoreError
 from mev_dagster.store.embedded import library
+from mev_dagster.store.embedded.failures import ENGINE_FAILURES, LOST_MESSAGE_SQL, message
 from mev_dagster.store.embedded.http_protocol import (
     Call,
     Code,
@@ -29,9 +30,6 @@ from mev_dagster.store.sql import literal, quoted
 from mev_dagster.units import NS_PER_SECOND
 
 MAX_SESSIONS = 64
-
-# chDB decodes its own messages strictly: one that names binary values arrives as a UnicodeDecodeError
-ENGINE_FAILURES = (RuntimeError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,14 @@ class StatementResult:
 class Pieces:
     """An iterator over the bytes of a result that lets go of its handle once, at the end or on close."""
 
-    def __init__(self, pieces: Iterator[bytes], release: Callable[[], None]):
+    def __init__(
+        self,
+        pieces: Iterator[bytes],
+        release: Callable[[], None],
+        failed: Callable[[BaseException], QueryError],
+    ):
         self._pieces = pieces
+        self._failed = failed
         self._release: Callable[[], None] | None = release
 
     def __iter__(self) -> Iterator[bytes]:
@@ -65,7 +69,7 @@ class Pieces:
             raise
         except ENGINE_FAILURES as error:
             self.close()
-            raise QueryError.of_engine(_message(error)) from error
+            raise self._failed(error) from error
 
     def close(self) -> None:
         """Stop early."""
@@ -99,17 +103,18 @@ class Engine:
                 stream = handle.send_query(sql, call.default_format, params=dict(call.bound))
                 pieces = (chunk.bytes() for chunk in stream)
                 first = next(pieces, b"")  # most failures show here, before the answer has begun
-                return StatementResult(Pieces(_after(first, pieces), lambda: _end(stream, release)), kind)
+                rest = _after(first, pieces)
+                return StatementResult(Pieces(rest, lambda: _end(stream, release), self._failed), kind)
             result = handle.query(sql, call.default_format, params=dict(call.bound))
         except ENGINE_FAILURES as error:
             release()
-            raise QueryError.of_engine(_message(error)) from error
+            raise self._failed(error) from error
         except BaseException:
             release()
             raise
         release()
         return StatementResult(
-            Pieces(iter([result.bytes() or b""]), lambda: None),
+            Pieces(iter([result.bytes() or b""]), lambda: None, self._failed),
             kind if returns_rows(sql) else None,
             read_rows=result.storage_rows_read(),
             read_bytes=result.storage_bytes_read(),
@@ -145,6 +150,16 @@ class Engine:
             self._sessions.clear()
         self._keeper.close()
 
+    def _failed(self, error: BaseException) -> QueryError:
+        return QueryError.of_engine(message(error, self._last_binary_failure))
+
+    def _last_binary_failure(self) -> bytes:
+        handle = self._chdb.connect(self._path)
+        try:
+            return bytes(handle.query(LOST_MESSAGE_SQL, "RawBLOB").bytes())
+        finally:
+            handle.close()
+
     def _acquire(self, call: Call) -> tuple[Any, Callable[[], None]]:
         """Return a handle in the state the call asks for, and what gives it back."""
         if call.session_id is None:
@@ -164,7 +179,7 @@ class Engine:
                 handle.query(f"SET {name} = {literal(value)}")
         except ENGINE_FAILURES as error:
             release()
-            raise QueryError.of_engine(_message(error)) from error
+            raise self._failed(error) from error
         except BaseException:
             release()
             raise
@@ -188,14 +203,6 @@ class Engine:
                 handle.close()
                 return
         raise QueryError(Code.LIMIT_EXCEEDED, f"All of the {MAX_SESSIONS} sessions are busy")
-
-
-def _message(error: BaseException) -> str:
-    """Return what the engine said, also where it names binary values, which chDB fails to decode."""
-    undecoded = error if isinstance(error, UnicodeDecodeError) else error.__cause__
-    if isinstance(undecoded, UnicodeDecodeError):
-        return undecoded.object.decode("utf-8", "backslashreplace")
-    return str(error)
 
 
 def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
