@@ -36,7 +36,7 @@ landed_blocks = dg.AssetSpec(
     ],
 )
 def mev_labels(block: BlockRun) -> dg.MaterializeResult:
-    """Swaps, arbitrages, sandwiches, liquidations and JIT liquidity that landed, from receipts alone."""
+    """Arbitrages, sandwiches, liquidations and JIT liquidity that landed, net of what they paid."""
     labels = steps.store_labels(block)
     return dg.MaterializeResult(
         metadata={**shown.labels(labels), **links(block)},

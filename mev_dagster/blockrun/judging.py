@@ -6,8 +6,9 @@ from mev_dagster.backtest.score import BlockScore, score_block
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Receipt
+from mev_dagster.evm.engines import get_engine
 from mev_dagster.evm.state.prestate import Prestate
-from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.evm.types import SimulationEngine, Want
 from mev_dagster.labels.label import BlockLabels, label_block
 from mev_dagster.labels.sources import landed
 from mev_dagster.plugins import one_block
@@ -23,6 +24,11 @@ def label_landed(
 ) -> BlockLabels:
     """Label what landed; an engine to execute it with finds what was paid to the coinbase besides tips."""
     return label_block(landed(block, receipts, prestate, payments_by, chain_id))
+
+
+def seeing_calls(engine: SimulationEngine) -> SimulationEngine:
+    """Return the engine so that it tells calls too, where it is one that we can have anew."""
+    return get_engine(engine.name, want=Want(calls=True)) if engine.name in ("py_evm", "revm") else engine
 
 
 @one_block()

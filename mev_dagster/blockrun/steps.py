@@ -16,11 +16,11 @@ from mev_dagster.backtest.score import Backtest
 from mev_dagster.blockrun.building import build_block, context_for, duty_of_any
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
-from mev_dagster.blockrun.judging import label_landed, score
+from mev_dagster.blockrun.judging import label_landed, score, seeing_calls
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
 from mev_dagster.blockrun.sealed import StoredBlock, sealed_columns, stored_block
-from mev_dagster.errors import InputError, UnsupportedFork
+from mev_dagster.errors import InputError, MissingState, UnsupportedFork
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.features.tx import TxFeatures
@@ -267,7 +267,15 @@ async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submit
 
 
 def label(run: BlockRun, *, payments_by: SimulationEngine | None = None) -> BlockLabels:
-    """Label what landed in the block; by receipts alone unless an engine is given to execute it with."""
+    """Label what landed in the block, executed with the engine given, else with the run's own.
+
+    What is stored of the state may not reach through the whole block; then its receipts alone tell.
+    """
+    if payments_by is None:
+        try:
+            return label(run, payments_by=seeing_calls(run.engine))
+        except (MissingState, InputError):
+            pass
     return label_landed(
         run.block,
         run.receipts,

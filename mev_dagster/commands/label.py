@@ -31,11 +31,14 @@ def label(
     from mev_dagster.evm.engines import get_engine
     from mev_dagster.evm.types import Want
     from mev_dagster.labels import report
+    from mev_dagster.labels.explain import explain as explain_tx
+    from mev_dagster.labels.explain import print_explained
     from mev_dagster.labels.gold import Gold, judge, read_gold
     from mev_dagster.labels.label import label_block
     from mev_dagster.labels.score import read_silver
     from mev_dagster.labels.score import score as compare
     from mev_dagster.labels.sources import landed_blocks
+    from mev_dagster.labels.swaps import swap_events
 
     wanted = _hash(explain) if explain else None
     silver = read_silver(score) if score else None
@@ -49,12 +52,17 @@ def label(
             bar.update(task, advance=1, detail=f"block {block.number}")
     if not labelled:
         raise InputError("no block with receipts there")
-    evidence = next((found for one in labelled if wanted and (found := report.explain(one, wanted))), None)
+    evidence = next((found for one in labelled if wanted and (found := explain_tx(one, wanted))), None)
     if wanted and evidence is None:
         raise InputError(f"no transaction {explain} in these blocks")
+    events = {
+        "told": sum(len(labels.swaps) for labels in labelled),
+        "seen": sum(swap_events(labels.block) for labels in labelled),
+    }
     document = {
         "blocks": [report.labels_to_json(labels) for labels in labelled],
         "txs": sum(len(labels.block.txs) for labels in labelled),
+        "swap_events": events,
         "seconds": round(seconds, 6),
     }
     compared = compare(labelled, silver) if silver is not None else None
@@ -63,13 +71,15 @@ def label(
         scored = report.score_to_json(compared, gold) if compared else {}
         output.print_json({**document, **scored, **({"explain": evidence} if evidence else {})})
         return
-    if evidence is not None:
-        output.out.print_json(data=output.jsonable(evidence))
+    if wanted is not None:
+        for labels in labelled:
+            print_explained(output.out, labels, wanted)
         return
     report.print_labels(output.out, labelled)
     if compared is not None:
         report.print_score(output.out, compared)
-    output.out.print(f"{len(labelled)} blocks, {document['txs']} transactions, {seconds:.3f} s")
+    said = f"{events['told']} of {events['seen']} swap events told"
+    output.out.print(f"{len(labelled)} blocks, {document['txs']} transactions, {said}, {seconds:.3f} s")
 
 
 def _hash(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Labels for a reader: the JSON of `mev label`, its table, and the evidence for one transaction."""
+"""Labels for a reader: the JSON of `mev label`, and its table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mev_dagster.dex.erc20 import transfers_of
 from mev_dagster.labels.gold import Gold
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.score import Score
@@ -70,30 +69,6 @@ def score_to_json(score: Score, gold: Gold) -> Json:
             {"block": one.block, "kind": one.kind, "side": one.side, "key": list(one.key), "why": one.why}
             for one in score.disagreements
         ],
-    }
-
-
-def explain(labels: BlockLabels, tx_hash: bytes) -> Json | None:
-    """Return the evidence for one transaction: its swaps, who gained and lost what, and its labels."""
-    landed = next((found for found in labels.block.txs if found.tx.hash == tx_hash), None)
-    if landed is None:
-        return None
-    net: dict[tuple[bytes, bytes], int] = {}
-    for transfer in transfers_of(landed.logs):
-        for holder, amount in ((transfer.sender, -transfer.amount), (transfer.recipient, transfer.amount)):
-            net[holder, transfer.token] = net.get((holder, transfer.token), 0) + amount
-    return {
-        "tx_hash": tx_hash,
-        "block": labels.block.number,
-        "index": landed.index,
-        "labels": list(labels.kinds_of(tx_hash)),
-        "swaps": [swap_to_json(swap) for swap in labels.swaps if swap.tx_hash == tx_hash],
-        "flows": [
-            {"holder": holder, "token": token, "amount": amount}
-            for (holder, token), amount in sorted(net.items())
-            if amount
-        ],
-        "gas_cost_wei": landed.gas_cost_wei,
     }
 
 

@@ -1,5 +1,6 @@
 """Swaps with their tokens. Ether counts as its wrapped form, as everywhere in labels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,16 +60,21 @@ def leaves_swaps_untold(block: LandedBlock) -> bool:
 
 def swap_events(block: LandedBlock) -> int:
     """Return how many events say that something was swapped, told or not."""
-    return sum(1 for _ in _read(block))
+    return sum(1 for _ in _events(block))
+
+
+def _events(block: LandedBlock) -> Iterator[tuple[LandedTx, int, SwapEvent]]:
+    for landed in block.txs:
+        for position, event in swaps_of(landed.logs):
+            if event.amount_in > 0 and event.amount_out > 0:
+                yield landed, position, event
 
 
 def _read(block: LandedBlock) -> list[tuple[LandedTx, int, SwapEvent, tuple[bytes, bytes] | None]]:
     known = Known()
     found = [
         (landed, position, event, told_tokens(event, landed, known, block.wrapped_ether))
-        for landed in block.txs
-        for position, event in swaps_of(landed.logs)
-        if event.amount_in > 0 and event.amount_out > 0
+        for landed, position, event in _events(block)
     ]
     # A later transaction may have told what an earlier one left open.
     return [

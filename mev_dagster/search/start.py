@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from mev_dagster.errors import MissingState
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.protocol_accounts import knowing_protocol_accounts
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
 
 CALLED_FIRST = frozenset(
@@ -17,9 +18,11 @@ CALLED_FIRST = frozenset(
 def start_block(engine: SimulationEngine, state: Prestate, env: BlockEnv) -> tuple[StateSession, Prestate]:
     """Return a session at the top of the block, and the state it really stands on.
 
-    Some captures leave these contracts out. What the block would have written there is then unknown, so they
-    are taken out of the state altogether: whoever reads them gets `MissingState`, not a stale answer.
+    Some captures leave these contracts out; the protocol says what they are. Where a devnet may have none,
+    what the block would have written there is unknown, so they are taken out of the state altogether: whoever
+    reads them gets `MissingState`, not a stale answer.
     """
+    state = knowing_protocol_accounts(state, env)
     try:
         return engine.session(state, env), state
     except MissingState:

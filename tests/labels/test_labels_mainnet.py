@@ -55,23 +55,17 @@ def test_every_swap_the_other_inspector_has_and_we_lack_belongs_to_a_reverted_tr
     }
 
 
-GROSS_OF_24628607 = {
-    "0x00d77aedb3ef672e8cd59af4b91d28dcbd4d44d33a83402cf7b2d93da185e52c": 177534144693332,
-    "0xeea2da96020903ec0fbf8be56eb3204d44775b714750ac7d10e95c546751b0db": 40884318789102,
-    "0x78aa3b511ef8071bf628cdf1f1374a50858bc70cbb2e5bd2de6d9c45ec04015d": 188657849126667,
-    "0xea38349f2963cbd510f400ed8e2a1695abcdbac18b40e6bd508ae7450caaa723": 6630261373178140,
-    "0xbd2db2ae4872d6c705cbf889e7ca7e7e09eeaa581bed74206203b50cc1172cd5": 453195500092444,
-}
-"""By hand, to the wei: one through a module with a pocket, the last paid in ether that only calls show."""
-
-
-def test_arbitrages_checked_by_hand_are_found_with_their_gross_and_no_other(fixtures):
+def test_arbitrages_checked_by_hand_are_found_with_gross_and_net_to_the_wei_and_no_other(fixtures):
+    """One goes through a module with a pocket, one is paid in ether that only calls show."""
+    gold = json.loads((fixtures / "labels" / "24628607_arbitrages_gold.json").read_text())["cases"]
     (block,) = landed_blocks([fixtures / "blocks_recent" / "24628607.json.zst"])
-    labels = label_block(block)
-    found = {"0x" + one.tx_hashes[0].hex(): one for one in labels.of("arbitrage")}
-    assert {tx_hash: dict(one.profit)[block.wrapped_ether] for tx_hash, one in found.items()} == (
-        GROSS_OF_24628607
-    )
+    found = {
+        "0x" + one.tx_hashes[0].hex(): (dict(one.profit)[block.wrapped_ether], one.net_wei)
+        for one in label_block(block).of("arbitrage")
+    }
+    assert found == {
+        one["tx_hash"]: (int(one["gross_profit_wei"]), int(one["searcher_eth_delta_wei"])) for one in gold
+    }
 
 
 def run(*arguments):

@@ -23,7 +23,15 @@ def test_a_complete_state_begins_as_it_is(devnet):
     assert start_block(get_engine(), devnet.state, ENV)[1] is devnet.state
 
 
-def test_contracts_that_only_half_of_are_known_are_unknown(devnet):
+def test_contracts_that_a_capture_leaves_out_are_what_the_protocol_says(devnet):
+    bare = replace(devnet.state, complete=False)
+    session, state = start_block(get_engine(), bare, ENV)
+    assert {state.account(address).nonce for address in CALLED_FIRST} == {1}
+    assert start_block(get_engine(), state, ENV)[1] is state
+    assert session.run(()).txs == ()
+
+
+def test_where_a_devnet_may_lack_them_contracts_that_only_half_of_are_known_are_unknown(devnet):
     one, other = sorted(CALLED_FIRST)
     code = b"\x5f\x5f\xfd"
     half = replace(
@@ -32,7 +40,7 @@ def test_contracts_that_only_half_of_are_known_are_unknown(devnet):
         codes={**devnet.state.codes, b"\x01" * 32: code},
         complete=False,
     )
-    _, state = start_block(get_engine(), half, ENV)
+    _, state = start_block(get_engine(), half, replace(ENV, may_lack_request_contracts=True))
     for address in (one, other):
         with pytest.raises(MissingState):
             state.account(address)

@@ -73,20 +73,22 @@ def knowing_protocol_accounts(state: Prestate, env: BlockEnv) -> Prestate:
     """
     if state.complete or state.fallback is not None:
         return state
-    accounts, codes = dict(state.accounts), dict(state.codes)
+    accounts: dict[bytes, Account] = {}
+    codes: dict[bytes, bytes] = {}
     for address, slots in _called(env):
-        held = accounts.get(address)
+        held = state.accounts.get(address)
         if held is None and env.may_lack_request_contracts:
             continue
-        if held is None:
-            code_hash = keccak(_CODES[address])
+        code_hash = keccak(_CODES[address])
+        known = Account(0, 1, code_hash) if held is None else held
+        if known.code_hash == code_hash and code_hash not in state.codes:
             codes[code_hash] = _CODES[address]
-            held = Account(0, 1, code_hash)
-        if held.code_hash != EMPTY_CODE_HASH:
-            accounts[address] = replace(held, storage=dict.fromkeys(slots, 0) | dict(held.storage))
-    if accounts == state.accounts:
+        absent = [slot for slot in slots if slot not in known.storage]
+        if held is None or (absent and known.code_hash != EMPTY_CODE_HASH):
+            accounts[address] = replace(known, storage={**known.storage, **dict.fromkeys(absent, 0)})
+    if not accounts and not codes:
         return state
-    return replace(state, accounts=accounts, codes=codes)
+    return replace(state, accounts={**state.accounts, **accounts}, codes={**state.codes, **codes})
 
 
 def _called(env: BlockEnv) -> Iterator[tuple[bytes, tuple[int, ...]]]:
