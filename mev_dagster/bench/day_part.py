@@ -33,7 +33,7 @@ EARLY = 0.1
 Figures = dict[str, Any]
 
 
-class Watch:
+class PartWatch:
     """Tells how far the work is, and how much memory this process and its helpers have needed by then."""
 
     def __init__(self, helpers: Callable[[], Sequence[int]] = lambda: ()) -> None:
@@ -70,7 +70,7 @@ def peak_bytes(pid: int | str) -> int:
 def ingest(home: Path, stream: Stream) -> Figures:
     """Make the day up and log it, through the daemon's pipeline and log writer."""
     decoded, metrics = DecodedTransactions(), IngestMetrics(CollectorRegistry())
-    pipeline, watch, slots = Pipeline(metrics, chain_id=1, decoded=decoded), Watch(), 0
+    pipeline, watch, slots = Pipeline(metrics, chain_id=1, decoded=decoded), PartWatch(), 0
     with EventLogWriter(home / "events") as writer:
         for found in arrivals(signed_slots(stream, WORKERS), decoded):
             writer.append_many(pipeline.accept(found))
@@ -86,7 +86,7 @@ def ingest(home: Path, stream: Stream) -> Figures:
 def store(home: Path, stream: Stream) -> Figures:
     """Store the log: decoded on workers, inserted in large batches."""
     with DecodeWorkers(WORKERS) as workers, open_store(Settings(home=home)) as opened:
-        watch = Watch(workers.pids)
+        watch = PartWatch(workers.pids)
         report = backfill(opened, home / "events", workers=workers, on_batch=watch.at)
         memory = watch.memory()
         sizes = {table: compressed_bytes(opened, table) for table in INGEST_TABLES}
@@ -97,7 +97,7 @@ def store(home: Path, stream: Stream) -> Figures:
 def replay(home: Path, stream: Stream) -> Figures:
     """Run the log again and compare every row and every digest with what was stored."""
     with DecodeWorkers(WORKERS) as workers, open_store(Settings(home=home)) as opened:
-        watch = Watch(workers.pids)
+        watch = PartWatch(workers.pids)
         report = replay_log(EventLogReader(home / "events"), opened, workers=workers, on_batch=watch.at)
         memory = watch.memory()
     return {

@@ -16,7 +16,9 @@ LANES = ", ".join(BUILT_IN["lanes"])
 def ingest(
     *,
     lanes: Annotated[str, typer.Option(help=f"comma-separated: {LANES}, or a plug-in's")] = "",
-    rpc: Annotated[str | None, typer.Option(help="node to follow, ws://host:port")] = None,
+    rpc: Annotated[
+        list[str] | None, typer.Option(help="node to follow, ws://host:port; repeatable, the preferred first")
+    ] = None,
     capture: Annotated[Path | None, typer.Option(help="capture to play")] = None,
     speed: Annotated[str, typer.Option(help="of the capture: 1, N times real time, or max")] = "1",
     peer: Annotated[list[str] | None, typer.Option(help="enode the p2p lane keeps to; repeatable")] = None,
@@ -34,8 +36,10 @@ def ingest(
     chosen = settings()
     if port is not None:
         chosen = chosen.changed(ingest={"port": port})
-    if rpc is not None:
-        chosen = chosen.changed(rpc={"url": rpc})
+    if rpc and len(rpc) == 1:
+        chosen = chosen.changed(rpc={"url": rpc[0]})
+    elif rpc:
+        chosen = chosen.changed(rpc={"url": None}, providers=[{"url": url} for url in rpc])
     flags: dict[str, dict[str, str]] = {
         "p2p": {"peers": ",".join(peer)} if peer else {},
         "capture": {"path": str(capture), "speed": speed} if capture else {},

@@ -11,6 +11,7 @@ the source suffix `/block` and have no sighting: nobody could have acted on them
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from cachetools import FIFOCache
 
@@ -46,6 +47,24 @@ REJECTS_REMEMBERED = 16_384
 REJECTED_RAW_BYTES = 4_096
 
 
+class _Pending(NamedTuple):
+    """A pending transaction and what it bids."""
+
+    tx_hash: bytes
+    fee_cap_wei: int
+    tip_cap_wei: int
+
+    def is_cheaper_than(self, other: "_Pending") -> bool:
+        """Say whether this one bids less in both respects, as what was replaced must (geth, EIP-1559)."""
+        return self.fee_cap_wei < other.fee_cap_wei and self.tip_cap_wei < other.tip_cap_wei
+
+
+def _pending(transaction: Transaction) -> _Pending:
+    price = transaction.gas_price_wei or 0
+    cap, tip = transaction.max_fee_per_gas_wei, transaction.max_priority_fee_per_gas_wei
+    return _Pending(transaction.hash, price if cap is None else cap, price if tip is None else tip)
+
+
 class Pipeline:
     """Dedupes by hash, decodes, and turns blocks into the events they settle. No I/O, no clock."""
 
@@ -62,7 +81,7 @@ class Pipeline:
         self._pin = pin or ChainPin(chain_id=chain_id)
         self._decoded = decoded or DecodedTransactions()
         self._known: FIFOCache[bytes, None] = FIFOCache(KNOWN_HASHES)
-        self._pending: FIFOCache[tuple[bytes, int], bytes] = FIFOCache(KNOWN_HASHES)
+        self._pending: FIFOCache[tuple[bytes, int], _Pending] = FIFOCache(KNOWN_HASHES)
         self._rejected: FIFOCache[bytes, None] = FIFOCache(REJECTS_REMEMBERED)
         self._first_seen = FirstSeen(metrics)
 
@@ -89,7 +108,9 @@ class Pipeline:
                 transaction = decode_transaction(event.raw, allow_high_s=True)
                 keys[event.tx_hash] = (transaction.sender, transaction.nonce)
                 self._known[event.tx_hash] = None
-                self._pending[keys[event.tx_hash]] = event.tx_hash
+                known, new = self._pending.get(keys[event.tx_hash]), _pending(transaction)
+                if known is None or not new.is_cheaper_than(known):
+                    self._pending[keys[event.tx_hash]] = new
             elif isinstance(event, TxIncluded) and event.tx_hash in keys:
                 self._pending.pop(keys[event.tx_hash], None)
             elif isinstance(event, TxRejected):
@@ -131,8 +152,7 @@ class Pipeline:
         self._decoded.remember(transaction)
         self._known[transaction.hash] = None
         yield replace(body, raw=transaction.raw)
-        yield from self._replacement(transaction, body)
-        self._pending[transaction.sender, transaction.nonce] = transaction.hash
+        yield from self._offered(transaction, body)
 
     def _check(self, transaction: Transaction, body: TxBody) -> None:
         if transaction.hash != body.tx_hash:
@@ -150,10 +170,26 @@ class Pipeline:
             self._rejected[rejected.digest] = None
             yield replace(rejected, detail=cut(rejected.detail), raw=rejected.raw[:REJECTED_RAW_BYTES])
 
+    def _offered(self, transaction: Transaction, body: TxBody) -> Iterator[Event]:
+        """Say which of two pending transactions of one nonce displaced the other.
+
+        A pool only takes one that bids more, so the cheaper came first wherever it was sent, however late
+        a slow lane shows it here.
+        """
+        key, new = (transaction.sender, transaction.nonce), _pending(transaction)
+        known = self._pending.get(key)
+        if known is not None and new.is_cheaper_than(known):
+            stamp = (UNLOGGED, body.wall_ns, body.mono_ns, body.lane, body.source)
+            yield TxReplaced(*stamp, new.tx_hash, known.tx_hash)
+            return
+        yield from self._replacement(transaction, body)
+        self._pending[key] = new
+
     def _replacement(self, transaction: Transaction, by: TxBody | BlockArrived) -> Iterator[Event]:
-        old_hash = self._pending.get((transaction.sender, transaction.nonce))
-        if old_hash is not None and old_hash != transaction.hash:
-            yield TxReplaced(UNLOGGED, by.wall_ns, by.mono_ns, by.lane, by.source, old_hash, transaction.hash)
+        old = self._pending.get((transaction.sender, transaction.nonce))
+        if old is not None and old.tx_hash != transaction.hash:
+            stamp = (UNLOGGED, by.wall_ns, by.mono_ns, by.lane, by.source)
+            yield TxReplaced(*stamp, old.tx_hash, transaction.hash)
 
     def _block(self, arrived: BlockArrived) -> Iterator[Event]:
         block, header = arrived.block, arrived.block.header

@@ -40,7 +40,7 @@ class OrderEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class OrderWindow:
     """When an order may enter: blocks and Unix seconds, both ends included; None is open."""
 
     first_block: int
@@ -74,7 +74,7 @@ class Replacement:
 @dataclass(frozen=True, slots=True)
 class _Held:
     order: Order
-    window: Window
+    window: OrderWindow
     replacement: Replacement | None
 
 
@@ -97,7 +97,7 @@ class OrderPool:
         """Return how many orders are held."""
         return len(self._held)
 
-    def add(self, order: Order, window: Window, replacement: Replacement | None = None) -> bool:
+    def add(self, order: Order, window: OrderWindow, replacement: Replacement | None = None) -> bool:
         """Take an order in; False where it is refused, with the reason as a row."""
         reason = self._refusal(order, window, replacement)
         if reason is not None:
@@ -141,7 +141,7 @@ class OrderPool:
             elif held.window.last_block <= block:
                 self._remove(order_id, OrderState.EXPIRED, "window_over")
 
-    def _refusal(self, order: Order, window: Window, replacement: Replacement | None) -> str | None:
+    def _refusal(self, order: Order, window: OrderWindow, replacement: Replacement | None) -> str | None:
         if not order.txs:
             return "empty"
         if window.last_block <= self._block or window.last_block < window.first_block:

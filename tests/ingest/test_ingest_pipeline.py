@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from ingest_events import GENESIS, arrived, block_on, body
 from ingest_run import new_pipeline, transfer
+from prometheus_client import CollectorRegistry
 
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.events.types import (
@@ -17,7 +18,9 @@ from mev_dagster.events.types import (
     TxReplaced,
     TxSeen,
 )
-from mev_dagster.ingest.pipeline import REJECTED_RAW_BYTES
+from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.ingest.pipeline import REJECTED_RAW_BYTES, Pipeline
+from mev_dagster.windows.memory import DecodedTransactions
 
 
 def kinds(events) -> list[str]:
@@ -42,6 +45,36 @@ def test_a_block_is_logged_with_all_it_settles_and_its_head_last():
     assert [(event.tx_hash, event.index) for event in events[1:3]] == [(shown.hash, 0), (private.hash, 1)]
     assert events[-1].tx_hashes == (shown.hash, private.hash)
     assert {event.wall_ns for event in events} == {100}
+
+
+@pytest.mark.parametrize("late_lane", [Lane.P2P, Lane.RPC])
+def test_a_cheaper_original_that_comes_late_is_what_was_replaced(late_lane):
+    pipeline, cheap, dear = new_pipeline(), transfer(0), transfer(0, tip_gwei=9)
+    pipeline.accept([body(dear)])
+    events = pipeline.accept([replace(body(cheap), lane=late_lane)])
+    assert [(e.old_hash, e.new_hash) for e in events if isinstance(e, TxReplaced)] == [
+        (cheap.hash, dear.hash)
+    ]
+    dearer = transfer(0, tip_gwei=20)
+    events = pipeline.accept([body(dearer)])
+    assert [(e.old_hash, e.new_hash) for e in events if isinstance(e, TxReplaced)] == [
+        (dear.hash, dearer.hash)
+    ]
+
+
+def test_a_transaction_signed_for_another_chain_is_rejected_though_the_lane_has_decoded_it():
+    decoded = DecodedTransactions()
+    foreign = transfer(0)
+    decoded.remember(foreign)
+    pipeline = Pipeline(IngestMetrics(CollectorRegistry()), chain_id=1, decoded=decoded)
+    (rejected,) = pipeline.accept([body(foreign)])
+    assert (type(rejected), rejected.reason) == (TxRejected, "wrong_chain_id")
+
+
+def test_what_a_node_words_is_cut_before_it_is_logged():
+    status = LaneStatus(-1, 1, 1, Lane.RPC, "node", LaneState.GAP, "x" * 17_000_000)
+    (logged,) = new_pipeline().accept([status])
+    assert len(logged.reason) < 1_000
 
 
 def test_a_block_that_two_lanes_bring_is_logged_once():

@@ -6,12 +6,12 @@ import pytest
 from pbs_devnet import TIP_JAR, call, transfer
 
 from mev_dagster.pbs import order_pool
-from mev_dagster.pbs.order_pool import OrderPool, OrderState, Replacement, Window
+from mev_dagster.pbs.order_pool import OrderPool, OrderState, OrderWindow, Replacement
 from mev_dagster.pbs.ordering import Dropped, Included
 from mev_dagster.pbs.orders import Order, OrderKind
 
 SIGNER = b"\x51" * 20
-ALWAYS = Window(1, 100)
+ALWAYS = OrderWindow(1, 100)
 
 
 def order(number: int) -> Order:
@@ -61,9 +61,10 @@ def test_a_cancel_that_is_overtaken_takes_nothing_out():
 @pytest.mark.parametrize(
     ("window", "block", "timestamp", "holds"),
     [
-        (Window(5, 7), 5, 0, True), (Window(5, 7), 7, 0, True), (Window(5, 7), 4, 0, False),
-        (Window(5, 7), 8, 0, False), (Window(5, 7, 10, 20), 6, 9, False), (Window(5, 7, 10, 20), 6, 10, True),
-        (Window(5, 7, 10, 20), 6, 20, True), (Window(5, 7, 10, 20), 6, 21, False),
+        (OrderWindow(5, 7), 5, 0, True), (OrderWindow(5, 7), 7, 0, True), (OrderWindow(5, 7), 4, 0, False),
+        (OrderWindow(5, 7), 8, 0, False), (OrderWindow(5, 7, 10, 20), 6, 9, False),
+        (OrderWindow(5, 7, 10, 20), 6, 10, True),
+        (OrderWindow(5, 7, 10, 20), 6, 20, True), (OrderWindow(5, 7, 10, 20), 6, 21, False),
     ],
 )  # fmt: skip
 def test_an_order_is_offered_within_its_window_alone(window, block, timestamp, holds):
@@ -75,7 +76,7 @@ def test_an_order_is_offered_within_its_window_alone(window, block, timestamp, h
 def test_what_a_block_did_with_an_order_is_a_row_and_it_stays_until_it_lands():
     pool, one, two = OrderPool(), order(1), order(2)
     pool.add(one, ALWAYS)
-    pool.add(two, Window(1, 5))
+    pool.add(two, OrderWindow(1, 5))
     pool.built(5, [Included(one, 7, ())], [Dropped(two, "conflict", "")])
     assert [(event.state, event.block, event.reason) for event in list(pool.events)[2:]] == [
         (OrderState.INCLUDED, 5, ""),
@@ -84,7 +85,7 @@ def test_what_a_block_did_with_an_order_is_a_row_and_it_stays_until_it_lands():
     pool.landed(5, [one.txs[0].hash])
     assert rows(pool)[4:] == [(1, "expired", "landed"), (2, "expired", "window_over")]
     assert len(pool) == 0
-    assert not pool.add(two, Window(1, 5))
+    assert not pool.add(two, OrderWindow(1, 5))
 
 
 def test_a_full_pool_refuses_but_a_replacement_still_takes_its_place(monkeypatch):

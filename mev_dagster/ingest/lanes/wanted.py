@@ -18,7 +18,7 @@ CAPACITY = 32_768  # a hash that waits costs about 200 bytes
 
 
 @dataclass(slots=True)
-class _Entry:
+class _WantedBody:
     expires_ns: int
     due_ns: int
     attempts: int = 0
@@ -32,7 +32,7 @@ class WantedBodies:
     ) -> None:
         self.expired = 0
         self._knows, self._capacity, self._life_ns = knows, capacity, life_ns
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: dict[bytes, _WantedBody] = {}
         self._due: list[tuple[int, bytes]] = []
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class WantedBodies:
             return True
         if len(self._entries) >= self._capacity:
             return False
-        self._entries[tx_hash] = _Entry(now_ns + self._life_ns, now_ns)
+        self._entries[tx_hash] = _WantedBody(now_ns + self._life_ns, now_ns)
         heapq.heappush(self._due, (now_ns, tx_hash))
         return True
 
@@ -78,7 +78,7 @@ class WantedBodies:
             entry.attempts = max(0, entry.attempts - 1)
             self._move(entry, tx_hash, now_ns + FIRST_PAUSE_NS)
 
-    def _move(self, entry: _Entry, tx_hash: bytes, due_ns: int) -> None:
+    def _move(self, entry: _WantedBody, tx_hash: bytes, due_ns: int) -> None:
         entry.due_ns = due_ns
         heapq.heappush(self._due, (due_ns, tx_hash))
 
