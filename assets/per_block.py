@@ -4,13 +4,14 @@
     def opportunities(block: BlockRun) -> dg.MaterializeResult: ...
 
 The body works on one block. A run of one key calls it once; a run over a range of keys calls it block by
-block and reports each block's figures under its own partition. The resources a body names after `block` are
-handed through.
+block and reports each block's figures and checks under its own partition. A block that fails takes no other
+with it: the others are reported, then the step fails and names those that did not come to their end, which
+are tried again one by one. The resources a body names after `block` are handed through.
 """
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any
@@ -21,17 +22,21 @@ from assets import soundness
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
+from assets.verdicts import by_partition, figures_of, judged, reported, unjudged
 from mev_dagster.blockrun import stage_lag
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.run_tags import ENDED_TAG, SUPERSEDED
+from mev_dagster.blockrun.stretches import BLOCKS_PER_RUN
 from mev_dagster.errors import Superseded
 from mev_dagster.settings import settings
+from mev_dagster.telemetry.block_names import name_blocks
 from mev_dagster.telemetry.run_reports import report, run_registry
 from resources.block_search import BlockSearchResource
 
 Body = Callable[..., dg.MaterializeResult[Any]]
 
 PRIORITY_TAG = "dagster/priority"
+CODE_VERSION_TAG = "dagster/code_version"
 
 
 class RunOrder(IntEnum):
@@ -63,29 +68,40 @@ def block_asset(
 
         def run(
             context: dg.AssetExecutionContext, search: BlockSearchResource, **others: Any
-        ) -> dg.MaterializeResult[Any]:
-            results = {}
+        ) -> Iterator[Any]:
+            results: dict[str, dg.MaterializeResult[Any]] = {}
+            failed: dict[str, Exception] = {}
+            keys = context.partition_keys
             try:
-                for key in context.partition_keys:
-                    results[key] = _one_block(
-                        context, search, key, table, lambda block: body(block, **others)
-                    )
+                for key in keys:
+                    try:
+                        results[key] = _one_block(
+                            context, search, key, table, lambda block: body(block, **others)
+                        )
+                    except Exception as error:
+                        if len(keys) == 1:
+                            raise
+                        context.log.error(f"block {key}: {type(error).__name__}: {error}")
+                        failed[key] = error
             finally:
                 report(settings().home, run_registry())
-            return _reported(context, results, lineage)
+            if failed:
+                yield from _those_that_came_to_their_end(context, results)
+                raise _of_failed_blocks(failed) from next(iter(failed.values()))
+            yield from _reported(context, results, lineage)
 
         _shaped_like(run, body)
         return dg.asset(
             group_name=group,
             partitions_def=blocks,
-            backfill_policy=dg.BackfillPolicy.single_run(),
+            backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=BLOCKS_PER_RUN),
             deps=deps,
             owners=[f"team:{team}"],
             kinds={"python", "clickhouse"},
             metadata=table_metadata(table),
             code_version="1",
             op_tags={PRIORITY_TAG: str(order.value)},
-            check_specs=[*checks, soundness.spec(body.__name__, table)],
+            check_specs=by_partition(blocks, *checks, soundness.spec(body.__name__, table)),
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR),
         )(run)
 
@@ -126,46 +142,64 @@ def _reported(
     context: dg.AssetExecutionContext,
     results: dict[str, dg.MaterializeResult[Any]],
     lineage: dg.TableColumnLineage | None,
-) -> dg.MaterializeResult[Any]:
-    """Return a single block's result as it is; spread a range's over its partitions."""
+) -> Iterator[Any]:
+    """Report a single block's result as it is; spread a range's over its partitions."""
     shared = {} if lineage is None else {"dagster/column_lineage": lineage}
     if len(results) == 1:
         ((_, only),) = results.items()
-        return dg.MaterializeResult(
-            metadata={**(only.metadata or {}), **shared}, check_results=only.check_results or []
-        )
+        yield from reported(context, only, shared)
+        return
     for key, result in results.items():
-        context.add_asset_metadata(result.metadata or {}, partition_key=key)
-    verdicts = [check for result in results.values() for check in result.check_results or []]
-    return dg.MaterializeResult(metadata=shared, check_results=_joined(results, verdicts))
+        context.add_asset_metadata(figures_of(result), partition_key=key)
+    yield dg.MaterializeResult(metadata=shared)
+    yield from unjudged(context, ())
+    yield from _verdicts(context, results)
 
 
-def _joined(
-    results: dict[str, dg.MaterializeResult[Any]], verdicts: Iterable[dg.AssetCheckResult]
-) -> list[dg.AssetCheckResult]:
-    """Return one verdict a check for the whole range: it passes when it passed for every block."""
-    names = list(dict.fromkeys(check.check_name for check in verdicts))
-    joined = []
-    for name in names:
-        of_block = {
-            key: check
-            for key, result in results.items()
-            for check in result.check_results or []
-            if check.check_name == name
-        }
-        failed = [key for key, check in of_block.items() if not check.passed]
-        worst = next((of_block[key] for key in failed), next(iter(of_block.values())))
-        joined.append(
-            dg.AssetCheckResult(
+def _those_that_came_to_their_end(
+    context: dg.AssetExecutionContext, results: dict[str, dg.MaterializeResult[Any]]
+) -> Iterator[Any]:
+    """Report a range's good blocks one by one: the step's own output would be about all of its blocks."""
+    version = context.assets_def.code_versions_by_key[context.asset_key]
+    for key, result in results.items():
+        yield dg.AssetMaterialization(
+            context.asset_key,
+            partition=key,
+            metadata=figures_of(result),
+            tags={CODE_VERSION_TAG: version} if version else None,
+        )
+    yield from _verdicts(context, results)
+
+
+def _verdicts(
+    context: dg.AssetExecutionContext, results: dict[str, dg.MaterializeResult[Any]]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Return every check's verdict of every block, under the block's key."""
+    blocking = {spec.name: spec.blocking for spec in context.assets_def.check_specs}
+    for key, result in results.items():
+        for check in judged(result):
+            name = check.check_name or ""
+            yield dg.AssetCheckEvaluation(
+                asset_key=context.asset_key,
                 check_name=name,
-                passed=not failed,
-                severity=worst.severity,
-                metadata={
-                    **(worst.metadata or {}), "blocks": len(of_block), "failed_blocks": ", ".join(failed),
-                },
+                passed=check.passed,
+                metadata=check.metadata,
+                severity=check.severity,
+                description=check.description,
+                blocking=blocking[name],
+                partition=key,
             )
-        )  # fmt: skip
-    return joined
+
+
+def _of_failed_blocks(failed: dict[str, Exception]) -> dg.Failure:
+    """Say which blocks of a range did not come to their end, and why the first did not."""
+    key, error = next(iter(failed.items()))
+    names = name_blocks(int(one) for one in failed if one.isascii() and one.isdigit())
+    return dg.Failure(
+        f"{len(failed)} of the run's blocks failed ({names or key}); the others are stored. "
+        f"Block {key}: {type(error).__name__}: {error}",
+        metadata={"failed_blocks": ", ".join(failed)},
+    )
 
 
 def _shaped_like(run: Callable[..., Any], body: Body) -> None:

@@ -48,6 +48,7 @@ SHOWN = ("block", "candidates", "verified", "landed", "found", "bid_eth", "accep
         dg.AssetCheckSpec(
             "every_block_is_in_it",
             asset="hourly_report",
+            partitions_def=hours,
             description="Every block of the hour that the daemon saw has been searched and is on the page.",
         )
     ],

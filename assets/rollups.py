@@ -1,7 +1,7 @@
 """Roll-ups by the clock: coverage by hour, labels and backtests by day."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from assets.lineage import column_lineage
 from assets.partitions import days, hours
 from assets.plots import bars
 from assets.tables import ether, preview, table_metadata
+from assets.verdicts import by_partition, reported
 from mev_dagster.store.rollups import BACKTESTS_DAILY, LABELS_DAILY, Rollup, roll_up
 from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.coverage import hourly_columns, measure
@@ -34,11 +35,11 @@ def rollup_asset(
         lineage = column_lineage(table, [of])
         shared = {"dagster/column_lineage": lineage} if lineage else {}
 
-        def run(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
+        def run(context: dg.AssetExecutionContext, store: StoreResource) -> Iterator[Any]:
             result = body(context, store)
             start_ns, _ = window_ns(context)
             sound = soundness.verdict(store.client, table, {window_column: start_ns}, {})
-            return dg.MaterializeResult(metadata={**(result.metadata or {}), **shared}, check_results=[sound])
+            yield from reported(context, result._replace(check_results=[sound]), shared)
 
         return dg.asset(
             name=body.__name__,
@@ -51,7 +52,7 @@ def rollup_asset(
             kinds={"python", "clickhouse"},
             metadata=table_metadata(table),
             code_version="2",
-            check_specs=[soundness.spec(body.__name__, table)],
+            check_specs=by_partition(partitions, soundness.spec(body.__name__, table)),
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR[window_column]),
         )(run)
 

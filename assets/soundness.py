@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
+from assets.verdicts import without_verdict
 from mev_dagster.store.checks import checks_of, countings
 from mev_dagster.store.client import Store
 from mev_dagster.store.sql import conditions, quoted
@@ -64,6 +65,8 @@ def verdict(
     [found] = store.rows("SELECT " + ", ".join(f"({statement})" for statement in asked.values()))
     counts = dict(zip(asked, map(int, found), strict=True))
     harmless = {check.name for check in checks if not check.blocking}
+    if not counts["rows"] and not any(counts.values()):
+        return without_verdict(NAME, f"no row of {table}")
     failed = {name for name, count in counts.items() if count and name != "rows"}
     return dg.AssetCheckResult(
         check_name=NAME,

@@ -5,6 +5,7 @@ it could lose: which runs failed, and which of them were tried again, stands in 
 """
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -14,17 +15,20 @@ from mev_dagster.blockrun.retries import (
     is_given_up,
     is_retried,
     next_tags,
+    next_tags_of_block,
     pause_seconds,
     raise_alerts,
 )
 from mev_dagster.blockrun.run_tags import (
     BLOCK_JOBS,
+    BLOCK_PARTITIONS,
     ENDED_TAG,
     PARTITION_TAG,
     RANGE_START_TAG,
     RETRY_OF_TAG,
     SUPERSEDED,
 )
+from mev_dagster.blockrun.stretches import keys_of_range
 from mev_dagster.errors import MevError
 from resources.store import service_store
 from sensors.jobs import backfill_blocks, roll_up_days, roll_up_hours, search_block
@@ -35,8 +39,26 @@ RUNS_PER_TICK = 16
 RETRIED_JOBS = (*BLOCK_JOBS, roll_up_hours.name, roll_up_days.name)
 
 
-def retry(run: dg.DagsterRun) -> dg.RunRequest:
-    """Return the next attempt of a failed run, in its own lane."""
+def retries(run: dg.DagsterRun, keys: Sequence[str]) -> list[dg.RunRequest]:
+    """Return the next attempt of a failed run, in its own lane; of a range each block is tried for itself.
+
+    `keys` are the block keys in Dagster's order, in which a range is read.
+    """
+    of_range = keys_of_range(run.tags, keys) if run.job_name in BLOCK_JOBS else []
+    if len(of_range) > 1:
+        return [
+            dg.RunRequest(
+                run_key=f"retry:{run.run_id}:{key}",
+                job_name=run.job_name,
+                partition_key=key,
+                tags=next_tags_of_block(run, key),
+            )
+            for key in of_range
+        ]
+    return [_retry(run)]
+
+
+def _retry(run: dg.DagsterRun) -> dg.RunRequest:
     tags = next_tags(run)
     return dg.RunRequest(
         run_key=f"retry:{run.run_id}",
@@ -75,7 +97,13 @@ def failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Ski
     if not due:
         return dg.SkipReason(said if pausing or given_up else "no run of a block or a roll-up has failed")
     context.log.info(said)
-    return dg.SensorResult(run_requests=[retry(run) for run in due[:RUNS_PER_TICK]])
+    keys = context.instance.get_dynamic_partitions(BLOCK_PARTITIONS)
+    requests: list[dg.RunRequest] = []
+    for run in due:
+        if len(requests) >= RUNS_PER_TICK:
+            break
+        requests += retries(run, keys)  # all of a range's at once: one is enough to count it as tried again
+    return dg.SensorResult(run_requests=requests)
 
 
 def failures(instance: dg.DagsterInstance) -> list[dg.RunRecord]:

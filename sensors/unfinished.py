@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mev_dagster.blockrun.run_tags import BLOCK_JOBS
+from mev_dagster.blockrun.run_tags import BLOCK_JOBS, BLOCK_PARTITIONS
 from mev_dagster.blockrun.stretches import partitions_of
 
 UNFINISHED = [
@@ -26,4 +26,5 @@ def blocks_under_way(instance: dg.DagsterInstance) -> set[str]:
         for job in BLOCK_JOBS
         for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED), limit=512)
     ]
-    return {key for run in runs for key in partitions_of(run.tags)}
+    keys = instance.get_dynamic_partitions(BLOCK_PARTITIONS) if runs else []
+    return {key for run in runs for key in partitions_of(run.tags, keys)}

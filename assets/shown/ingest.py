@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.plots import bars, histogram
 from assets.tables import preview
+from assets.verdicts import without_verdict
 from mev_dagster.blockrun.steps import Decoded
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.units import NS_PER_MS
@@ -64,6 +65,8 @@ def decoded(found: Decoded) -> dict[str, Any]:
 
 def decoded_as_logged(found: Decoded) -> dg.AssetCheckResult:
     """Say whether the store holds what the log decodes to."""
+    if not found.transactions and not found.differing:
+        return without_verdict(DECODED_EQUALS_LOG, "the window has no body")
     return dg.AssetCheckResult(
         check_name=DECODED_EQUALS_LOG,
         passed=not found.differing,

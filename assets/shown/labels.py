@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.plots import bars
 from assets.tables import ether, preview
+from assets.verdicts import without_verdict
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest
 from mev_dagster.chain.blocks import Block
@@ -32,6 +33,8 @@ def labels(found: BlockLabels) -> dict[str, Any]:
 def labels_of_block(found: BlockLabels, block: Block) -> dg.AssetCheckResult:
     """Say whether every transaction a label names is in the block."""
     rows = _label_rows(found)
+    if not rows:
+        return without_verdict(LABELS_ARE_OF_THE_BLOCK, "nothing was labelled")
     foreign = {one for row in rows for one in row["tx_hashes"]} - {tx.hash for tx in block.transactions}
     return dg.AssetCheckResult(
         check_name=LABELS_ARE_OF_THE_BLOCK,

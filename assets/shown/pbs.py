@@ -8,6 +8,7 @@ import dagster as dg
 from assets.plots import bars
 from assets.shown.search import agreement
 from assets.tables import ether, preview
+from assets.verdicts import without_verdict
 from mev_dagster.blockrun.handing_over import HandedOver
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Receipt
@@ -78,7 +79,7 @@ def not_built(reason: str, checked: RecheckedSearch) -> dg.MaterializeResult[Any
     return dg.MaterializeResult(
         metadata={"dagster/row_count": 0, "skipped": reason},
         check_results=[
-            dg.AssetCheckResult(check_name=BID_IS_PAID, passed=True, metadata={"built": False}),
+            without_verdict(BID_IS_PAID, reason),
             agreement(WINNERS_AGREE, checked),
         ],
     )
@@ -127,7 +128,5 @@ def not_submitted(reason: str) -> dg.MaterializeResult[Any]:
     """Say why there was nothing to submit, which is no fault."""
     return dg.MaterializeResult(
         metadata={"dagster/row_count": 0, "skipped": reason},
-        check_results=[
-            dg.AssetCheckResult(check_name=RELAY_ACCEPTED, passed=True, metadata={"submitted": False})
-        ],
+        check_results=[without_verdict(RELAY_ACCEPTED, reason)],
     )

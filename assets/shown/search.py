@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.plots import bars
 from assets.tables import ether, preview
+from assets.verdicts import without_verdict
 from mev_dagster.blockrun.steps import FoundOpportunities
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.search.rank import to_json
@@ -56,6 +57,8 @@ def opportunities(found: FoundOpportunities) -> dict[str, Any]:
 def profit_executed(found: FoundOpportunities) -> dg.AssetCheckResult:
     """Say whether every candidate called verified was executed with a profit."""
     verified = [candidate for candidate in found.decision.result.candidates if candidate.verified]
+    if not verified:
+        return without_verdict(PROFIT_IS_EXECUTED, "no candidate is called verified")
     unexecuted = [c for c in verified if c.simulated_profit_wei is None or c.simulated_profit_wei <= 0]
     return dg.AssetCheckResult(
         check_name=PROFIT_IS_EXECUTED,
@@ -74,4 +77,6 @@ def agreement(check_name: str, checked: RecheckedSearch) -> dg.AssetCheckResult:
         said["first"] = "; ".join(first.differences)
         if first.artifact is not None:
             said["input"] = dg.MetadataValue.path(first.artifact)
+    if not checked.checked and not checked.mismatches:
+        return without_verdict(check_name, checked.skipped or "no execution was repeated")
     return dg.AssetCheckResult(check_name=check_name, passed=not checked.mismatches, metadata=said)

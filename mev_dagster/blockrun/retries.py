@@ -77,6 +77,14 @@ def next_tags(run: EndedRun) -> dict[str, str]:
     return {**carried, ATTEMPT_TAG: str(attempt_of(run.tags) + 1), RETRY_OF_TAG: run.run_id}
 
 
+def next_tags_of_block(run: EndedRun, key: str) -> dict[str, str]:
+    """Return the tags of the next attempt at one block of a range that failed: alone it fails no other."""
+    tags = {
+        tag: value for tag, value in next_tags(run).items() if tag not in (RANGE_START_TAG, RANGE_END_TAG)
+    }
+    return {**tags, BLOCK_TAG: key}
+
+
 def about(tags: Mapping[str, str]) -> str:
     """Return what a run is about: its blocks, its partition, or the ends of its range of partitions."""
     ends = [tags[tag] for tag in (RANGE_START_TAG, RANGE_END_TAG) if tag in tags]

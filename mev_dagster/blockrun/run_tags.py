@@ -28,6 +28,8 @@ ENDED_TAG = "mev/ended"
 SUPERSEDED = "superseded"
 
 BACKFILL_TAG = "dagster/backfill"
+PARENT_RUN_TAG = "dagster/parent_run_id"
+"""The run that this one executes again."""
 PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
@@ -39,5 +41,10 @@ BLOCK_JOBS = ("search_block", "backfill_blocks")
 
 
 def lane_of(tags: Mapping[str, str]) -> str | None:
-    """Return the lane a run takes; a backfill that a person started from the UI is history, so cold."""
-    return tags.get(LANE_TAG) or (COLD if BACKFILL_TAG in tags else None)
+    """Return the lane a run takes.
+
+    A backfill that a person started from the UI is history, so cold, and so is a run that is executed again:
+    it loses the tag of the backfill it was part of.
+    """
+    history = BACKFILL_TAG in tags or PARENT_RUN_TAG in tags or RANGE_START_TAG in tags
+    return tags.get(LANE_TAG) or (COLD if history else None)

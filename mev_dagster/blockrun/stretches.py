@@ -34,8 +34,22 @@ def range_tags(stretch: Sequence[str]) -> dict[str, str]:
     return {RANGE_START_TAG: stretch[0], RANGE_END_TAG: stretch[-1]}
 
 
-def partitions_of(tags: Mapping[str, str]) -> set[str]:
-    """Return the blocks a run works on, as partition keys."""
+def keys_of_range(tags: Mapping[str, str], keys: Sequence[str]) -> list[str]:
+    """Return the keys of a run over a range, in Dagster's own order: "35" to "99" is no range of numbers.
+
+    None of them where the run is of no range, or where its ends are no keys any more.
+    """
+    first, last = tags.get(RANGE_START_TAG), tags.get(RANGE_END_TAG)
+    place = {key: index for index, key in enumerate(keys)}
+    if first not in place or last not in place:
+        return []
+    return list(keys[place[first] : place[last] + 1])
+
+
+def partitions_of(tags: Mapping[str, str], keys: Sequence[str] = ()) -> set[str]:
+    """Return the blocks a run works on, as partition keys; `keys` are all there are, in Dagster's order."""
     if PARTITION_TAG in tags:
         return {tags[PARTITION_TAG]}
+    if of_range := keys_of_range(tags, keys):
+        return set(of_range)
     return {str(number) for number in blocks_named(tags.get(BLOCK_TAG, "")) or ()}

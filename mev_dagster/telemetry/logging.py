@@ -45,7 +45,13 @@ def public_address(url: str) -> str:
 
 def cleaned(text: str) -> str:
     """Return `text` with every address in it reduced to what may be shown."""
-    return ADDRESS.sub(lambda match: public_address(match.group(0)), text)
+    return ADDRESS.sub(_shown, text)
+
+
+def _shown(match: re.Match[str]) -> str:
+    """Return what may be shown of an address in a sentence, whose punctuation is no part of it."""
+    address = match.group(0).rstrip(".,:;!?)")
+    return public_address(address) + match.group(0)[len(address) :]
 
 
 def _clean_value(name: str, value: Any) -> Any:

@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import DagsterRun
+from dagster import DagsterRun, DagsterRunStatus
 from dagster._config import Field, StringSource
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._serdes import ConfigurableClassData
 
-from mev_dagster.blockrun.run_tags import COLD, HOT, LAUNCHER_TAG, STOCK, lane_of
+from mev_dagster.blockrun.run_tags import COLD, HOT, LAUNCHER_TAG, STOCK, WARM, lane_of
 
 WORKER_PID_TAG = "mev/worker_pid"
 ANSWER_SECONDS = 2.0
@@ -69,6 +69,9 @@ class WarmRunLauncher(DefaultRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Offer the lanes' runs to the worker; launch the rest, and what it refuses, the stock way."""
         run = context.dagster_run
+        if WORKER_PID_TAG in run.tags or LAUNCHER_TAG in run.tags:
+            # A run executed again has its parent's tags: that process is long gone.
+            self._instance.add_run_tags(run.run_id, {WORKER_PID_TAG: "", LAUNCHER_TAG: ""})
         lane = lane_of(run.tags)
         if lane in (HOT, COLD):
             answer = offer(self._socket_path, run.run_id, lane)
@@ -86,6 +89,11 @@ class WarmRunLauncher(DefaultRunLauncher):
         """Interrupt a run wherever it executes."""
         run = self._instance.get_run_by_id(run_id)
         pid = _worker_pid(run)
+        if run is not None and pid is None and _waits(run):
+            # The worker's child looks at the run before it begins, and leaves one that has ended alone.
+            self._instance.report_run_canceling(run)
+            self._instance.report_run_canceled(run)
+            return True
         if run is None or pid is None:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         if run.is_finished:
@@ -111,6 +119,15 @@ class WarmRunLauncher(DefaultRunLauncher):
         return CheckRunHealthResult(
             WorkerStatus.RUNNING if alive else WorkerStatus.NOT_FOUND, f"forked worker {pid}"
         )
+
+
+def _waits(run: DagsterRun) -> bool:
+    """Say whether a run waits for its turn in the worker."""
+    return (
+        lane_of(run.tags) is not None
+        and run.tags.get(LAUNCHER_TAG) not in (STOCK, WARM)
+        and run.status in (DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED)
+    )
 
 
 def _worker_pid(run: DagsterRun | None) -> int | None:

@@ -88,7 +88,8 @@ def execute(instance: "DagsterInstance", run_id: str, location: str) -> None:
         return
     instance.add_run_tags(run_id, {WORKER_PID_TAG: str(os.getpid()), LAUNCHER_TAG: WARM})
     run = instance.get_run_by_id(run_id)
-    assert run is not None
+    if run is None or run.is_finished:  # it was cancelled while it waited
+        return
     execute_run(InMemoryJob(repository(location).get_job(run.job_name)), run, instance)
 
 
@@ -212,7 +213,7 @@ def reconcile() -> None:
             if run.tags.get(LAUNCHER_TAG) == STOCK:
                 continue
             pid_tag = run.tags.get(WORKER_PID_TAG)
-            if pid_tag is None or not Path(f"/proc/{pid_tag}").exists():
+            if not pid_tag or not Path(f"/proc/{pid_tag}").exists():
                 instance.report_run_failed(run, message="the warm worker died while this run was on")
     os._exit(0)
 

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mev_dagster.blockrun.retries import MAX_ATTEMPTS, attempt_of, next_tags, pause_seconds, raise_alerts
+from mev_dagster.blockrun.retries import (
+    MAX_ATTEMPTS,
+    attempt_of,
+    next_tags,
+    next_tags_of_block,
+    pause_seconds,
+    raise_alerts,
+)
 from mev_dagster.blockrun.run_tags import (
     ATTEMPT_TAG,
     BLOCK_TAG,
@@ -15,7 +22,7 @@ from mev_dagster.blockrun.run_tags import (
     RANGE_START_TAG,
     RETRY_OF_TAG,
 )
-from mev_dagster.blockrun.stretches import partitions_of
+from mev_dagster.blockrun.stretches import keys_of_range, partitions_of
 
 
 @dataclass
@@ -91,3 +98,18 @@ def test_the_blocks_of_a_range_run_are_all_under_way():
     assert partitions_of({BLOCK_TAG: "100-102,105"}) == {"100", "101", "102", "105"}
     assert partitions_of({PARTITION_TAG: "7", BLOCK_TAG: "1"}) == {"7"}
     assert partitions_of({}) == set()
+
+
+def test_a_range_is_read_in_the_order_in_which_its_keys_were_added():
+    keys = ["100", "35", "7", "99", "36"]
+    tags = {RANGE_START_TAG: "35", RANGE_END_TAG: "99"}
+    assert keys_of_range(tags, keys) == ["35", "7", "99"]
+    assert partitions_of(tags, keys) == {"35", "7", "99"}
+    assert keys_of_range(tags, ["35"]) == []  # its end was pruned
+    assert keys_of_range({PARTITION_TAG: "35"}, keys) == []
+
+
+def test_a_block_of_a_failed_range_is_tried_again_for_itself():
+    run = Run({LANE_TAG: "cold", RANGE_START_TAG: "35", RANGE_END_TAG: "99", BLOCK_TAG: "7,35,99"})
+    tags = next_tags_of_block(run, "7")
+    assert tags == {LANE_TAG: "cold", BLOCK_TAG: "7", ATTEMPT_TAG: "2", RETRY_OF_TAG: "r"}

@@ -115,3 +115,33 @@ def test_the_toy_lane_delivers_into_the_event_log(installed, tmp_path):
     run(installed, "ingest", "--lanes", "toy", "--once", "--port", "0", MEV_HOME=str(tmp_path))
     logged = mev(None, "events", "cat", str(tmp_path / "events"))["events"]
     assert [event["source"] for event in logged if event["kind"] == "TxBody"] == ["toy"]
+
+
+def test_the_toy_bid_is_made_with_its_options_and_the_toy_relay_is_asked(installed, tmp_path):
+    told = """
+import asyncio, pathlib
+from mev_dagster.errors import NodeAnswerError
+from mev_dagster.pbs.bid_strategies import bid_strategy
+from mev_dagster.pbs.bidding import BidContext
+from mev_dagster.pbs.client.registry import relay_clients
+from mev_dagster.settings import RelayItem
+from mev_dagster.telemetry.tracing import Tracing
+
+print(bid_strategy("toy", {"share_bps": 5_000}).bid(BidContext(1_000)))
+item = RelayItem(url="http://127.0.0.1:9", kind="toy")
+(client,) = relay_clients([item], home=pathlib.Path("."), tracing=Tracing("builder"))
+try:
+    asyncio.run(client.duty_of_block(7))
+except NodeAnswerError as error:
+    print(error)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["500", "http://127.0.0.1:9 knows nobody"], done.stderr

@@ -65,3 +65,11 @@ def test_an_address_shows_scheme_host_and_port_only(url, shown):
 
 def test_text_without_addresses_is_unchanged():
     assert cleaned("block 12 at 12:30") == "block 12 at 12:30"
+
+
+@pytest.mark.parametrize("after", [": refused", ", then", ".", ";", ") and"])
+def test_punctuation_behind_an_address_does_not_hide_it(after):
+    assert cleaned(f"no answer from ws://user:key@127.0.0.1:8545/secret{after}") == (
+        f"no answer from ws://127.0.0.1:8545{after}"
+    )
+    assert cleaned(f"http://127.0.0.1:8545{after}") == f"http://127.0.0.1:8545{after}"

@@ -5,13 +5,13 @@ records; what the extension does not know it names, and here the source of the s
 Which transaction is valid is `evm/validate.py`'s to say: the extension stops where its own checks fail.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import ref
 
-from cachetools import FIFOCache, LRUCache
+from cachetools import FIFOCache
 from eth.vm.forks.homestead.headers import dao_drain_list, dao_refund_contract
 
 from mev_dagster.chain.blocks import Withdrawal
@@ -103,7 +103,7 @@ class RevmEngine:
         self._limits = limits
         self._want = want
         self._worlds: FIFOCache[int, tuple[ref[Prestate], Any]] = FIFOCache(_WORLDS_KEPT)
-        self._packed: LRUCache[tuple[Any, ...], LRUCache[bytes, bytes]] = LRUCache(_RULES_KEPT)
+        self._packed: dict[tuple[Any, ...], dict[bytes, bytes]] = {}
 
     def supports(self, fork: Fork) -> bool:
         """Say whether this engine implements the fork's rules exactly."""
@@ -154,12 +154,13 @@ class RevmEngine:
         session.commit(prefix)
         return session
 
-    def _packed_under(self, env: BlockEnv) -> "LRUCache[bytes, bytes]":
+    def _packed_under(self, env: BlockEnv) -> dict[bytes, bytes]:
         """Return the records of transactions judged by the rules of this block: sessions share them."""
-        rules = (env.fork, env.chain_id, env.blobs)
-        found = self._packed.get(rules)
-        if found is None:
-            found = self._packed[rules] = LRUCache(_PACKED_KEPT)
+        if len(self._packed) > _RULES_KEPT:
+            self._packed.clear()
+        found = self._packed.setdefault((env.fork, env.chain_id, env.blobs), {})
+        if len(found) > _PACKED_KEPT:
+            found.clear()  # whole: what a session holds of it stays its own
         return found
 
     def _world(self, state: StateSource) -> Any:
@@ -195,14 +196,17 @@ class RevmSession:
         limits: ExecutionLimits = NO_LIMITS,
         want: Want = RESULTS_ONLY,
         *,
-        packed: MutableMapping[bytes, bytes] | None = None,
+        packed: dict[bytes, bytes] | None = None,
     ) -> None:
         self._engine = engine
         self._source = source
         self._env = env
         self._limits = limits
         self._want = want
-        self._packed: MutableMapping[bytes, bytes] = {} if packed is None else packed
+        self._packed: dict[
+            bytes, bytes
+        ] = {}  # in front of what sessions share: candidates ask again and again
+        self._shared: dict[bytes, bytes] = {} if packed is None else packed
         base_fee = env.base_fee_per_gas_wei or 0
         has_blobs = env.fork >= Fork.CANCUN
         blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters) if has_blobs else 0
@@ -366,13 +370,19 @@ class RevmSession:
         """Return the record of a transaction; candidates of one block share most of theirs."""
         packed = self._packed.get(tx.hash)
         if packed is None:
-            try:
-                validate_for_fork(tx, self._env.fork, chain_id=self._env.chain_id, blobs=self._env.blobs)
-                refused = False
-            except InvalidTransaction:
-                refused = True  # its reason is told by `validate_tx`, once its sender is known to exist
-            packed = self._packed[tx.hash] = pack_transaction(tx, refused=refused)
+            packed = self._shared.get(tx.hash)
+            if packed is None:
+                packed = self._shared[tx.hash] = self._record_of(tx)
+            self._packed[tx.hash] = packed
         return packed
+
+    def _record_of(self, tx: Transaction) -> bytes:
+        try:
+            validate_for_fork(tx, self._env.fork, chain_id=self._env.chain_id, blobs=self._env.blobs)
+            refused = False
+        except InvalidTransaction:
+            refused = True  # its reason is told by `validate_tx`, once its sender is known to exist
+        return pack_transaction(tx, refused=refused)
 
     def _report(self, tx: Transaction, report: tuple[Any, ...]) -> TxResult:
         status, gas_used, output, logs, halt, created, balances, accounts, slots, written, block_gas = report

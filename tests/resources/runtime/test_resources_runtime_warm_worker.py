@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mev_dagster.blockrun.run_tags import COLD, HOT, lane_of
+from mev_dagster.serving.liveness import PING, PONG
 from resources.runtime.warm_launcher import CONFIRMATION, offer
 from resources.runtime.warm_worker import MAX_WAITING, Queue, negotiate
 
@@ -84,6 +85,36 @@ def test_a_backfill_from_the_ui_takes_the_cold_lane_and_a_tag_outweighs_that():
     assert lane_of({"dagster/backfill": "a"}) == COLD
     assert lane_of({"dagster/backfill": "a", "mev/lane": HOT}) == HOT
     assert lane_of({}) is None
+
+
+def test_a_run_that_is_executed_again_takes_the_cold_lane_though_its_backfill_s_tag_is_gone():
+    assert lane_of({"dagster/parent_run_id": "a", "dagster/partition": "7"}) == COLD
+    assert lane_of({"dagster/parent_run_id": "a", "mev/lane": HOT}) == HOT
+
+
+def test_a_run_that_waits_for_its_turn_is_cancelled_at_once(dagster_home: Path):
+    from dagster import DagsterInstance, DagsterRunStatus
+
+    from mev_dagster.blockrun.run_tags import LANE_TAG
+    from mev_dagster.definitions import defs
+    from resources.runtime.warm_launcher import WarmRunLauncher
+    from resources.runtime.warm_worker import execute
+
+    with DagsterInstance.get() as instance:
+        launcher = WarmRunLauncher(str(dagster_home / "nobody.sock"))
+        launcher.register_instance(instance)
+        job = defs().resolve_job_def("retain")
+        run = instance.create_run_for_job(job, tags={LANE_TAG: COLD}, status=DagsterRunStatus.STARTING)
+        assert launcher.terminate(run.run_id)
+        assert instance.get_run_by_id(run.run_id).status is DagsterRunStatus.CANCELED
+        execute(instance, run.run_id, "mev_dagster.definitions")  # its turn comes all the same
+        assert instance.get_run_by_id(run.run_id).status is DagsterRunStatus.CANCELED
+
+
+def test_a_sign_of_life_is_given_by_the_loop():
+    queue, answer = conversation(PING)
+    assert answer == PONG
+    assert not any(queue.waiting.values())
 
 
 def test_an_absent_worker_is_no_answer(tmp_path: Path):
