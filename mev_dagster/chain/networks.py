@@ -16,6 +16,7 @@ from mev_dagster.chain.forks import (
     ForkSchedule,
 )
 from mev_dagster.errors import InputError
+from mev_dagster.hexadecimal import from_hex
 
 Json = Mapping[str, Any]
 
@@ -89,7 +90,7 @@ def _network(
             [(_number(start, fork), fork) for fork, start in entry.get("times", {}).items()],
             forks,
         )
-        contract = bytes.fromhex(entry.get("deposit_contract", DEPOSIT_CONTRACT.hex()).removeprefix("0x"))
+        contract = from_hex(entry.get("deposit_contract", DEPOSIT_CONTRACT.hex()))
         return Network(
             name=name,
             schedule=replace(
@@ -98,7 +99,7 @@ def _network(
                 may_lack_request_contracts=bool(entry.get("may_lack_request_contracts", False)),
             ),
             public=bool(entry.get("public", False)),
-            genesis_hash=bytes.fromhex(entry.get("genesis_hash", "").removeprefix("0x")),
+            genesis_hash=from_hex(entry.get("genesis_hash", "")),
             genesis_time=_number(entry.get("genesis_time", 0), "genesis_time"),
             network_split=entry.get("network_split"),
         )
@@ -178,7 +179,7 @@ def schedule_of_genesis(config: Json) -> ForkSchedule:
         }
         schedule = _schedule(_number(config.get("chainId"), "chainId"), blocks, times, stated)
         contract = config.get("depositContractAddress") or DEPOSIT_CONTRACT.hex()
-        return replace(schedule, deposit_contract=bytes.fromhex(contract.removeprefix("0x")))
+        return replace(schedule, deposit_contract=from_hex(contract))
     except (ValueError, AttributeError) as error:
         raise InputError(f"genesis config: depositContractAddress: {error}") from error
     except InputError as error:

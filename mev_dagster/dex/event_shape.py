@@ -2,6 +2,7 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.errors import DecodeError
+from mev_dagster.hexadecimal import to_hex
 
 
 def check_shape(log: Log, what: str, *, topics: int, words: int) -> None:
@@ -14,5 +15,5 @@ def topic_address(log: Log, index: int) -> bytes:
     """Return the address an indexed argument holds."""
     found = log.topics[index]
     if any(found[:12]):
-        raise DecodeError("abi_dirty_address", "0x" + found.hex())
+        raise DecodeError("abi_dirty_address", to_hex(found))
     return found[12:]

@@ -21,7 +21,7 @@ from mev_dagster.evm.blocks import BlockResult, receipts_of, root_of
 from mev_dagster.evm.parity import BlockParity, Difference, receipt_differences
 from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, TxStatus
-from mev_dagster.hexadecimal import to_hex
+from mev_dagster.hexadecimal import from_hex, to_hex
 
 _BLOCKS = "blocks_recent"
 
@@ -177,4 +177,4 @@ def _withdrawal(entry: Mapping[str, Any]) -> Withdrawal:
 
 
 def _data(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
+    return from_hex(text)

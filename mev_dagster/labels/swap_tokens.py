@@ -5,7 +5,7 @@ of); what the pool took and gave in the same transaction; and the two tokens of 
 amounts moved between anybody, where there is one such token for each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mev_dagster.dex.erc20 import Transfer, transfers_of
@@ -17,11 +17,20 @@ from mev_dagster.labels.landed import LandedTx
 Pair = tuple[bytes, bytes]
 Book = tuple[bytes, bytes]
 
-MOST_SEARCHES = 40
+MOST_SEARCHES = 12
 """Pools of one block whose key is searched for: events are written by strangers, and a search is work."""
 
 _ETHER_OF_VENUES = frozenset({ETHER_AS_TOKEN, b"\xee" * 20})
 """How venues write ether."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The transfers of one transaction, by token, by the account they passed and by amount."""
+
+    tokens: tuple[bytes, ...]
+    through: Mapping[bytes, Sequence[Transfer]]
+    with_amount: Mapping[int, frozenset[bytes]]
 
 
 @dataclass(slots=True)
@@ -30,6 +39,13 @@ class Known:
 
     tokens: dict[Book, Pair] = field(default_factory=dict)
     searched: set[Book] = field(default_factory=set)
+    _moved: tuple[int, "Moved"] | None = None
+
+    def moved_in(self, landed: LandedTx, wrapped_ether: bytes | None) -> "Moved":
+        """Return what moved in a transaction, read once while its events are read."""
+        if self._moved is None or self._moved[0] != landed.index:
+            self._moved = (landed.index, _moved(landed, wrapped_ether))
+        return self._moved[1]
 
     def may_search(self, book: Book) -> bool:
         """Say whether a pool's key may be searched for; it counts as searched from here on."""
@@ -46,15 +62,14 @@ def told_tokens(event: SwapEvent, landed: LandedTx, known: Known, wrapped_ether:
     book = (event.pool, event.pool_id)
     if book in known.tokens:
         return known.tokens[book]
-    transfers = _moved(landed, wrapped_ether)
-    moved = sorted({transfer.token for transfer in transfers})
+    moved = known.moved_in(landed, wrapped_ether)
     tokens = None
     if event.pool_id:
         calls = [landed.tx.data, *(frame.input for frame in landed.frames if not frame.error)]
-        tokens = venues().tokens(event, moved if known.may_search(book) else (), calls)
+        tokens = venues().tokens(event, moved.tokens if known.may_search(book) else (), calls)
     else:
-        tokens = _of_the_pool(event, transfers)
-    tokens = tokens or _of_the_amounts(event, transfers) or _against_ether(event, transfers)
+        tokens = _of_the_pool(event, moved.through.get(event.pool, ()))
+    tokens = tokens or _of_the_amounts(event, moved) or _against_ether(event, moved)
     if tokens is None:
         return None
     pair = _wrapped(tokens, wrapped_ether)
@@ -63,15 +78,16 @@ def told_tokens(event: SwapEvent, landed: LandedTx, known: Known, wrapped_ether:
     return pair
 
 
-def _against_ether(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None:
+def _against_ether(event: SwapEvent, moved: Moved) -> Pair | None:
     """Return ether and the one token that a contract of many pools moved, where its amount is the swap's.
 
     Ether is the first of two tokens by address, and where its calls are not known it leaves no trace.
     """
     if not event.pool_id or not event.by_address:
         return None
-    moved = {t.token for t in transfers if event.pool in (t.sender, t.recipient)}
-    return (ETHER_AS_TOKEN, min(moved)) if moved == _with_amount(transfers, abs(event.amount1)) else None
+    own = frozenset(transfer.token for transfer in moved.through.get(event.pool, ()))
+    alone = len(own) == 1 and own == moved.with_amount.get(abs(event.amount1))
+    return (ETHER_AS_TOKEN, min(own)) if alone else None
 
 
 def _wrapped(tokens: Pair, wrapped_ether: bytes | None) -> Pair:
@@ -81,10 +97,17 @@ def _wrapped(tokens: Pair, wrapped_ether: bytes | None) -> Pair:
     return first, second
 
 
-def _moved(landed: LandedTx, wrapped_ether: bytes | None) -> list[Transfer]:
+def _moved(landed: LandedTx, wrapped_ether: bytes | None) -> Moved:
     """Return what logs tell of transfers, and the ether that calls carried."""
     ether = movements_of((), landed.frames, wrapped_ether)
-    return [*transfers_of(landed.logs), *(Transfer(*movement, -1) for movement in ether)]
+    through: dict[bytes, list[Transfer]] = {}
+    with_amount: dict[int, set[bytes]] = {}
+    for transfer in (*transfers_of(landed.logs), *(Transfer(*movement, -1) for movement in ether)):
+        for account in {transfer.sender, transfer.recipient}:
+            through.setdefault(account, []).append(transfer)
+        with_amount.setdefault(transfer.amount, set()).add(transfer.token)
+    tokens = sorted({token for found in with_amount.values() for token in found})
+    return Moved(tuple(tokens), through, {amount: frozenset(found) for amount, found in with_amount.items()})
 
 
 def _of_the_pool(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None:
@@ -104,8 +127,10 @@ def _of_the_pool(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None
     return _single(event, exact_in, exact_out)
 
 
-def _of_the_amounts(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None:
-    return _single(event, _with_amount(transfers, event.amount_in), _with_amount(transfers, event.amount_out))
+def _of_the_amounts(event: SwapEvent, moved: Moved) -> Pair | None:
+    none: frozenset[bytes] = frozenset()
+    sold, bought = (moved.with_amount.get(amount, none) for amount in (event.amount_in, event.amount_out))
+    return _single(event, sold, bought)
 
 
 def _single(event: SwapEvent, sold: frozenset[bytes], bought: frozenset[bytes]) -> Pair | None:

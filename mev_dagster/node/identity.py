@@ -96,4 +96,4 @@ def _genesis_of(path: Path, chain_id: int | None) -> bytes | None:
     kept = _read(path)
     if chain_id not in (None, kept.chain_id):
         raise WrongChain(f"{path}: the log is of chain {kept.chain_id}, the settings say {chain_id}")
-    return None if kept.genesis_hash is None else bytes.fromhex(kept.genesis_hash.removeprefix("0x"))
+    return None if kept.genesis_hash is None else from_hex(kept.genesis_hash)

@@ -113,7 +113,7 @@ def test_what_had_nothing_to_look_at_has_no_verdict_and_fails_nothing(monkeypatc
 def test_a_range_has_a_verdict_a_block(monkeypatch, instance):
     result = run(made(monkeypatch), instance, **RANGE)
     assert result.success
-    assert materialised(result) == KEYS
+    assert sorted(materialised(result)) == KEYS  # Dagster spreads an output in no order
     assert verdicts(result) == {"7": False, "8": True}
 
 

@@ -21,6 +21,8 @@ PARITY_KEYS = {
     "receipts_root_checked",
     "state_root_matches",
     "state_root_checked",
+    "access_list_matches",
+    "access_list_checked",
     "unsupported",
     "failures",
     "seconds",

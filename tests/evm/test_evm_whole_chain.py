@@ -11,7 +11,8 @@ from evm_ethereum_tests import data, state_of
 from mev_dagster.chain import rlp
 from mev_dagster.chain.blocks import Block, decode_block
 from mev_dagster.chain.forks import Fork, ForkSchedule
-from mev_dagster.evm.blocks import execute_block, requests_hash
+from mev_dagster.chain.requests import requests_hash
+from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.py_evm.engine import PyEvmEngine
 from mev_dagster.evm.state.prestate import Prestate
 

@@ -24,6 +24,7 @@ from mev_dagster.dex.venues.maker_psm.events import BUY_GEM_TOPIC
 from mev_dagster.evm.types import CallFrame
 from mev_dagster.labels.flow import Movement, movements_of
 from mev_dagster.labels.label import label_block
+from mev_dagster.labels.swap_tokens import MOST_SEARCHES, Known
 
 USER, TREASURY = address_of(EVE), b"\x44" * 20
 
@@ -151,3 +152,10 @@ def test_what_leaves_a_pools_pocket_is_the_pools():
 @pytest.mark.parametrize(("given", "paid"), [(COINS + 1, PAID), (COINS, PAID - 1)])
 def test_a_pocket_is_believed_only_where_the_module_took_and_it_gave_exactly_that(given, paid):
     assert not any(PSM in found.venues for found in through_the_module(given, paid))
+
+
+def test_only_so_many_pools_of_a_block_are_searched_for():
+    known = Known()
+    asked = [known.may_search((POOL, bytes([number]))) for number in range(MOST_SEARCHES + 5)]
+    assert sum(asked) == MOST_SEARCHES
+    assert known.may_search((POOL, bytes([0])))

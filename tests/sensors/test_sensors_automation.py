@@ -47,7 +47,8 @@ def numbers() -> tuple[int, ...]:
 @pytest.fixture
 def store(home: Path):
     with open_store(settings(), in_process=False) as found:
-        found.command("TRUNCATE TABLE alerts")
+        for table in ("alerts", "block_runs"):  # no block of the capture has been searched, nothing has fired
+            found.command(f"TRUNCATE TABLE {table}")
         yield found
 
 

@@ -16,7 +16,7 @@ from mev_dagster.pbs.sandbox.bodies import Unreadable
 from mev_dagster.pbs.sandbox.relay import SandboxRelay
 from mev_dagster.pbs.sandbox.slots import Slot
 from mev_dagster.pbs.schema import BID_TRACE, HASH, PUBKEY, SIGNED_VALIDATOR_REGISTRATION, UINT64
-from mev_dagster.units import NS_PER_SECOND
+from mev_dagster.units import NS_PER_MS, NS_PER_SECOND
 
 MAX_RECEIVED = 500
 MAX_DELIVERED = 200
@@ -90,7 +90,7 @@ def _trace_row(bid: ReceivedBid) -> dict[str, Any]:
 def _received_row(bid: ReceivedBid) -> dict[str, Any]:
     return _trace_row(bid) | {
         "timestamp": str(bid.received_ns // NS_PER_SECOND),
-        "timestamp_ms": str(bid.received_ns // 10**6),
+        "timestamp_ms": str(bid.received_ns // NS_PER_MS),
         "optimistic_submission": False,
     }
 

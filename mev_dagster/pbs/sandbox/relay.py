@@ -31,6 +31,7 @@ from mev_dagster.telemetry.catalogue import RelayMetrics
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.metrics import process_registry
 from mev_dagster.telemetry.tracing import Tracing, span_id_of, trace_id_of
+from mev_dagster.units import NS_PER_MS, NS_PER_SECOND
 
 RECEIPTS_KEPT = 1024
 SILENT_DROP_SECONDS = 0.2
@@ -210,7 +211,7 @@ class SandboxRelay:
         Texts are mev-boost-relay's.
         """
         message = registration.message
-        now_seconds = self.clock.wall_ns() // 10**9
+        now_seconds = self.clock.wall_ns() // NS_PER_SECOND
         if message.timestamp > now_seconds + REGISTRATION_AHEAD_SECONDS:
             return refusal("future_registration", "timestamp too far in the future")
         if not self.validators.knows(message.pubkey):
@@ -242,7 +243,7 @@ class SandboxRelay:
     def milliseconds_into(self, slot: Slot) -> int:
         """Return how far into the slot this moment is; negative before it starts."""
         start = _clock_of(slot).start_of(slot.number)
-        return self.clock.wall_ns() // 10**6 - start * 1_000
+        return self.clock.wall_ns() // NS_PER_MS - start * 1_000
 
     def _as_registered(self, slot: Slot) -> Slot:
         registered = self.registrations.get(slot.registration.message.pubkey)

@@ -15,7 +15,7 @@ SWAP_SELECTOR = selector("swap((address,address,uint24,int24,address),(bool,int2
 DYNAMIC_FEE = 0x800000
 """A hook sets the fee of each swap."""
 
-MOST_GUESSES = 5_000
+MOST_GUESSES = 2_000
 """Keys hashed in each of the rounds of a search."""
 
 _USUAL_SPACINGS = {100: (1,), 500: (10,), 3000: (60,), 10_000: (200,)}
@@ -23,6 +23,7 @@ _SPACINGS = (1, 10, 60, 200, 2, 5, 20, 30, 50, 100)
 _WIDEST_USUAL = 1_001
 _NO_HOOK = bytes(20)
 _LONGEST_CALL = 8_192
+_MOST_TOKENS = 32
 
 
 class PoolKey(NamedTuple):
@@ -56,7 +57,7 @@ def find_key(pool_id: bytes, fee_ppm: int, tokens: Iterable[bytes], data: bytes)
     """
     data = data[:_LONGEST_CALL]
     numbers, addresses = _words(data)
-    known = sorted({*tokens, _NO_HOOK})
+    known = sorted({_NO_HOOK, *islice(tokens, _MOST_TOKENS)})
     more = sorted(addresses.difference(known))
     fees = dict.fromkeys((fee_ppm, *sorted(numbers & _USUAL_SPACINGS.keys()), DYNAMIC_FEE))
     called = sorted(number for number in numbers if 0 < number < 1 << 15)
