@@ -94,6 +94,9 @@ class Recheck:
         """Say why nothing of this engine in this block is run again; empty where it can be."""
         if engine == self.reference.name:
             return f"{engine} is the reference itself"
+        return self._cannot(engine, env)
+
+    def _cannot(self, engine: str, env: BlockEnv) -> str:
         if self.reference.supports(env.fork):
             return ""
         self._metrics.unchecked.labels(engine, env.fork.name).inc()
@@ -101,7 +104,7 @@ class Recheck:
 
     def check(self, given: SimInput, claimed: SimResult, *, always: bool = False) -> Mismatch | None:
         """Run again if selected; return what differs, or None."""
-        if self.skips(claimed.engine, given.env) or not (always or self.selects(given.identity)):
+        if self._cannot(claimed.engine, given.env) or not (always or self.selects(given.identity)):
             return None
         truth = self.reference.simulate(given.prestate, given.env, given.txs, begin_block=given.begin_block)
         return self.judge(given, truth, claimed)
