@@ -17,11 +17,14 @@ MOST = 1 << 256
 _OF_ADDRESSES = frozenset(
     {
         *("pool", "sender", "recipient", "owner", "borrower", "market", "liquidator"),
-        *("debt_token", "collateral_token", "factory", "tokens", "path"),
+        *("debt_token", "collateral_token", "factory", "tokens", "path", "hooks"),
     }
 )
 _OF_WORDS = frozenset({"protocol", "method"})
-_FREE = frozenset({"position", "exact_input"})
+_FLAGS = frozenset({"exact_input", "by_address"})
+_FREE = frozenset({"position"})
+POOL_ID_BYTES = (0, 32)
+"""A pool of a contract of its own has none."""
 
 
 def an_event(found: Any) -> VenueEvent:
@@ -93,6 +96,10 @@ def _fits(name: str, part: Any) -> bool:
         return True
     if name in _OF_WORDS:
         return isinstance(part, str)
+    if name in _FLAGS:
+        return isinstance(part, bool)
+    if name == "pool_id":
+        return isinstance(part, bytes) and len(part) in POOL_ID_BYTES
     return _is_address(part) if name in _OF_ADDRESSES else _is_amount(part)
 
 

@@ -33,6 +33,8 @@ def test_an_event_in_shape_passes(event):
         replace(SWAP, sender=b"short"),
         replace(SWAP, tokens=(POOL, 7)),
         replace(SWAP, protocol=b"theirs"),
+        replace(SWAP, pool_id=b"short"),
+        replace(SWAP, by_address=1),
         replace(SWAP, amount0=1 << 256),
     ],
 )

@@ -57,8 +57,16 @@ def schedule(config: dict[str, Any]) -> ForkSchedule:
     if keys.get("terminaltotaldifficulty") == 0 or "shanghaitime" in keys:
         by_number.append((0, Fork.PARIS))
     by_time = [(keys[name], fork) for name, fork in BY_TIME.items() if keys.get(name) is not None]
-    # On a private chain several forks start at once; the newest of them holds.
-    return ForkSchedule(keys.get("chainid", 1), tuple(sorted(by_number)), tuple(sorted(by_time)))
+    # On a private chain several forks start at once, or an old one after a newer: the newest begun holds.
+    return ForkSchedule(keys.get("chainid", 1), forwards(by_number), forwards(by_time))
+
+
+def forwards(entries: list[tuple[int, Fork]]) -> tuple[tuple[int, Fork], ...]:
+    kept: list[tuple[int, Fork]] = []
+    for start, fork in sorted(entries):
+        if not kept or fork > kept[-1][1]:
+            kept.append((start, fork))
+    return tuple(kept)
 
 
 def simulate(case: dict[str, Any], engine: SimulationEngine | None = None) -> tuple[Prestate, SimResult]:

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from mev_dagster.errors import InputError
 from mev_dagster.ingest.alert_sources import fetch
 from mev_dagster.settings import Settings
 
@@ -41,6 +42,6 @@ def test_a_service_that_answers_nonsense_is_told_of_in_one_line(reply):
     assert silent[0].startswith(url)
 
 
-def test_an_address_that_is_none_is_told_of():
-    found, silent = fetch(Settings(alerts={"prometheus_url": "http://[::1"}))
-    assert (found, len(silent)) == ([], 1)
+def test_an_address_that_is_none_is_refused_with_the_settings():
+    with pytest.raises(InputError, match="prometheus_url: expected http"):
+        Settings(alerts={"prometheus_url": "http://[::1"})

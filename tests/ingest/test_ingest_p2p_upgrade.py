@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from ingest_anvil import until
 
+from mev_dagster.chain.forks import DEVNET_CHAIN_ID
 from mev_dagster.chain.jsonrpc import quantity
 from mev_dagster.errors import NodeAnswerError, NodeUnreachable
 from mev_dagster.ingest.lanes.p2p_upgrade import UpgradingChain
@@ -20,9 +21,11 @@ BLOCK = {
 
 
 class Node:
-    """Answers once it is up."""
+    """Answers once it is up; a devnet that every node of ours knows."""
 
-    def __init__(self, chain_id: int = 77, *, up: bool = False) -> None:
+    shown_url = "http://node.example"
+
+    def __init__(self, chain_id: int = DEVNET_CHAIN_ID, *, up: bool = False) -> None:
         self.chain_id, self.up = chain_id, up
 
     def call(self, method, params=()):
@@ -49,7 +52,7 @@ async def test_a_node_that_is_down_keeps_nobody_from_dialling_and_is_taken_when_
     following.cancel()
     status = chain.statuses.own_status(69, None)
     assert status is not None
-    assert status.network_id == 77
+    assert status.network_id == DEVNET_CHAIN_ID
     node.up = False
     assert chain.statuses.own_status(69, None) == status  # a node that dies leaves its last head
 
