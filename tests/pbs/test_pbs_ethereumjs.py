@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,14 +62,23 @@ def genesis_state(fixtures):
     return state().with_overrides(overrides)
 
 
+FORKS = pytest.mark.parametrize("fork", [Fork.CANCUN, Fork.PRAGUE], ids=lambda fork: fork.name.lower())
+
+
 @pytest.fixture(scope="module", params=[Fork.CANCUN, Fork.PRAGUE], ids=lambda fork: fork.name.lower())
 def chain(request, genesis_state, tmp_path_factory):
-    """A fresh client on that genesis; yields the fork, the genesis block and the client's two doors."""
+    """A client whose head nobody moves: the tests come in any order."""
+    with client_at_genesis(request.param, genesis_state, tmp_path_factory.mktemp("ethereumjs")) as opened:
+        yield opened
+
+
+@contextmanager
+def client_at_genesis(fork, genesis_state, folder):
+    """Start a fresh client; yield the fork, the genesis block and the client's two doors."""
     binary = ROOT / "node_modules" / ".bin" / "ethereumjs"
     if not binary.exists() or shutil.which("node") is None:
         pytest.skip("the EthereumJS client is absent: run `make setup` with Node.js installed")
-    folder = tmp_path_factory.mktemp("ethereumjs")
-    (folder / "genesis.json").write_text(json.dumps(genesis_file(genesis_state, request.param)))
+    (folder / "genesis.json").write_text(json.dumps(genesis_file(genesis_state, fork)))
     engine_port, rpc_port = free_ports(2)
     arguments = [
         *("--gethGenesis", "genesis.json", "--dataDir", "data", "--sync", "none", "--port", "0"),
@@ -80,10 +90,10 @@ def chain(request, genesis_state, tmp_path_factory):
         process = subprocess.Popen([str(binary), *arguments], cwd=folder, stdout=log, stderr=log)
     try:
         rpc = JsonRpc(f"http://127.0.0.1:{rpc_port}", timeout_seconds=30)
-        genesis = genesis_block(genesis_state, request.param)
+        genesis = genesis_block(genesis_state, fork)
         assert wait_for_block(rpc, process, folder / "client.log") == "0x" + genesis.hash.hex()
         engine = EngineApi(JsonRpc(f"http://127.0.0.1:{engine_port}", timeout_seconds=30))
-        yield request.param, genesis, rpc, engine
+        yield fork, genesis, rpc, engine
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -252,11 +262,15 @@ def test_an_unknown_parent_is_no_validity(chain, genesis_state):
     assert verdict.code == "unknown_ancestor"
 
 
+@FORKS
 async def test_the_client_calls_our_block_valid_and_the_proposer_s_payload_becomes_its_head(
-    chain, genesis_state
+    fork, genesis_state, tmp_path
 ):
-    """Last, because it moves the client's head."""
-    fork, genesis, rpc, engine = chain
+    with client_at_genesis(fork, genesis_state, tmp_path) as (_, genesis, rpc, engine):
+        await our_block_becomes_the_head(fork, genesis, rpc, engine, genesis_state)
+
+
+async def our_block_becomes_the_head(fork, genesis, rpc, engine, genesis_state):
     slot = slot_after(genesis, fork, genesis_state)
     submission = submission_for(slot, genesis_state)
     both = AgreeingValidators(ExecutionValidator(ENGINE), EngineApiValidator(engine))

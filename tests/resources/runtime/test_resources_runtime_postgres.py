@@ -36,7 +36,7 @@ def unprivileged() -> dict[str, object]:
     return {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[str]:
     """Yield the URL of a Postgres of our own, on a free port, without a wait for the disk."""
     found = binaries()
