@@ -52,9 +52,9 @@ native: setup
 	@command -v cargo >/dev/null || { echo "make native needs cargo, Rust's build tool: https://rustup.rs" >&2; exit 2; }
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop -q --release --locked -m native/Cargo.toml
 
-# A browser on Dagster's UI; pictures are left in screenshots/. Skips with the reason where Chromium is absent.
+# A browser on one live Dagster, looked at in the order of the file; pictures are left in screenshots/. Skips with the reason where Chromium is absent.
 ui-test: setup
-	@$(BIN)/python -m pytest tests/ui -m long
+	@$(BIN)/python -m pytest tests/ui -m long -p no:randomly
 
 devnet-record: setup
 	@$(BIN)/mev demo record
