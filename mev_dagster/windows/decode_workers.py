@@ -103,14 +103,16 @@ class DecodeWorkers:
             yield flying.popleft().result()
 
     def _decode(self, request: bytes, count: int) -> DecodedBatch:
-        for _ in range(2):
-            worker = self._idle.get()
+        worker = self._idle.get()
+        decoded = worker.decode(request)
+        if decoded is None:
+            # Only a process that starts now proves anything about the batch: the next idle one may be dead as well.
+            worker = self._replace(worker)
             decoded = worker.decode(request)
-            if decoded is not None:
-                self._idle.put(worker)
-                return decoded
-            self._idle.put(self._replace(worker))
-        raise WorkerDied(f"two decode workers died over the same batch of {count} transactions")
+        self._idle.put(worker if decoded is not None else self._replace(worker))
+        if decoded is None:
+            raise WorkerDied(f"two decode workers died over the same batch of {count} transactions")
+        return decoded
 
     def _replace(self, dead: _Worker) -> _Worker:
         dead.close()

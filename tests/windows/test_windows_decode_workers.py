@@ -59,6 +59,12 @@ def test_a_killed_worker_is_replaced_and_its_batch_decoded(workers):
     assert workers.restarts > before
 
 
+def test_one_batch_outlives_the_death_of_every_worker(workers):
+    for pid in workers.pids():
+        os.kill(pid, signal.SIGKILL)
+    assert workers.submit(RAWS[:5]).result(timeout=60).rows.num_rows == 5
+
+
 def test_a_request_is_its_bytes():
     assert unpack_request(pack_request(RAWS)) == RAWS
     assert unpack_request(pack_request([])) == []
