@@ -52,6 +52,7 @@ from mev_dagster.evm.types import (
     Want,
     gas_used_by,
     invalid_result,
+    parted,
 )
 from mev_dagster.evm.validate import Invalid, Rejection, Room, Sender, validate_tx, whole_block
 from mev_dagster.hexadecimal import from_hex, to_hex
@@ -126,8 +127,14 @@ class RevmEngine:
         session.credit(withdrawals, rewards)
         if not end_block:
             return session.result(results)
-        found = session.result(results, requests=session.end_block(results))
-        return replace(found, receipts_root=session.receipts_root(), access_list=session.access_list())
+        held, rejected = parted(results)
+        found = session.result(held, requests=session.end_block(held))
+        return replace(
+            found,
+            receipts_root=session.receipts_root(),
+            access_list=session.access_list(),
+            rejected=rejected,
+        )
 
     def session(
         self,
