@@ -112,8 +112,9 @@ def test_a_block_that_is_ended_holds_no_invalid_transaction_and_names_it_instead
     given = [*valid[:place], invalid, *valid[place:]]
     with_it = engine.simulate(world(), env, given, end_block=True)
     without = engine.simulate(world(), env, valid, end_block=True)
-    ((index, refused),) = with_it.rejected
-    assert (index, refused.tx_hash, refused.status) == (place, invalid.hash, TxStatus.INVALID)
+    (found,) = with_it.rejected
+    assert (found.index, found.result.tx_hash) == (place, invalid.hash)
+    assert found.result.status is TxStatus.INVALID
     assert with_it.txs == without.txs
     assert not without.rejected
     assert with_it.receipts_root == without.receipts_root
