@@ -30,6 +30,7 @@ from mev_dagster.evm.types import (
     SimResult,
     StateSource,
     Want,
+    parted,
 )
 
 _WORLDS_KEPT = 8
@@ -70,8 +71,14 @@ class RevmEngine:
         session.credit(withdrawals, rewards)
         if not end_block:
             return session.result(results)
-        found = session.result(results, requests=session.end_block(results))
-        return replace(found, receipts_root=session.receipts_root(), access_list=session.access_list())
+        held, rejected = parted(results)
+        found = session.result(held, requests=session.end_block(held))
+        return replace(
+            found,
+            receipts_root=session.receipts_root(),
+            access_list=session.access_list(),
+            rejected=rejected,
+        )
 
     def session(
         self,
