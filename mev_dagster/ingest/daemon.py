@@ -2,7 +2,7 @@
 
     task        reads             writes              when it fails
     lanes       node, capture     queue               restarts with back-off, a gap in the log
-    journal     queue             event log           the daemon ends: nothing may pass unlogged
+    log         queue             event log           the daemon ends: nothing may pass unlogged
     feed        event log         store               retries with back-off, the backlog grows
     serve       metrics, health   HTTP                the daemon ends
     probe       the clock         loop-lag metric     the daemon ends
@@ -32,9 +32,9 @@ from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.head_lags import HeadLags
 from mev_dagster.ingest.heard_runs import HeardRuns
 from mev_dagster.ingest.http import GUARDED, DaemonCommands, Head, Heads, HttpServer, application
-from mev_dagster.ingest.journal import Journal, open_writer
 from mev_dagster.ingest.lane_set import LaneSet
 from mev_dagster.ingest.lanes.lane import LaneContext, LaneFactory
+from mev_dagster.ingest.log_feed import LogFeed, open_writer
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue
@@ -104,8 +104,8 @@ class IngestDaemon:
             raise
         server = self._server()
         serving = asyncio.create_task(server.serve([listener]))
-        writing = asyncio.create_task(self._journal.run(self._arrived, self._logged))
-        feeding = asyncio.create_task(self._feed.run())
+        writing = asyncio.create_task(self._logging.run(self._arrived, self._logged))
+        feeding = asyncio.create_task(self._storing.run())
         running = asyncio.create_task(self._run_lanes())
         others = [
             asyncio.create_task(task)
@@ -116,7 +116,7 @@ class IngestDaemon:
                 self._learn_forks(),
             )
         ]
-        log.info("started", port=self.port, durable_seq=self._journal.durable_seq)
+        log.info("started", port=self.port, durable_seq=self._logging.durable_seq)
         try:
             with self._signals():
                 ended, _ = await asyncio.wait(
@@ -129,7 +129,7 @@ class IngestDaemon:
             self._queue.close()
             await asyncio.gather(writing, return_exceptions=True)
             self.stop()
-            self._feed.stop()
+            self._storing.stop()
             await asyncio.wait({feeding}, timeout=None if self._once else DRAIN_SECONDS)
             server.should_exit = True
             for task in (feeding, *others):
@@ -138,12 +138,12 @@ class IngestDaemon:
             await asyncio.to_thread(self._close)
         for task in (writing, *ended):
             task.result()
-        stored_seq, durable_seq = self._feed.stored_seq, self._journal.durable_seq
+        stored_seq, durable_seq = self._storing.stored_seq, self._logging.durable_seq
         log.info("stopped", durable_seq=durable_seq, stored_seq=stored_seq)
         if self._once and stored_seq < durable_seq:
             raise StoreError(
                 f"events {stored_seq + 1} to {durable_seq} are logged, "
-                f"the store did not take them: {self._feed.error}"
+                f"the store did not take them: {self._storing.error}"
             )
 
     def stop(self) -> None:
@@ -171,7 +171,7 @@ class IngestDaemon:
             self._heads,
             self.health,
             self.not_ready,
-            DaemonCommands(self._take_alerts, self._journal.seal, self._prune_log),
+            DaemonCommands(self._take_alerts, self._logging.seal, self._prune_log),
             self._settings.home / "reports",
             stopped=self.stopped,
         )
@@ -183,9 +183,9 @@ class IngestDaemon:
         head = self._heads.newest
         return {
             "lanes": self._lanes.health(),
-            "durable_seq": self._journal.durable_seq,
-            "stored_seq": self._feed.stored_seq,
-            "backlog": self._feed.backlog,
+            "durable_seq": self._logging.durable_seq,
+            "stored_seq": self._storing.stored_seq,
+            "backlog": self._storing.backlog,
             "queue": {"depth": len(self._queue), "capacity": self._queue.capacity},
             "dropped": self._queue.dropped.total(),
             "head_block": head.number if head else None,
@@ -203,8 +203,8 @@ class IngestDaemon:
         reasons = []
         if not self._lanes.any_delivers():
             reasons.append("no lane is connected")
-        if self._feed.backlog > READY_BACKLOG_EVENTS:
-            reasons.append(f"the store is {self._feed.backlog} events behind the log")
+        if self._storing.backlog > READY_BACKLOG_EVENTS:
+            reasons.append(f"the store is {self._storing.backlog} events behind the log")
         return reasons
 
     # What it is told over HTTP
@@ -215,8 +215,8 @@ class IngestDaemon:
         return sum(inbox.post(alert, now_ns) for alert in firing)
 
     async def _prune_log(self, before_wall_ns: int, dry_run: bool) -> dict[str, Any]:
-        stored_seq = self._feed.stored_seq
-        return await self._journal.prune(before_wall_ns, stored_seq=stored_seq, dry_run=dry_run)
+        stored_seq = self._storing.stored_seq
+        return await self._logging.prune(before_wall_ns, stored_seq=stored_seq, dry_run=dry_run)
 
     # What it is made of
 
@@ -229,7 +229,7 @@ class IngestDaemon:
         last_seq = restore(pipeline, EventLogReader(settings.events_dir))
         self._continues = last_seq >= 0
         self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
-        self._journal = Journal(settings, writer, self._queue, pipeline, self.metrics, self._clock)
+        self._logging = LogFeed(settings, writer, self._queue, pipeline, self.metrics, self._clock)
         feeder = StoreFeeder(
             settings.events_dir,
             self._connect_store,
@@ -238,8 +238,8 @@ class IngestDaemon:
             BodyDecoder(known=decoded),
             self._lags,
         )
-        self._feed = StoreFeed(
-            feeder, self.metrics, self._clock, rng=self._rng, durable_seq=lambda: self._journal.durable_seq
+        self._storing = StoreFeed(
+            feeder, self.metrics, self._clock, rng=self._rng, durable_seq=lambda: self._logging.durable_seq
         )
         context = partial(
             LaneContext,
@@ -266,14 +266,14 @@ class IngestDaemon:
         metrics.durable_seq.set(last_seq)
         metrics.queue_capacity.set(self._queue.capacity)
         metrics.queue_depth.set_function(lambda: len(self._queue))
-        metrics.backlog.set_function(lambda: self._feed.backlog)
-        metrics.backlog_age.set_function(lambda: self._backlog_age.seconds(self._feed.stored_seq))
+        metrics.backlog.set_function(lambda: self._storing.backlog)
+        metrics.backlog_age.set_function(lambda: self._backlog_age.seconds(self._storing.stored_seq))
         metrics.head_age.set_function(self._lags.age.seconds)
         metrics.engine_mismatches.set_function(partial(kept_inputs, self._settings.mismatch_dir))
 
     def _close(self) -> None:
-        self._feed.close()
-        self._journal.close()
+        self._storing.close()
+        self._logging.close()
 
     # The tasks
 
@@ -292,15 +292,15 @@ class IngestDaemon:
                 self._executability.saw(arrival.block)
 
     async def _logged(self, events: Sequence[Event]) -> None:
-        durable = self._journal.durable_seq
+        durable = self._logging.durable_seq
         self._backlog_age.logged(durable)
         for offset, event in enumerate(events, start=durable + 1 - len(events)):
             if isinstance(event, BlockSeen):
                 self._lags.logged(offset, event)
                 await self._heads.announce(Head(event.number, event.block_hash, offset))
-                self._feed.wake()
-        if self._feed.backlog >= BATCH_EVENTS:
-            self._feed.wake()
+                self._storing.wake()
+        if self._storing.backlog >= BATCH_EVENTS:
+            self._storing.wake()
 
     def _tell_stopped(self, found: Stopped | None) -> None:
         gauge = self.metrics.execution_stopped

@@ -34,7 +34,7 @@ def open_writer(settings: Settings) -> EventLogWriter:
     return writer
 
 
-class Journal:
+class LogFeed:
     """Writes what the pipeline makes of arrivals, in groups that share a sync."""
 
     def __init__(
