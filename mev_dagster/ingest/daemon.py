@@ -278,6 +278,7 @@ class IngestDaemon:
             self._clock,
             BodyDecoder(known=decoded),
             self._lags,
+            pin=pin,
         )
         context = partial(
             LaneContext,
