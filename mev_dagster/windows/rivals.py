@@ -5,12 +5,14 @@ memory, know nothing of each other; here what is about to be written meets what 
 """
 
 from collections.abc import Iterable
+from importlib import resources
 from typing import Any, NamedTuple
 
 from mev_dagster.store.client import Store
 from mev_dagster.windows.row_parts import RowPart, Rows
 
 _HEIGHTS_IN_A_STATEMENT = 1_024
+_CANONICAL_SQL = (resources.files("mev_dagster.windows") / "canonical_at.sql").read_text()
 
 
 class Claim(NamedTuple):
@@ -76,14 +78,8 @@ def settle(store: Store, rows: Rows) -> int:
 def _held(store: Store, numbers: list[int]) -> list[Claim]:
     found: list[Claim] = []
     for start in range(0, len(numbers), _HEIGHTS_IN_A_STATEMENT):
-        some = ", ".join(map(str, numbers[start : start + _HEIGHTS_IN_A_STATEMENT]))
-        found += [
-            Claim(*row)
-            for row in store.rows(
-                "SELECT block_number, block_hash, log_id, seq, seen_at FROM blocks FINAL"
-                f" WHERE canonical AND block_number IN ({some})"
-            )
-        ]
+        some = numbers[start : start + _HEIGHTS_IN_A_STATEMENT]
+        found += [Claim(*row) for row in store.rows(_CANONICAL_SQL, {"numbers": some})]
     return found
 
 

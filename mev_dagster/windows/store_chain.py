@@ -9,11 +9,12 @@ from mev_dagster.node.identity import ChainIdentity, ChainPin
 from mev_dagster.store.client import Store
 
 TABLE = "store_chain"
+_CHAIN_SQL = "SELECT chain_id, genesis_hash FROM store_chain ORDER BY stored_at LIMIT 1"
 
 
 def chain_of(store: Store) -> ChainIdentity | None:
     """Return the chain whose rows a store holds, None before the first log told it."""
-    found = store.rows(f"SELECT chain_id, genesis_hash FROM {TABLE} ORDER BY stored_at LIMIT 1")
+    found = store.rows(_CHAIN_SQL)
     return ChainIdentity(*found[0]) if found else None
 
 

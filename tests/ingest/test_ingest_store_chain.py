@@ -30,7 +30,9 @@ MAINNET, OTHER = ChainIdentity(1, b"\x01" * 32), ChainIdentity(5, b"\x05" * 32)
 def blocks_logged(folder: Path, *blocks: Block, at: int = 0, chain: ChainIdentity | None = None) -> Path:
     """Write a log of these blocks, a second apart from `at`."""
     folder.mkdir(parents=True, exist_ok=True)
-    events = new_pipeline().accept([arrived(block, (at + place) * 10**9) for place, block in enumerate(blocks)])
+    events = new_pipeline().accept(
+        [arrived(block, (at + place) * 10**9) for place, block in enumerate(blocks)]
+    )
     return logged(folder, numbered(events), chain)
 
 

@@ -94,7 +94,9 @@ class CaptureMaker(LaneMaker):
             raise InputError("lane capture needs --capture")
         speed = parse_speed(str(order.options.get("speed", 1)))
         capture = open_capture(Path(str(order.options["path"])))
-        return lambda context: CaptureLane(capture, context.clock, speed=speed, chain=context.chain, pin=context.pin)
+        return lambda context: CaptureLane(
+            capture, context.clock, speed=speed, chain=context.chain, pin=context.pin
+        )
 
 
 def parse_speed(text: str) -> float | None:
