@@ -85,7 +85,7 @@ def decode_submission(
 ) -> SubmitBlockRequest:
     """Decode a submission. Without `json` the first byte tells the form; without `fork` the content does."""
     if json if json is not None else body.lstrip()[:1] in (b"{", b"["):
-        document = _unwrapped(codec_json.loads(body))
+        document = _unwrapped(codec_json.loads_unambiguous(body))
         kind = SUBMIT_BLOCK_REQUEST[fork or fork_of_json(document)]
         submission: SubmitBlockRequest = codec_json.from_json(kind, document)
         return submission
