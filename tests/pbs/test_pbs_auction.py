@@ -376,8 +376,8 @@ async def test_a_submission_that_names_its_message_twice_is_refused():
     body = wire.encode_submission(submission, json=True)
     doubled = body.replace(b'{"slot":', b'{"slot":"1","slot":', 1)
     assert doubled != body
-    async with running(relay) as url:
-        async with aiohttp.request(
-            "POST", f"{url}/relay/v1/builder/blocks", data=doubled, headers=JSON
-        ) as got:
-            assert (got.status, "stands twice" in (await got.json())["message"]) == (400, True)
+    async with (
+        running(relay) as url,
+        aiohttp.request("POST", f"{url}/relay/v1/builder/blocks", data=doubled, headers=JSON) as got,
+    ):
+        assert (got.status, "stands twice" in (await got.json())["message"]) == (400, True)
