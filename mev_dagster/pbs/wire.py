@@ -18,6 +18,8 @@ from mev_dagster.units import MIB
 
 JSON_TYPE = "application/json"
 SSZ_TYPE = "application/octet-stream"
+GZIP_NAMES = frozenset({"gzip", "x-gzip"})
+"""The second is an old name of the first (RFC 9110, section 8.4.1.3)."""
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 MAX_BODY_BYTES = 15 * MIB

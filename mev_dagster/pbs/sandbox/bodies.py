@@ -10,8 +10,6 @@ from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.pbs import codec_json, wire
 from mev_dagster.pbs.sandbox.answers import SubmissionAnswer, refusal
 
-GZIP_NAMES = frozenset({"gzip", "x-gzip"})
-"""The second is an old name of the first (RFC 9110, section 8.4.1.3)."""
 READ_SECONDS = 10.0
 """How long a body may take to arrive."""
 
@@ -32,7 +30,7 @@ async def read_body(request: Request, limit: int = wire.MAX_BODY_BYTES) -> bytes
     encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
     if encoding == "identity":
         return body
-    if encoding not in GZIP_NAMES:
+    if encoding not in wire.GZIP_NAMES:
         raise Unreadable(refusal("content_encoding", f"unsupported content encoding: {encoding}", 415))
     try:
         return wire.gunzip(body, limit)
