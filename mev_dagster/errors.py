@@ -212,6 +212,10 @@ class StoreError(MevError):
     code = "store_error"
 
 
+class StoreOfAnotherChain(WrongChain, StoreError):
+    """A store holds another chain than the log whose rows it is to take."""
+
+
 class RelayRefused(MevError):
     """A transport or signing guard refused to talk to, or sign for, something that is not the sandbox."""
 

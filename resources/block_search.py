@@ -21,7 +21,7 @@ from mev_dagster.blockrun.run_tags import (
     niceness_after,
 )
 from mev_dagster.hexadecimal import from_hex
-from mev_dagster.pbs.bid_strategies import shared_strategy
+from mev_dagster.pbs.bid_strategies import strategies_of
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.block_names import name_blocks
 from mev_dagster.telemetry.tracing import JsonLinesExporter, Tracing
@@ -83,7 +83,7 @@ class BlockSearchResource(dg.ConfigurableResource):
             config.relay.deadline_ms,
             tracing=Tracing("builder", [JsonLinesExporter(config.home / "traces" / "builder.jsonl")]),
             budget=config.search.budget,
-            strategy=shared_strategy((item.strategy, item.options) for item in config.submission_relays),
+            strategies=strategies_of(config.submission_relays),
             expected_hash=from_hex(expected) if expected else None,
             live=tags.get(LANE_TAG) == HOT,
             run_id=context.run_id,

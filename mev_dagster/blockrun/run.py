@@ -54,7 +54,8 @@ class BlockRun:
     """Everything a run of block `number` works out, each part when it is first asked for.
 
     `expected_hash` is the block the run was started for, where that is known. `live` says that it follows a
-    head. A submission has `deadline_ms`. Without `tracing` its rows belong to no trace.
+    head. A submission has `deadline_ms`; `strategies` say what each relay is bid. Without `tracing` its rows
+    belong to no trace.
     """
 
     number: int
@@ -68,7 +69,7 @@ class BlockRun:
     deadline_ms: int
     tracing: Tracing | None = None
     budget: int = DEFAULT_BUDGET
-    strategy: BidStrategy | None = None
+    strategies: Mapping[str, BidStrategy] = field(default_factory=dict)
     expected_hash: bytes | None = None
     live: bool = False
     run_id: str = ""
