@@ -64,8 +64,8 @@ def _call(said: Mapping[str, Any]) -> Call:
         bytes_of = {name: from_hex(said[name]) for name in ("to", "calldata")}
         return OwnCall(**{**said, **bytes_of})
     steps = tuple(
-        SwapStep(from_hex(pair), from_hex(token), *amounts, from_hex(to))
-        for pair, token, *amounts, to in said["steps"]
+        SwapStep(from_hex(pair), from_hex(token), paid, amount0, amount1, from_hex(to))
+        for pair, token, paid, amount0, amount1, to in said["steps"]
     )
     bytes_of = {name: from_hex(said[name]) for name in ("executor", "token")}
     return SwapsCall(**{**said, **bytes_of, "steps": steps})
