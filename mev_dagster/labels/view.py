@@ -1,6 +1,7 @@
 """What an inspector is shown of a block."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mev_dagster.labels.flow import Balances, Movement, actor_of, balances, movements_of, speakers
@@ -27,6 +28,13 @@ class LandedView:
     block: LandedBlock
     swaps: tuple[LandedSwap, ...]
     _flows: dict[int, TxFlow] = field(default_factory=dict, compare=False, repr=False)
+    _of_tx: dict[int, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
+    _of_pool: dict[bytes, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for swap in self.swaps:
+            self._of_tx.setdefault(swap.tx_index, []).append(swap)
+            self._of_pool.setdefault(swap.pool, []).append(swap)
 
     @property
     def ether(self) -> frozenset[bytes]:
@@ -47,7 +55,13 @@ class LandedView:
 
     def swaps_of(self, index: int) -> tuple[LandedSwap, ...]:
         """Return the swaps of one transaction, in log order."""
-        return tuple(swap for swap in self.swaps if swap.tx_index == index)
+        return tuple(self._of_tx.get(index, ()))
+
+    def swaps_between(self, pool: bytes, first: int, last: int) -> Sequence[LandedSwap]:
+        """Return the swaps of a pool in the transactions behind `first` and before `last`."""
+        own = self._of_pool.get(pool, [])
+        start = bisect_left(own, first + 1, key=_tx_index)
+        return own[start : bisect_left(own, last, lo=start, key=_tx_index)]
 
     @property
     def hashes(self) -> frozenset[bytes]:
@@ -66,6 +80,10 @@ class LandedView:
         if [token for token, _ in profit] != [self.block.wrapped_ether]:
             return None
         return profit[0][1] - costs.total_wei
+
+
+def _tx_index(swap: LandedSwap) -> int:
+    return swap.tx_index
 
 
 def view_of(block: LandedBlock) -> LandedView:
