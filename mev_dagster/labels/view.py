@@ -4,8 +4,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mev_dagster.labels.attempts import attempts_in
 from mev_dagster.labels.flow import Balances, Movement, actor_of, balances, movements_of, speakers
-from mev_dagster.labels.landed import LandedBlock
+from mev_dagster.labels.landed import Lack, LandedBlock
 from mev_dagster.labels.pockets import out_of_pools
 from mev_dagster.labels.swaps import LandedSwap, swaps_in
 from mev_dagster.labels.value import Amounts, Costs
@@ -30,6 +31,7 @@ class LandedView:
     _flows: dict[int, TxFlow] = field(default_factory=dict, compare=False, repr=False)
     _of_tx: dict[int, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
     _of_pool: dict[bytes, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
+    _attempts: list["LandedView"] = field(default_factory=list, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for swap in self.swaps:
@@ -52,6 +54,13 @@ class LandedView:
             own = {landed.tx.sender, *([landed.tx.to] if landed.tx.to else [])}
             self._flows[index] = TxFlow(moved, contracts, held, actor_of(own, held, moved, contracts))
         return self._flows[index]
+
+    @property
+    def attempts(self) -> "LandedView":
+        """Return the view of what failed transactions had tried, read once."""
+        if not self._attempts:
+            self._attempts.append(view_of(attempts_in(self.block)))
+        return self._attempts[0]
 
     def swaps_of(self, index: int) -> tuple[LandedSwap, ...]:
         """Return the swaps of one transaction, in log order."""
@@ -77,7 +86,9 @@ class LandedView:
 
     def net_wei(self, profit: Amounts, costs: Costs) -> int | None:
         """Return the profit after costs; None where some of it is no ether."""
-        if [token for token, _ in profit] != [self.block.wrapped_ether]:
+        if Lack.GAS_PRICES in self.block.lacks or [token for token, _ in profit] != [
+            self.block.wrapped_ether
+        ]:
             return None
         return profit[0][1] - costs.total_wei
 

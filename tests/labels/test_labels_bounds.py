@@ -4,7 +4,22 @@ import time
 from itertools import product
 
 import pytest
-from label_blocks import ALICE, BOT, DAI, EVE, MALLORY, POOL, ROUTER, USD, WETH, block, swap, transfer, tx, word
+from label_blocks import (
+    ALICE,
+    BOT,
+    DAI,
+    EVE,
+    MALLORY,
+    POOL,
+    ROUTER,
+    USD,
+    WETH,
+    block,
+    swap,
+    transfer,
+    tx,
+    word,
+)
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.signing import address_of
