@@ -78,7 +78,6 @@ class _Read:
 
     def left_out(self, path: Path, failure: MevError) -> None:
         """Keep a file that cannot be used; the others go on."""
-        from mev_dagster.commands import output
         from mev_dagster.labels.traces import NoCalls
 
         entry = {"file": str(path), "error": failure.code, "detail": str(failure)}
@@ -86,7 +85,6 @@ class _Read:
             self.skipped.append(entry)
         else:
             self.failures.append(entry)
-            output.err.print(f"mev: {failure.code}: {failure}", soft_wrap=True, markup=False)
 
     def labels(self, blocks: "Iterable[LandedBlock]", *, quiet: bool) -> "list[BlockLabels]":
         """Label the blocks one by one."""
@@ -104,6 +102,8 @@ class _Read:
         if not labelled:
             said = [one["detail"] for one in (*self.failures, *self.skipped)]
             raise InputError(said[0] if said else "no block with receipts there")
+        for one in self.failures:
+            output.err.print(f"mev: {one['error']}: {one['detail']}", soft_wrap=True, markup=False)
         return labelled
 
     def document(self, labelled: "list[BlockLabels]") -> dict[str, Any]:

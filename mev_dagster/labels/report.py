@@ -64,10 +64,10 @@ def score_to_json(score: Score, gold: Gold) -> Json:
                 "tp": agreement.tp,
                 "fp": agreement.fp,
                 "fn": agreement.fn,
-                "decided": _shares(score.decided(kind)),
             }
             for kind, agreement in score.silver.items()
         },
+        "silver_decided": {kind: _shares(score.decided(kind)) for kind in score.silver},
         "undecided": score.undecided,
         "disagreements": [
             {
