@@ -28,7 +28,7 @@ _HOLDS_ITS_OWN = frozenset({"CALL", "CREATE", "CREATE2"})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class MadeCall:
     """One call that stands, the logs of what it called, and what was paid to it since it last traded."""
 
     frame: CallFrame
@@ -52,7 +52,7 @@ class Call:
         ]
 
 
-CallReader: TypeAlias = Callable[[Call], Log | None]
+CallReader: TypeAlias = Callable[[MadeCall], Log | None]
 
 
 def made_log(address_: bytes, topics: Sequence[bytes], values: Sequence[int | bytes]) -> Log:
@@ -71,7 +71,7 @@ class _Open:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Teller:
     readers: Mapping[bytes, Sequence[CallReader]]
     wrapped_ether: bytes | None
     logs: list[Log] = field(default_factory=list)
@@ -110,7 +110,7 @@ class _Walk:
     def _of_a_venue(self, one: _Open) -> Log | None:
         for reader in self.readers.get(one.frame.input[:4], ()):
             start = max(one.logs_before, len(self.logs) - MOST_INSIDE)
-            call = Call(one.frame, self.logs[start:], self.received.get(one.frame.to, {}))
+            call = MadeCall(one.frame, self.logs[start:], self.received.get(one.frame.to, {}))
             log = reader(call)
             self.received.pop(one.frame.to, None)
             if log is not None:
@@ -129,12 +129,12 @@ def logs_of_calls(
     wrapped_ether: bytes | None,
 ) -> tuple[Log, ...]:
     """Return what the calls of a transaction would have logged; one that failed undoes those inside it."""
-    walk, waiting = _Walk(readers, wrapped_ether), list[_Open]()
+    teller, waiting = _Teller(readers, wrapped_ether), list[_Open]()
     for frame in frames:
         while waiting and waiting[-1].frame.depth >= frame.depth:
-            walk.close(waiting.pop())
+            teller.close(waiting.pop())
         above = waiting[-1].undone if waiting else False
-        waiting.append(_Open(frame, len(walk.logs), above or bool(frame.error)))
+        waiting.append(_Open(frame, len(teller.logs), above or bool(frame.error)))
     while waiting:
-        walk.close(waiting.pop())
-    return tuple(walk.logs)
+        teller.close(waiting.pop())
+    return tuple(teller.logs)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from mev_dagster import plugins
 from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.called import Call
+from mev_dagster.dex.called import MadeCall
 from mev_dagster.dex.guarded import GuardedPool, ask
 from mev_dagster.dex.said import a_log, a_pool, an_event, an_intent
 from mev_dagster.dex.venue import ChainAt, Pool, SwapIntent, Venue
@@ -23,7 +23,7 @@ from mev_dagster.plugins import Plugin
 
 Decoder: TypeAlias = Callable[[Log], VenueEvent]
 IntentDecoder: TypeAlias = Callable[[bytes, int], SwapIntent]
-CallReader: TypeAlias = Callable[[Call], Log | None]
+CallReader: TypeAlias = Callable[[MadeCall], Log | None]
 Tables: TypeAlias = tuple[Mapping[bytes, Decoder], Mapping[bytes, IntentDecoder], Mapping[bytes, CallReader]]
 
 

@@ -20,7 +20,7 @@ About: TypeAlias = tuple[int, str, str, Key]
 SIDES = frozenset({"ours", "silver"})
 
 
-class Reason(NamedTuple):
+class DecidedReason(NamedTuple):
     """Why some disagreements are what they are. `right` is the side that holds."""
 
     right: str
@@ -31,10 +31,10 @@ class Reason(NamedTuple):
 class Decisions:
     """The decided disagreements, and how often each stands in the list."""
 
-    reasons: Mapping[str, Reason]
+    reasons: Mapping[str, DecidedReason]
     about: Mapping[About, str]
 
-    def why(self, about: About) -> Reason | None:
+    def why(self, about: About) -> DecidedReason | None:
         """Return the reason, None where nobody decided."""
         name = self.about.get(about)
         return None if name is None else self.reasons[name]
@@ -56,7 +56,7 @@ def decisions_of(text: str) -> Decisions:
     """Read the list; what is wrong with it is named."""
     try:
         document = json.loads(text)
-        reasons = {name: Reason(one["right"], one["why"]) for name, one in document["reasons"].items()}
+        reasons = {name: DecidedReason(one["right"], one["why"]) for name, one in document["reasons"].items()}
         about = {
             (int(one["block"]), str(one["kind"]), str(one["side"]), tuple(one["key"])): str(one["reason"])
             for one in document["disagreements"]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from mev_dagster.captures.importers import read_json
 from mev_dagster.errors import InputError
+from mev_dagster.evm.block_files import read_document as read_json
 from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.labels.decided import DECIDED, Decisions
 from mev_dagster.labels.label import BlockLabels

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mev_dagster.captures.importers import read_json
 from mev_dagster.errors import InputError
+from mev_dagster.evm.block_files import read_document as read_json
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.labels.decided import DECIDED, Decisions
 from mev_dagster.labels.flow import ETHER_AS_TOKEN

@@ -40,7 +40,7 @@ class Paid(NamedTuple):
     gas_price_wei: int
 
 
-class _Document(NamedTuple):
+class _ReadTrace(NamedTuple):
     number: int
     miner: bytes | None
     frames: Mapping[bytes, Sequence[CallFrame]]
@@ -74,7 +74,7 @@ def traced_block(document: Any, name: str) -> LandedBlock:
         raise InputError(f"{name}: not a whole trace: {type(error).__name__}: {error}") from error
 
 
-def _landed(read: _Document) -> LandedBlock:
+def _landed(read: _ReadTrace) -> LandedBlock:
     touched = {frame.to for frames in read.frames.values() for frame in frames}
     wrapped_ether = next((one for one in WRAPPED_ETHER_ADDRESSES if one in touched), None)
     if read.receipts is not None and read.receipts.keys() != read.frames.keys():
@@ -117,7 +117,7 @@ def _given(frames: Sequence[CallFrame], miner: bytes | None) -> int:
 # -- the forms
 
 
-def _form_of(document: Any) -> Callable[[Any, str], _Document] | None:
+def _form_of(document: Any) -> Callable[[Any, str], _ReadTrace] | None:
     if isinstance(document, dict) and "traces" in document and "block_number" in document:
         return _with_receipts
     answer = _answer(document)
@@ -153,31 +153,31 @@ def _request(document: Any) -> str | None:
     return method if isinstance(method, str) else None
 
 
-def _with_receipts(document: Any, name: str) -> _Document:
+def _with_receipts(document: Any, name: str) -> _ReadTrace:
     frames, miner = _parity_frames(document["traces"], "transaction_hash", "trace_address")
     receipts = {
         from_hex(one["transaction_hash"], 32): Paid(int(one["gas_used"]), int(one["effective_gas_price"]))
         for one in document["receipts"]
     }
     miner = from_hex(document["miner"], 20) if document.get("miner") else miner
-    return _Document(int(document["block_number"]), miner, frames, receipts)
+    return _ReadTrace(int(document["block_number"]), miner, frames, receipts)
 
 
-def _parity(document: Any, name: str) -> _Document:
+def _parity(document: Any, name: str) -> _ReadTrace:
     answer = _answer(document)
     frames, miner = _parity_frames(answer, "transactionHash", "traceAddress")
     told = answer[0]["blockNumber"] if answer else None
-    return _Document(int(told) if told is not None else _number(document, name), miner, frames, None)
+    return _ReadTrace(int(told) if told is not None else _number(document, name), miner, frames, None)
 
 
-def _geth(document: Any, name: str) -> _Document:
+def _geth(document: Any, name: str) -> _ReadTrace:
     frames = {}
     for entry in _answer(document):
         tx_hash, outer = from_hex(entry["txHash"], 32), entry.get("result")
         if not isinstance(outer, dict) or "from" not in outer:
             raise ValueError(f"transaction {entry['txHash']}: no calls, but {entry.get('error')!r:.80}")
         frames[tx_hash] = tuple(_nested(outer))
-    return _Document(_number(document, name), None, frames, None)
+    return _ReadTrace(_number(document, name), None, frames, None)
 
 
 def _number(document: Any, name: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mev_dagster.errors import InputError
-from mev_dagster.labels.decided import DECIDED, Reason, decisions_of
+from mev_dagster.labels.decided import DECIDED, DecidedReason, decisions_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "decisions" / "0030-where-another-inspector-disagrees.md"
 ONE = {"block": 1, "kind": "swaps", "side": "silver", "key": ["0x1"], "reason": "undone"}
@@ -20,7 +20,7 @@ def read(*entries, reasons=REASONS):
 
 def test_a_disagreement_has_the_side_that_holds_and_why():
     decisions = read(ONE)
-    assert decisions.why((1, "swaps", "silver", ("0x1",))) == Reason("ours", "it was undone")
+    assert decisions.why((1, "swaps", "silver", ("0x1",))) == DecidedReason("ours", "it was undone")
     assert decisions.why((1, "swaps", "ours", ("0x1",))) is None
 
 

@@ -6,7 +6,7 @@ import pytest
 from label_blocks import BOT, EVE, OTHER_POOL, POOL, USD, WETH, block, swap, tx
 
 from mev_dagster.errors import InputError
-from mev_dagster.labels.decided import Decisions, Reason
+from mev_dagster.labels.decided import DecidedReason, Decisions
 from mev_dagster.labels.gold import Gold, holds, judge, read_gold
 from mev_dagster.labels.label import label_block
 
@@ -44,7 +44,8 @@ def test_counts_and_liquidations_are_held_too(labels):
 def test_counts_are_held_without_what_is_decided_to_be_ours_alone(labels):
     tx_hash = "0x" + labels.block.txs[0].tx.hash.hex()
     alone = Decisions(
-        {"circle": Reason("ours", "it went around")}, {(17, "arbitrages", "ours", (tx_hash,)): "circle"}
+        {"circle": DecidedReason("ours", "it went around")},
+        {(17, "arbitrages", "ours", (tx_hash,)): "circle"},
     )
     assert holds({"kind": "counts", "arbitrages": 0}, labels, alone)
     assert not holds({"kind": "counts", "arbitrages": 1}, labels, alone)

@@ -2,13 +2,13 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import address, selector, word
-from mev_dagster.dex.called import Call, made_log
+from mev_dagster.dex.called import MadeCall, made_log
 from mev_dagster.dex.venues.aave.events import LIQUIDATION_TOPIC
 
 LIQUIDATE = selector("liquidationCall(address,address,address,uint256,bool)")
 
 
-def read_liquidation(call: Call) -> Log:
+def read_liquidation(call: MadeCall) -> Log:
     """Return the LiquidationCall log: what was repaid and taken is what moved, where it moved in calls."""
     collateral, debt, borrower = (address(call.arguments, index) for index in range(3))
     liquidator, as_receipt = call.frame.sender, word(call.arguments, 4)

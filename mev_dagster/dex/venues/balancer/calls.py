@@ -2,7 +2,7 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import address, selector, word
-from mev_dagster.dex.called import Call, made_log
+from mev_dagster.dex.called import MadeCall, made_log
 from mev_dagster.dex.venues.balancer.events import V1_SWAP_TOPIC, V2_SWAP_TOPIC
 from mev_dagster.errors import DecodeError
 
@@ -13,22 +13,22 @@ ON_SWAP_OF_TWO = selector(f"onSwap({_REQUEST},uint256,uint256)")
 ON_SWAP_OF_MANY = selector(f"onSwap({_REQUEST},uint256[],uint256,uint256)")
 
 
-def read_exact_in(call: Call) -> Log:
+def read_exact_in(call: MadeCall) -> Log:
     """Return the LOG_SWAP of a swap whose input was exact."""
     return _first(call, word(call.arguments, 1), word(call.frame.output, 0))
 
 
-def read_exact_out(call: Call) -> Log:
+def read_exact_out(call: MadeCall) -> Log:
     """Return the LOG_SWAP of a swap whose output was exact."""
     return _first(call, word(call.frame.output, 0), word(call.arguments, 3))
 
 
-def _first(call: Call, sold: int, bought: int) -> Log:
+def _first(call: MadeCall, sold: int, bought: int) -> Log:
     ends = call.frame.sender, address(call.arguments, 0), address(call.arguments, 2)
     return made_log(call.frame.to, (V1_SWAP_TOPIC, *ends), (sold, bought))
 
 
-def read_on_swap(call: Call) -> Log:
+def read_on_swap(call: MadeCall) -> Log:
     """Return the Swap log of the vault that asks; one side is in the request, the other in the answer."""
     offset = word(call.arguments, 0)
     if offset % 32 or offset >= len(call.arguments):

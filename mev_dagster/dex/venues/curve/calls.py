@@ -2,7 +2,7 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import selector, topic, word
-from mev_dagster.dex.called import Call, made_log
+from mev_dagster.dex.called import MadeCall, made_log
 
 STABLE_TOPIC = topic("TokenExchange(address,int128,uint256,int128,uint256)")
 
@@ -19,7 +19,7 @@ _EXCHANGES = tuple(
 )
 
 
-def read_exchange(call: Call) -> Log | None:
+def read_exchange(call: MadeCall) -> Log | None:
     """Return the TokenExchange log, None where nothing tells what was given."""
     sold, bought, amount = (word(call.arguments, index) for index in range(3))
     given = call.moved(sender=call.frame.to)

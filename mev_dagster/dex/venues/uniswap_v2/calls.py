@@ -2,7 +2,7 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import address, selector, word
-from mev_dagster.dex.called import Call, made_log
+from mev_dagster.dex.called import MadeCall, made_log
 from mev_dagster.dex.venues.uniswap_v2.events import SWAP_TOPIC
 
 SWAP = selector("swap(uint256,uint256,address,bytes)")
@@ -11,7 +11,7 @@ _TAKES_WHAT_CAME = tuple(
 )
 
 
-def read_swap(call: Call) -> Log | None:
+def read_swap(call: MadeCall) -> Log | None:
     """Return the Swap log. What came in is all that was sent to the pair since it last looked."""
     asked = word(call.arguments, 0), word(call.arguments, 1)
     paid = {log.address: word(log.data, 0) for log in call.moved(sender=call.frame.to)}
@@ -26,7 +26,7 @@ def read_swap(call: Call) -> Log | None:
     return made_log(call.frame.to, (SWAP_TOPIC, *ends), (*came, *asked))
 
 
-def forget_what_came(call: Call) -> None:
+def forget_what_came(call: MadeCall) -> None:
     """Return no log: what was sent to the pair is counted by this call, and by no later swap."""
 
 

@@ -2,7 +2,7 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import address, selector, signed_word, word
-from mev_dagster.dex.called import Call, made_log
+from mev_dagster.dex.called import MadeCall, made_log
 from mev_dagster.dex.venues.uniswap_v3.events import BURN_TOPIC, MINT_TOPIC, SWAP_TOPIC
 
 SWAP = selector("swap(address,bool,int256,uint160,bytes)")
@@ -13,7 +13,7 @@ BURN = selector("burn(int24,int24,uint128)")
 ANSWER_BYTES = 64
 
 
-def read_swap(call: Call) -> Log | None:
+def read_swap(call: MadeCall) -> Log | None:
     """Return the Swap log; price, liquidity and tick behind it are not told.
 
     A call that failed answers with a reason: what it tried is what moved inside it.
@@ -32,7 +32,7 @@ def read_swap(call: Call) -> Log | None:
     return made_log(call.frame.to, (SWAP_TOPIC, *ends), (*amounts, 0, 0, 0))
 
 
-def read_mint(call: Call) -> Log:
+def read_mint(call: MadeCall) -> Log:
     """Return the Mint log."""
     amounts = word(call.frame.output, 0), word(call.frame.output, 1)
     position = address(call.arguments, 0), call.arguments[32:64], call.arguments[64:96]
@@ -40,7 +40,7 @@ def read_mint(call: Call) -> Log:
     return made_log(call.frame.to, (MINT_TOPIC, *position), (call.frame.sender, liquidity, *amounts))
 
 
-def read_burn(call: Call) -> Log:
+def read_burn(call: MadeCall) -> Log:
     """Return the Burn log; the position is its caller's."""
     amounts = word(call.frame.output, 0), word(call.frame.output, 1)
     position = call.frame.sender, call.arguments[:32], call.arguments[32:64]

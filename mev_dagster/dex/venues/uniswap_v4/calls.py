@@ -2,14 +2,14 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import word
-from mev_dagster.dex.called import Call, made_log
+from mev_dagster.dex.called import MadeCall, made_log
 from mev_dagster.dex.venues.uniswap_v4.events import SWAP_TOPIC
 from mev_dagster.dex.venues.uniswap_v4.key import SWAP_SELECTOR, key_of_call
 
 _HALF = 128
 
 
-def read_swap(call: Call) -> Log | None:
+def read_swap(call: MadeCall) -> Log | None:
     """Return the Swap log: the answer has both changes in one word."""
     key = key_of_call(call.frame.input)
     if key is None:

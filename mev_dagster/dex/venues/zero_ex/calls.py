@@ -2,7 +2,7 @@
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.abi import address, selector, word
-from mev_dagster.dex.called import Call, made_log
+from mev_dagster.dex.called import MadeCall, made_log
 from mev_dagster.dex.venues.zero_ex.events import LIMIT_TOPIC, RFQ_TOPIC
 
 _RFQ = "(address,address,uint128,uint128,address,address,address,bytes32,uint64,uint256)"
@@ -12,7 +12,7 @@ _RFQ_FILL_AT, _LIMIT_FILL_AT = 14, 16
 """Word of the calldata that says how much of the order is to be filled: behind order and signature."""
 
 
-def read_rfq(call: Call) -> Log:
+def read_rfq(call: MadeCall) -> Log:
     """Return the RfqOrderFilled log; a fill that has to be whole answers with the maker's amount alone."""
     maker = address(call.arguments, 4)
     tokens = address(call.arguments, 0), address(call.arguments, 1)
@@ -23,7 +23,7 @@ def read_rfq(call: Call) -> Log:
     )
 
 
-def read_limit(call: Call) -> Log:
+def read_limit(call: MadeCall) -> Log:
     """Return the LimitOrderFilled log."""
     maker, recipient = address(call.arguments, 5), address(call.arguments, 8)
     tokens = address(call.arguments, 0), address(call.arguments, 1)
@@ -33,7 +33,7 @@ def read_limit(call: Call) -> Log:
     return made_log(call.frame.to, (LIMIT_TOPIC,), values)
 
 
-def _filled(call: Call, fill_at: int) -> tuple[int, int]:
+def _filled(call: MadeCall, fill_at: int) -> tuple[int, int]:
     if len(call.frame.output) >= 64:
         return word(call.frame.output, 0), word(call.frame.output, 1)
     return word(call.arguments, fill_at), word(call.frame.output, 0)
