@@ -203,6 +203,8 @@ class IngestDaemon:
         reasons = []
         if not self._lanes.any_delivers():
             reasons.append("no lane is connected")
+        if self._storing.wrong_chain:
+            reasons.append(self._storing.error)
         if self._storing.backlog > READY_BACKLOG_EVENTS:
             reasons.append(f"the store is {self._storing.backlog} events behind the log")
         return reasons
@@ -237,6 +239,7 @@ class IngestDaemon:
             self._clock,
             BodyDecoder(known=decoded),
             self._lags,
+            pin=pin,
         )
         self._storing = StoreFeed(
             feeder, self.metrics, self._clock, rng=self._rng, durable_seq=lambda: self._logging.durable_seq
