@@ -48,7 +48,9 @@ def _built(state: Prestate) -> Witness:
                 for slot, value in account.storage.items()
                 if value
             )
-            fields = [account.nonce, account.balance_wei, trie_nodes(slots, nodes), account.code_hash]
-            accounts[keccak(address)] = rlp.encode(fields)
+            storage_root = trie_nodes(slots, nodes)
+            accounts[keccak(address)] = rlp.encode(
+                [account.nonce, account.balance_wei, storage_root, account.code_hash]
+            )
     root = trie_nodes(accounts.items(), nodes)
     return Witness(root, nodes, state.codes, state.block_hashes)
