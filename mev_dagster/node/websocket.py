@@ -30,6 +30,7 @@ CALL_TIMEOUT_SECONDS = 30.0
 UNSUBSCRIBE_SECONDS = 2.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_EARLY_NOTIFICATIONS = 4096  # kept while the answer that names their subscription is on its way
+MAX_EARLY_BYTES = 8 * MIB
 
 MAX_UNREADABLE_IN_A_ROW = 256  # a heartbeat is no fault; whoever sends nothing else is no node
 
@@ -67,7 +68,8 @@ class NodeConnection:
         self._unreadable_in_a_row = 0
         self._handlers: dict[str, tuple[Notified, Ended | None]] = {}
         self._subscribing = 0
-        self._early: deque[tuple[Notification, int, int]] = deque(maxlen=MAX_EARLY_NOTIFICATIONS)
+        self._early: deque[tuple[Notification, int, int]] = deque()
+        self._early_bytes = 0
         self._closed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(), name=f"read {self.address}")
 
@@ -163,6 +165,7 @@ class NodeConnection:
             self._subscribing -= 1
             if not self._subscribing:
                 self._early.clear()
+                self._early_bytes = 0
 
     async def unsubscribe(self, subscription: str) -> None:
         """Let go of a subscription; what the node says to that does not matter."""
@@ -217,8 +220,7 @@ class NodeConnection:
         if handlers is None:
             if self._subscribing:
                 # A node may notify before the answer that names the subscription has been read.
-                notification.result = notification.result.copy()
-                self._early.append((notification, wall_ns, mono_ns))
+                self._keep_early(notification, wall_ns, mono_ns)
             return
         notified, ended = handlers
         if notification.error is None:
@@ -231,6 +233,13 @@ class NodeConnection:
         if ended is None:
             raise NodeUnreachable(f"lost {self.address}: {error}")
         ended(error)
+
+    def _keep_early(self, notification: Notification, wall_ns: int, mono_ns: int) -> None:
+        notification.result = notification.result.copy()
+        self._early.append((notification, wall_ns, mono_ns))
+        self._early_bytes += len(memoryview(notification.result))
+        while self._early_bytes > MAX_EARLY_BYTES or len(self._early) > MAX_EARLY_NOTIFICATIONS:
+            self._early_bytes -= len(memoryview(self._early.popleft()[0].result))
 
     def _answer(self, message: NodeMessage) -> None:
         answer = self._waiting.get(message.id) if message.id is not None else None

@@ -63,6 +63,7 @@ class IngestSettings(Section):
 
     port: Port = Field(19464, description="port of the daemon's /metrics, /healthz and /readyz")
     queue_events: int = Field(65_536, ge=1, description="bound of the queue; more is dropped and counted")
+    queue_bytes: int = Field(64 * MIB, ge=1, description="the same bound in bytes")
 
 
 class EventsSettings(Section):

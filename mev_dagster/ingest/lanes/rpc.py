@@ -209,7 +209,7 @@ class RpcLane:
             waited = (self._clock.mono_ns() - started_ns) / NS_PER_SECOND
             if waited >= RECONCILE_SECONDS:
                 return
-            if pending.lost and len(queue) < queue.capacity // 2:
+            if pending.lost and queue.fill < 0.5:
                 return
             if waited >= QUIET_SECONDS and self._is_quiet(pending):
                 return
