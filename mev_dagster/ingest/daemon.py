@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
 DRAIN_SECONDS = 20.0
+SLOT_SECONDS = 12.0
 READY_BACKLOG_EVENTS = 50_000
 PROBE_SECONDS = 0.1
 FORKS_SECONDS = 3_600.0
@@ -208,8 +209,11 @@ class IngestDaemon:
     def not_ready(self) -> list[str]:
         """Name what keeps the daemon from being ready: no lane delivers, or the store is far behind."""
         reasons = []
-        if not self._lanes.any_delivers():
-            reasons.append("no lane is connected")
+        if why := self._lanes.not_ready():
+            reasons.append(why)
+        slots, still = self._settings.ingest.stale_slots, self._lags.still.seconds()
+        if slots and still > slots * SLOT_SECONDS and self._lanes.follows_heads():
+            reasons.append(f"no new head for {still:.0f} s, {still / SLOT_SECONDS:.0f} slots")
         if self._storing.wrong_chain:
             reasons.append(self._storing.error)
         if self._storing.backlog > READY_BACKLOG_EVENTS:

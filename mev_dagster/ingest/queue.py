@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from mev_dagster.errors import QueueFull
-from mev_dagster.events.types import Lane
+from mev_dagster.events.types import Lane, LaneStatus, source_name
 from mev_dagster.ingest.arrivals import Arrival, weight_bytes
 from mev_dagster.units import MIB
 
@@ -35,6 +35,8 @@ class ArrivalQueue:
             raise ValueError(f"a queue needs room for at least one arrival, not {capacity}")
         self.capacity, self.capacity_bytes = capacity, capacity_bytes
         self.held_bytes = 0
+        self.accepted: Counter[tuple[Lane, str]] = Counter()
+        """Data taken by lane and source; what a lane says of itself is none."""
         self.dropped: Counter[DropKey] = Counter()
         self._unreported: Counter[DropKey] = Counter()
         self._items: deque[Arrival] = deque()
@@ -123,4 +125,6 @@ class ArrivalQueue:
     def _add(self, arrival: Arrival) -> None:
         self._items.append(arrival)
         self.held_bytes += weight_bytes(arrival)
+        if not isinstance(arrival, LaneStatus):
+            self.accepted[arrival.lane, source_name(arrival.source)] += 1
         self._not_empty.set()

@@ -29,6 +29,11 @@ class DecodedTransactions:
         if _held_bytes(transaction) <= self._recent.maxsize:
             self._recent[transaction.hash] = transaction
 
+    def newest_senders(self, limit: int) -> list[bytes]:
+        """Return who sent lately, the newest first, each once."""
+        found = dict.fromkeys(one.sender for one in reversed(list(self._recent.values())[-8 * limit :]))
+        return list(found)[:limit]
+
     def get(self, tx_hash: bytes) -> Transaction | None:
         """Return the transaction with this hash, for a caller that checks its bytes against a root."""
         return self._recent.get(tx_hash)
