@@ -195,6 +195,12 @@ class Superseded(MevError):
     code = "superseded"
 
 
+class OtherCode(MevError):
+    """A run was asked of other code than this process has loaded."""
+
+    code = "other_code"
+
+
 class StepMissing(MevError):
     """A step of a block's run starts from rows that no earlier step has stored; the message says which."""
 

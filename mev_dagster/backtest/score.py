@@ -3,12 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mev_dagster.backtest.opportunity import Found, landed_in, opportunities_of
-from mev_dagster.labels.label import BlockLabels
+from mev_dagster.backtest.opportunity import Found, Way, opportunities_of
 from mev_dagster.labels.score import Agreement
 from mev_dagster.search.landed import Landed
-from mev_dagster.search.rank import Candidate
-from mev_dagster.search.run import SearchResult
 from mev_dagster.search.strategy import kinds
 
 NO_CANDIDATE = "no_candidate"
@@ -25,7 +22,7 @@ class Match:
 
     landed: Landed
     found: Found | None
-    way: Candidate | None
+    way: Way | None
     missed: str = ""
 
 
@@ -92,14 +89,14 @@ class Backtest:
         return self.captured_wei / self.landed_wei if self.landed_wei > 0 else None
 
 
-def score_block(result: SearchResult, labels: BlockLabels) -> BlockScore:
-    """Compare one block's candidates with its labels."""
-    found = opportunities_of(one for one in result.candidates if one.verified)
-    doubtful = opportunities_of(one for one in result.candidates if not one.verified)
-    met = tuple(_match(landed, found, doubtful) for landed in landed_in(labels))
+def score_block(number: int, candidates: Sequence[Way], landed: Iterable[Landed]) -> BlockScore:
+    """Compare one block's candidates with what landed in it."""
+    found = opportunities_of(one for one in candidates if one.verified)
+    doubtful = opportunities_of(one for one in candidates if not one.verified)
+    met = tuple(_match(one, found, doubtful) for one in landed)
     taken = [match.found for match in met if match.found is not None]
     untaken = tuple(one for one in found if one not in taken)
-    return BlockScore(result.env.number, met, untaken, pnl_wei(found))
+    return BlockScore(number, met, untaken, pnl_wei(found))
 
 
 def _match(landed: Landed, found: Sequence[Found], doubtful: Sequence[Found]) -> Match:

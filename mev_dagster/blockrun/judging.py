@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mev_dagster.backtest.opportunity import Way, landed_in
 from mev_dagster.backtest.score import BlockScore, score_block
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.chain.blocks import Block
@@ -12,6 +13,7 @@ from mev_dagster.evm.types import SimulationEngine, Want
 from mev_dagster.labels.label import BlockLabels, label_block
 from mev_dagster.labels.sources import landed
 from mev_dagster.plugins import one_block
+from mev_dagster.search.landed import Landed
 
 
 def label_landed(
@@ -34,4 +36,10 @@ def seeing_calls(engine: SimulationEngine) -> SimulationEngine:
 @one_block()
 def score(decision: Decision, labels: BlockLabels) -> BlockScore:
     """Compare what was decided before a block with what landed in it."""
-    return score_block(decision.result, labels)
+    return score_block(decision.result.env.number, decision.result.candidates, tuple(landed_in(labels)))
+
+
+@one_block()
+def score_stored(number: int, candidates: Sequence[Way], landed: Sequence[Landed]) -> BlockScore:
+    """Do the same with what is stored of both."""
+    return score_block(number, candidates, landed)

@@ -2,7 +2,7 @@
 
 import random
 
-from mev_dagster.errors import InputError, MevError, WrongChain
+from mev_dagster.errors import InputError, MevError, PluginFailed, WrongChain
 from mev_dagster.events.types import Lane, LaneState, LaneStatus, source_name
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.lanes.lane import IngestLane
@@ -56,6 +56,8 @@ class LaneSupervisor:
                 except Exception as error:
                     self._hear(error)
                     if self._policy is RUN_ONCE:
+                        if isinstance(error, PluginFailed):
+                            break  # the run goes on without what another package brought
                         raise
                     if self._delivered() > had:
                         starts_over(attempt.retry_state)
