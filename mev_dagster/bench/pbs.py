@@ -31,7 +31,7 @@ from mev_dagster.pbs.sim_values import PLAIN_ORDERINGS
 BLOCK = 15_538_827
 ORDERS, SEALED, ROUNDS = 300, 200, 41
 FILL_P50_MS, FILL_P95_MS, SEAL_MS, ROOT_MS, ACCEPTED_MS = 20.0, 40.0, 10.0, 5.0, 10.0
-FILL_P50_TIMES, FILL_P95_TIMES, ACCEPTED_TIMES = 7.0, 14.0, 2.5
+FILL_P50_TIMES, FILL_P95_TIMES, SEAL_TIMES, ACCEPTED_TIMES = 7.0, 14.0, 4.0, 2.5
 _ABSENT = "needs MEV_FIXTURES (blocks_prestate/) and the fast engine: `make native`"
 
 
@@ -59,8 +59,15 @@ def run(options: Options) -> Iterator[Result]:
         )
     options.step("sealing")
     chosen = orders[:SEALED]
-    (sealed,) = _cpu_ms(rounds, _sealing(file, chosen))
-    yield _row("seal", _quantile(sealed, 50), SEAL_MS, f"{SEALED} transactions; CPU")
+    sealed, once = _cpu_ms(rounds, _sealing(file, chosen), _executing(file, chosen))
+    yield judge(
+        "pbs: seal",
+        _quantile(sealed, 50),
+        "ms",
+        limit_value=_quantile(once, 50),
+        at_most_limit=SEAL_TIMES,
+        note=f"{SEALED} transactions; the limit is executing them once; aim {SEAL_MS:g} ms on quiet cores",
+    )
     options.step("state root")
     yield _state_root(file, chosen, rounds)
     options.step("handing over")
@@ -71,8 +78,8 @@ def run(options: Options) -> Iterator[Result]:
         "ms",
         limit_value=_quantile(needed, 50),
         at_most_limit=ACCEPTED_TIMES,
-        note=f"{SEALED} transactions over HTTP, CPU of both ends; the limit is signing, encoding, decoding and "
-        f"judging them without a relay; aim {ACCEPTED_MS:g} ms on quiet cores",
+        note=f"{SEALED} transactions over HTTP, CPU of both ends; the limit is signing, encoding, decoding "
+        f"and judging them without a relay; aim {ACCEPTED_MS:g} ms on quiet cores",
     )
 
 
@@ -113,10 +120,6 @@ def _state_root(file: BlockFile, chosen: tuple[Transaction, ...], rounds: int) -
         at_most_limit=1.0,
         note=f"{len(changes)} accounts changed of {len(whole.accounts)}, {SEALED} transactions",
     )
-
-
-def _row(name: str, value: float, limit_ms: float, note: str) -> Result:
-    return judge(f"pbs: {name}", value, "ms", limit_value=limit_ms, at_most_limit=1.0, note=note)
 
 
 def _cpu_ms(rounds: int, *works: Callable[[], object]) -> list[list[float]]:
