@@ -50,6 +50,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "strategies": {
         "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",
         "backrun": "mev_dagster.search.strategies.backrun:Backrun",
+        "crowd_backrun": "mev_dagster.search.strategies.crowd_backrun:CrowdBackrun",
         "sandwich": "mev_dagster.search.strategies.sandwich:Sandwich",
     },
     "inspectors": {

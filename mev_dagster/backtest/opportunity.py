@@ -30,22 +30,21 @@ class Found:
         """Return the best candidate's profit after gas, as executed."""
         return self.best.simulated_profit_wei or 0
 
-    def way_that_landed(self, landed: Landed) -> Candidate | None:
-        """Return the best candidate that does what somebody did, None when none does."""
-        return next((way for way in self.ways if does(way.plan, landed)), None)
+    def ways_that_landed(self, landed: Landed) -> Iterator[Candidate]:
+        """Yield the candidates that do what somebody did, best first."""
+        return (way for way in self.ways if does(way.plan, landed))
 
 
 def landed_in(labels: BlockLabels) -> Iterator[Landed]:
-    """Yield what was taken in a block that a search could have proposed."""
+    """Yield what was taken in a block, under the kind a search would call it, else under the label's own."""
     for label in labels.labels:
-        if label.opportunity:
-            yield Landed(
-                label.opportunity,
-                frozenset(label.victim_hashes),
-                frozenset(label.venues),
-                label.tx_hashes,
-                label.worth_wei(labels.block.wrapped_ether),
-            )
+        yield Landed(
+            label.opportunity or label.kind,
+            frozenset(label.victim_hashes),
+            frozenset(label.venues),
+            label.tx_hashes,
+            label.worth_wei(labels.block.wrapped_ether),
+        )
 
 
 def opportunities_of(candidates: Iterable[Candidate]) -> list[Found]:

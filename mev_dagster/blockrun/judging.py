@@ -1,6 +1,6 @@
 """Label and score: what landed in a block, and how the search did against it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mev_dagster.backtest.score import BlockScore, score_block
 from mev_dagster.blockrun.decide import Decision
@@ -32,6 +32,6 @@ def seeing_calls(engine: SimulationEngine) -> SimulationEngine:
 
 
 @one_block()
-def score(decision: Decision, labels: BlockLabels) -> BlockScore:
+def score(decision: Decision, labels: BlockLabels, seen_later: Collection[bytes] = ()) -> BlockScore:
     """Compare what was decided before a block with what landed in it."""
-    return score_block(decision.result, labels)
+    return score_block(decision.result, labels, seen_later)

@@ -13,7 +13,8 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from mev_dagster.blockrun.decide import Decision, recheck
+from mev_dagster.backtest.visible import visible_before
+from mev_dagster.blockrun.decide import Decision, decide, recheck
 from mev_dagster.blockrun.sealed import remote_span
 from mev_dagster.captures.source import ChainSource, NodeSource
 from mev_dagster.chain.blocks import Block
@@ -26,6 +27,7 @@ from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.mempool import PENDING_WINDOWS
 from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.labels.label import BlockLabels
 from mev_dagster.pbs.bidding import BidStrategy
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.search.from_log import log_inputs
@@ -188,6 +190,13 @@ class BlockRun:
         found = propose(self.prepared, budget=self.budget)
         parent_hash = self.inputs.env.parent_hash
         return recheck(found, self.judge, doubted=doubted_ids(self.store, self.number, parent_hash))
+
+    def decision_without_takers(self, labels: BlockLabels) -> Decision:
+        """The decision, asked again where its mempool showed what the takers of the block had sent."""
+        visible = visible_before(self.inputs, labels)
+        if visible is self.inputs:
+            return self.decision
+        return decide(visible, self.engine, self.judge, budget=self.budget)
 
     # Its trace
 

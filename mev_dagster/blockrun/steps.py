@@ -293,9 +293,13 @@ def store_labels(run: BlockRun, *, payments_by: SimulationEngine | None = None) 
 
 
 def store_score(run: BlockRun) -> Backtest:
-    """Score what the search found before the block against what landed in it, and store the counts."""
+    """Score what the search found before the block against what landed in it, and store the counts.
+
+    Where the mempool is made up from the block, the search is asked again without what the takers sent.
+    """
     synthetic = any(entry.synthetic for entry in run.inputs.pending)
-    result = Backtest((score(run.decision, label(run)),), synthetic)
+    labels = label(run)
+    result = Backtest((score(run.decision_without_takers(labels), labels),), synthetic)
     time_ns = run.inputs.env.timestamp * NS_PER_SECOND
     where = {"first_block_number": run.number, "last_block_number": run.number, "source": "block"}
     run.replace("backtests", where, backtest_columns(result, source="block", first_block_time_ns=time_ns))

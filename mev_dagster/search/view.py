@@ -12,7 +12,10 @@ from mev_dagster.search.searcher import GasPrice, Searcher
 
 @dataclass(frozen=True, slots=True)
 class BlockView:
-    """Everything a strategy may use. `runs` are in the order the transactions were first seen."""
+    """Everything a strategy may use. `runs` are in the order the transactions were first seen.
+
+    `crowds` are several pending calls that move one pool, one behind the other.
+    """
 
     env: BlockEnv
     graph: PoolGraph
@@ -22,3 +25,4 @@ class BlockView:
     bid: GasPrice
     features: Mapping[bytes, TxFeatures]
     runs: tuple[PendingRun, ...]
+    crowds: tuple[PendingRun, ...] = ()

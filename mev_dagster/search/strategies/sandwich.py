@@ -47,9 +47,14 @@ class Sandwich:
                     yield plan
 
     def matches(self, plan: Plan, landed: Landed) -> bool:
-        """Say whether somebody sandwiched the same transaction, among others perhaps, in the same pools."""
-        victims = {tx.hash for tx in plan.pending[-1:]}
-        return landed.kind == self.kind and victims <= landed.victims and set(plan.venues) == landed.pools
+        """Say whether somebody sandwiched the same transactions in the same pools."""
+        last, all_of_it = plan.pending[-1].hash, {tx.hash for tx in plan.pending}
+        return (
+            landed.kind == self.kind
+            and last in landed.victims
+            and landed.victims <= all_of_it
+            and set(plan.venues) == landed.pools
+        )
 
     def _plan(
         self, run: PendingRun, pool: Pool, token: bytes, size: SandwichSize, view: BlockView
