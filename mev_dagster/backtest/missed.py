@@ -47,7 +47,8 @@ def why_missed(
 ) -> Missed:
     """Return why no verified candidate is worth what `landed` was; `less` is one that does it for less."""
     if less is not None:
-        return Missed(LESS_PROFIT, f"{less.expected_profit_wei} wei of {landed.worth_wei}")
+        missed = Missed(LESS_PROFIT, f"{less.expected_profit_wei} wei of {landed.worth_wei}")
+        return _stood_on_private(landed, result) or missed
     doubted = next((one for one in result.candidates if not one.verified and does(one.plan, landed)), None)
     if doubted is not None:
         said = doubted.verification.detail if doubted.verification else ""
@@ -59,6 +60,8 @@ def why_missed(
         or _pool_unread(landed, result)
         or _victim_failed(landed, result)
         or _dropped(landed, result)
+        or _sold_what_we_lack(landed, result)
+        or _stood_on_private(landed, result)
         or (
             Missed(OTHER_TOKEN, "what was earned is no ether, and we hold nothing else")
             if landed.worth_wei is None
@@ -71,6 +74,31 @@ def _victim_unseen(landed: Landed, result: SearchResult, seen_later: Collection[
     pending = {one.tx_hash for one in result.features}
     for victim in sorted(landed.victims - pending):
         return Missed(LATE if victim in seen_later else PRIVATE, to_hex(victim))
+    return None
+
+
+def _stood_on_private(landed: Landed, result: SearchResult) -> Missed | None:
+    """What somebody made of a price that a transaction left which nobody else saw."""
+    pending = {one.tx_hash for one in result.features}
+    for earlier in sorted(landed.behind - pending - set(landed.tx_hashes)):
+        return Missed(PRIVATE, f"stands on {to_hex(earlier)}, which was not pending")
+    return None
+
+
+def _sold_what_we_lack(landed: Landed, result: SearchResult) -> Missed | None:
+    """A sandwich around a sale of another token takes that token, and we hold wrapped ether alone."""
+    if landed.kind != "sandwich" or result.searcher is None:
+        return None
+    tokens = {pool.address: pool.tokens for pool in result.discovery.pools}
+    sold = {
+        tokens[swap.pool][0 if swap.zero_for_one else 1]
+        for run in result.runs
+        if run.tx.hash in landed.victims
+        for swap in run.swaps
+        if swap.pool in landed.pools and swap.pool in tokens
+    }
+    if sold and result.searcher.wrapped_ether not in sold:
+        return Missed(OTHER_TOKEN, f"the victim sells {to_hex(min(sold))}, which we do not hold")
     return None
 
 

@@ -37,20 +37,24 @@ class Found:
 
 def landed_in(labels: BlockLabels) -> Iterator[Landed]:
     """Yield what was taken in a block, under the kind a search would call it, else under the label's own."""
+    positions = {landed.tx.hash: landed.index for landed in labels.block.txs}
     for label in labels.labels:
+        first = min((positions[tx_hash] for tx_hash in label.tx_hashes if tx_hash in positions), default=0)
+        venues = frozenset(label.venues)
         yield Landed(
             label.opportunity or label.kind,
             frozenset(label.victim_hashes),
-            frozenset(label.venues),
+            venues,
             label.tx_hashes,
             label.worth_wei(labels.block.wrapped_ether),
+            frozenset(swap.tx_hash for swap in labels.swaps if swap.tx_index < first and swap.pool in venues),
         )
 
 
 def opportunities_of(candidates: Iterable[Candidate]) -> list[Found]:
     """Return the opportunities among ranked candidates, best first.
 
-    Candidates that cross a common pool compete where their plans take the same prize.
+    Candidates that cross a common pool compete where their plans take the same prize, or a part of it.
     """
     found: list[list[Candidate]] = []
     for candidate in candidates:
@@ -63,4 +67,5 @@ def opportunities_of(candidates: Iterable[Candidate]) -> list[Found]:
 
 
 def _competes(one: Candidate, other: Candidate) -> bool:
-    return bool(set(one.plan.venues) & set(other.plan.venues)) and one.plan.prize == other.plan.prize
+    mine, others = set(one.plan.prize), set(other.plan.prize)
+    return bool(set(one.plan.venues) & set(other.plan.venues)) and (mine == others or bool(mine & others))

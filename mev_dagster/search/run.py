@@ -21,6 +21,7 @@ from mev_dagster.search.contract_calls import EngineChain
 from mev_dagster.search.crowds import try_crowds
 from mev_dagster.search.identity import opportunity_id
 from mev_dagster.search.inputs import SearchInputs, known_only
+from mev_dagster.search.limits import VictimLimits
 from mev_dagster.search.pending import PendingRun, try_pending
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.plan_check import checked
@@ -159,16 +160,18 @@ def prepare(
         on_step(f"trying {len(pending)} pending transactions")
         chain_behind = partial(EngineChain, engine, state, env)
         runs = try_pending(pending, state, session, graph, env, chain_behind)
+        bid = bid_for(env, pending)
         view = BlockView(
             env=env,
             graph=graph,
             wrapped_ether=searcher.wrapped_ether,
             searcher=searcher,
             inventory_wei=_inventory_wei(state, searcher),
-            bid=bid_for(env, pending),
+            bid=bid,
             features=features,
             runs=runs,
             crowds=try_crowds(runs, session, graph, env, chain_behind),
+            limits=VictimLimits(session, searcher, env, bid),
         )
     return Prepared(
         engine=engine.name,

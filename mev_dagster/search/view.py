@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mev_dagster.dex.graph import PoolGraph
 from mev_dagster.evm.types import BlockEnv
 from mev_dagster.features.tx import TxFeatures
+from mev_dagster.search.limits import VictimLimits
 from mev_dagster.search.pending import PendingRun
 from mev_dagster.search.searcher import GasPrice, Searcher
 
@@ -14,7 +15,8 @@ from mev_dagster.search.searcher import GasPrice, Searcher
 class BlockView:
     """Everything a strategy may use. `runs` are in the order the transactions were first seen.
 
-    `crowds` are several pending calls that move one pool, one behind the other.
+    `crowds` are several pending calls that move one pool, one behind the other; `limits` finds how much a
+    call stands in front of it, where its calldata cannot be read.
     """
 
     env: BlockEnv
@@ -26,3 +28,4 @@ class BlockView:
     features: Mapping[bytes, TxFeatures]
     runs: tuple[PendingRun, ...]
     crowds: tuple[PendingRun, ...] = ()
+    limits: VictimLimits | None = None
