@@ -45,15 +45,18 @@ relays = dg.AssetSpec(
     ],
 )
 def block_templates(block: BlockRun, relay: RelayResource) -> dg.MaterializeResult:
-    """A block of the best candidates and pending transactions, executed, paid to the proposer and sealed."""
+    """A block of the best candidates and pending transactions, executed, paid to the proposer and sealed.
+
+    One for each different bid of the relays' strategies.
+    """
     try:
-        template = relay.ask(block.spans, lambda clients: steps.build_template(block, clients))
+        offered = relay.ask(block.spans, lambda clients: steps.build_offers(block, clients))
     except UnsupportedFork as error:
         return shown.not_built(str(error), block.decision.candidates)
     return dg.MaterializeResult(
-        metadata={**shown.template(template, block.block, block.receipts), **links(block, block.trace_id)},
+        metadata={**shown.template(offered, block.block, block.receipts), **links(block, block.trace_id)},
         check_results=[
-            shown.bid_paid(template),
+            shown.bid_paid(offered),
             agreement(shown.WINNERS_AGREE, block.decision.candidates),
         ],
     )

@@ -30,16 +30,21 @@ from mev_dagster.telemetry.logging import logger
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "venues": {
+        "aave": "mev_dagster.dex.venues.aave.venue:Aave",
         "algebra": "mev_dagster.dex.venues.algebra.venue:Algebra",
         "balancer": "mev_dagster.dex.venues.balancer.venue:Balancer",
         "bancor": "mev_dagster.dex.venues.bancor.venue:Bancor",
+        "compound": "mev_dagster.dex.venues.compound.venue:Compound",
         "curve": "mev_dagster.dex.venues.curve.venue:Curve",
         "dodo": "mev_dagster.dex.venues.dodo.venue:Dodo",
         "ekubo": "mev_dagster.dex.venues.ekubo.venue:Ekubo",
+        "euler": "mev_dagster.dex.venues.euler.venue:Euler",
         "fluid": "mev_dagster.dex.venues.fluid.venue:Fluid",
         "kyber": "mev_dagster.dex.venues.kyber.venue:Kyber",
         "maker_psm": "mev_dagster.dex.venues.maker_psm.venue:MakerPsm",
+        "maker_vaults": "mev_dagster.dex.venues.maker_vaults.venue:MakerVaults",
         "maverick": "mev_dagster.dex.venues.maverick.venue:Maverick",
+        "morpho": "mev_dagster.dex.venues.morpho.venue:Morpho",
         "native": "mev_dagster.dex.venues.native.venue:Native",
         "pancake_v3": "mev_dagster.dex.venues.pancake_v3.venue:PancakeV3",
         "uniswap_v2": "mev_dagster.dex.venues.uniswap_v2.venue:UniswapV2",
@@ -56,6 +61,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
     "inspectors": {
         "arbitrage": "mev_dagster.labels.inspectors.arbitrage:Arbitrages",
+        "failed_arbitrage": "mev_dagster.labels.inspectors.failed_arbitrage:FailedArbitrages",
         "jit": "mev_dagster.labels.inspectors.jit:JitLiquidity",
         "liquidation": "mev_dagster.labels.inspectors.liquidation:Liquidations",
         "sandwich": "mev_dagster.labels.inspectors.sandwich:Sandwiches",

@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
+from mev_dagster.blockrun import building
 from mev_dagster.dex.venues.uniswap_v2 import pool
+from mev_dagster.pbs.bidding import TrueValue
 from mev_dagster.search import pending
 
 
@@ -33,3 +35,8 @@ class _Session:
 def try_pending(txs: Any, state: Any, session: Any, graph: Any, env: Any) -> Any:
     """Execute what is pending with a session of before."""
     return pending.try_pending(txs, state, _Session(session), graph, env)
+
+
+def template_for(*inputs: Any, strategy: Any = None, **options: Any) -> Any:
+    """Return the block of one bidding strategy; today every relay's strategy is asked."""
+    return building.templates_for(*inputs, strategies=(strategy or TrueValue(),), **options)[0]

@@ -9,6 +9,7 @@ from assets.plots import bars
 from assets.shown.search import agreement
 from assets.tables import ether, preview
 from assets.verdicts import without_verdict
+from mev_dagster.blockrun.building import OfferedBlock
 from mev_dagster.blockrun.handing_over import HandedOver
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Receipt
@@ -16,7 +17,6 @@ from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.client.report import SubmissionEnd, SubmissionReport
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.reward import reward_of, tips_of
-from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.recheck import RecheckedSearch
 from mev_dagster.units import NS_PER_MS
 
@@ -25,11 +25,14 @@ BID_IS_PAID = "bid_is_paid_and_earned"
 RELAY_ACCEPTED = "relay_accepted"
 
 
-def template(made: BlockTemplate, landed: Block, receipts: Sequence[Receipt]) -> dict[str, Any]:
-    """Return what a sealed block holds and earns, beside the block that landed."""
+def template(offered: Sequence[OfferedBlock], landed: Block, receipts: Sequence[Receipt]) -> dict[str, Any]:
+    """Return what the sealed block of the highest bid holds and earns, beside the block that landed."""
+    made = offered[0].template
     header, reward = made.sealed.block.header, reward_of(made)
+    bids = {", ".join(one.relays): ether(one.template.bid_wei) for one in offered if one.relays}
     return {
-        "dagster/row_count": 1,
+        "dagster/row_count": len(offered),
+        **({"bids_by_relay": dg.MetadataValue.json(bids)} if bids else {}),
         "bid_eth": ether(made.bid_wei),
         "reward_eth": ether(reward.reward_wei),
         "tips_eth": ether(reward.tips_wei),
@@ -58,18 +61,19 @@ def template(made: BlockTemplate, landed: Block, receipts: Sequence[Receipt]) ->
     }
 
 
-def bid_paid(made: BlockTemplate) -> dg.AssetCheckResult:
-    """Return the verdict on a block's money, with the figures it was held against."""
-    reward = reward_of(made)
+def bid_paid(offered: Sequence[OfferedBlock]) -> dg.AssetCheckResult:
+    """Return the verdict on the money of every block, with the figures the highest bid was held against."""
+    rewards = [reward_of(one.template) for one in offered]
+    reward, problems = rewards[0], [problem for one in rewards for problem in one.problems]
     return dg.AssetCheckResult(
         check_name=BID_IS_PAID,
-        passed=not reward.problems,
+        passed=not problems,
         metadata={
             "bid_eth": ether(reward.bid_wei),
             "payment_eth": ether(reward.payment_wei),
             "tips_eth": ether(reward.tips_wei),
             "reward_eth": ether(reward.reward_wei),
-            "problems": "; ".join(reward.problems),
+            "problems": "; ".join(problems),
         },
     )
 

@@ -52,6 +52,8 @@ def _names(hashes: Any, wanted: str) -> bool:
 def _near(block: BlockScore, match: Match) -> Iterator[Candidate]:
     """Yield the candidates on one of its victims or of its pools, best first."""
     for candidate in block.candidates:
+        if not isinstance(candidate, Candidate):
+            continue
         victims, pools = set(candidate.pending_hashes), set(candidate.plan.venues)
         if victims & match.landed.victims or pools & match.landed.pools:
             yield candidate

@@ -7,6 +7,7 @@ those are. Recall counts them all; beside it stands the recall of what was feasi
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from mev_dagster.backtest.opportunity import Way
 from mev_dagster.evm.types import TxStatus
 from mev_dagster.evm.validate import Invalid
 from mev_dagster.hexadecimal import to_hex
@@ -42,17 +43,29 @@ class Missed(NamedTuple):
         return self.reason not in INFEASIBLE
 
 
+def of_candidates(landed: Landed, less: Way | None, candidates: Sequence[Way]) -> Missed:
+    """Return what the candidates alone tell of why something was missed; `less` is one that earns less."""
+    if less is not None:
+        return Missed(LESS_PROFIT, f"{less.expected_profit_wei} wei of {landed.worth_wei}")
+    doubted = next((one for one in candidates if not one.verified and does(one.plan, landed)), None)
+    return Missed(NO_CANDIDATE) if doubted is None else Missed(doubted.reason, _said(doubted))
+
+
+def _said(candidate: Way) -> str:
+    return (
+        candidate.verification.detail if isinstance(candidate, Candidate) and candidate.verification else ""
+    )
+
+
 def why_missed(
-    landed: Landed, result: SearchResult, seen_later: Collection[bytes] = (), less: Candidate | None = None
+    landed: Landed, less: Way | None, result: SearchResult, seen_later: Collection[bytes] = ()
 ) -> Missed:
     """Return why no verified candidate is worth what `landed` was; `less` is one that does it for less."""
+    told = of_candidates(landed, less, result.candidates)
     if less is not None:
-        missed = Missed(LESS_PROFIT, f"{less.expected_profit_wei} wei of {landed.worth_wei}")
-        return _stood_on_private(landed, result) or missed
-    doubted = next((one for one in result.candidates if not one.verified and does(one.plan, landed)), None)
-    if doubted is not None:
-        said = doubted.verification.detail if doubted.verification else ""
-        return Missed(doubted.reason, said)
+        return _stood_on_private(landed, result) or told
+    if told.reason != NO_CANDIDATE:
+        return told
     if landed.kind not in kinds():
         return Missed(NO_STRATEGY, f"nothing looks for {landed.kind}")
     return (

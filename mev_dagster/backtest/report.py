@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mev_dagster.backtest.missed import INFEASIBLE
+from mev_dagster.backtest.opportunity import Way
 from mev_dagster.backtest.score import Backtest, BlockScore
 from mev_dagster.backtest.visible import ASSUMED
-from mev_dagster.search.rank import Candidate
 from mev_dagster.search.report import in_ether
 
 Json = dict[str, Any]
@@ -71,7 +71,7 @@ def _block(block: BlockScore) -> Json:
     }
 
 
-def _candidate(candidate: Candidate) -> Json:
+def _candidate(candidate: Way) -> Json:
     return {
         "kind": str(candidate.kind),
         "opportunity_id": candidate.opportunity_id,

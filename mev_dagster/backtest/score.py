@@ -1,17 +1,15 @@
 """Counts, precision, recall and profit of the search over blocks."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from mev_dagster.backtest.missed import INFEASIBLE, Missed, why_missed
-from mev_dagster.backtest.opportunity import Found, landed_in, opportunities_of
-from mev_dagster.labels.label import BlockLabels
+from mev_dagster.backtest.missed import INFEASIBLE, Missed, of_candidates
+from mev_dagster.backtest.opportunity import Found, Way, opportunities_of
 from mev_dagster.labels.score import Agreement
-from mev_dagster.search.compatible import best_set, moved_by, needs_of
+from mev_dagster.search.compatible import best_set, needs_of, total_profit_wei
 from mev_dagster.search.landed import Landed
-from mev_dagster.search.rank import Candidate
-from mev_dagster.search.run import SearchResult
 from mev_dagster.search.strategy import kinds
 
 
@@ -24,7 +22,7 @@ class Match:
 
     landed: Landed
     found: Found | None
-    way: Candidate | None
+    way: Way | None
     missed: str = ""
     detail: str = ""
 
@@ -47,7 +45,7 @@ class BlockScore:
     untaken: tuple[Found, ...]
     pnl_wei: int
     captured_wei: int = 0
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[Way, ...] = ()
 
     @property
     def found(self) -> tuple[Found, ...]:
@@ -121,35 +119,34 @@ class Backtest:
         return self.captured_wei / self.landed_wei if self.landed_wei > 0 else None
 
 
-def score_block(result: SearchResult, labels: BlockLabels, seen_later: Collection[bytes] = ()) -> BlockScore:
-    """Compare one block's candidates with its labels; `seen_later` are transactions seen only behind it."""
-    found = opportunities_of(one for one in result.candidates if one.verified)
+Why = Callable[[Landed, Way | None], Missed]
+
+
+def score_block(
+    number: int, candidates: Sequence[Way], landed: Iterable[Landed], why: Why | None = None
+) -> BlockScore:
+    """Compare one block's candidates with what landed in it; `why` tells more of what was missed."""
+    found = opportunities_of(one for one in candidates if one.verified)
     met: list[Match] = []
     used: set[bytes] = set()
-    for landed in landed_in(labels):
-        match = _match(landed, found, used, result, seen_later)
+    for one in landed:
+        match = _match(one, found, used, why or partial(of_candidates, candidates=candidates))
         if match.way is not None:
             used.add(match.way.opportunity_id)
         met.append(match)
     taken = [match.found for match in met if match.found is not None]
     untaken = tuple(one for one in found if one not in taken)
     return BlockScore(
-        number=result.env.number,
+        number=number,
         matches=tuple(met),
         untaken=untaken,
-        pnl_wei=result.total_profit_wei,
-        captured_wei=_captured_wei(met, result),
-        candidates=result.candidates,
+        pnl_wei=total_profit_wei(candidates),
+        captured_wei=_captured_wei(met),
+        candidates=tuple(candidates),
     )
 
 
-def _match(
-    landed: Landed,
-    found: Sequence[Found],
-    used: Collection[bytes],
-    result: SearchResult,
-    seen_later: Collection[bytes],
-) -> Match:
+def _match(landed: Landed, found: Sequence[Found], used: Collection[bytes], why: Why) -> Match:
     """Return the first find that does the same for no less; one find answers for one landed opportunity."""
     less = None
     for one in found:
@@ -159,14 +156,13 @@ def _match(
             if landed.worth_wei is None or way.expected_profit_wei >= landed.worth_wei:
                 return Match(landed, one, way)
             less = less or way
-    missed: Missed = why_missed(landed, result, seen_later, less)
+    missed = why(landed, less)
     return Match(landed, None, None, missed.reason, missed.detail)
 
 
-def _captured_wei(matches: Sequence[Match], result: SearchResult) -> int:
-    moved = moved_by(result.runs)
+def _captured_wei(matches: Sequence[Match]) -> int:
     offers = [
-        (min(match.way.expected_profit_wei, match.landed.worth_wei), needs_of(match.way, moved))
+        (min(match.way.expected_profit_wei, match.landed.worth_wei), needs_of(match.way.plan))
         for match in matches
         if match.way is not None and match.landed.worth_wei is not None
     ]

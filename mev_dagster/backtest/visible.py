@@ -5,10 +5,14 @@ in most cases shown to nobody; a search that saw it would find what it is asked 
 transactions are taken out, unless they were really seen.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from mev_dagster.backtest.opportunity import Way
+from mev_dagster.features.mempool import PendingTx
 from mev_dagster.labels.label import BlockLabels
 from mev_dagster.search.inputs import SearchInputs
+from mev_dagster.search.landed import Landed
 
 ASSUMED = (
     "every transaction of an imported block is taken as seen before it, but for those that the block's "
@@ -21,3 +25,12 @@ def visible_before(inputs: SearchInputs, labels: BlockLabels) -> SearchInputs:
     own = {tx_hash for label in labels.labels for tx_hash in label.tx_hashes}
     pending = tuple(entry for entry in inputs.pending if not (entry.synthetic and entry.tx.hash in own))
     return inputs if len(pending) == len(inputs.pending) else replace(inputs, pending=pending)
+
+
+def without_takers(
+    candidates: Sequence[Way], pending: Iterable[PendingTx], landed: Iterable[Landed]
+) -> Sequence[Way]:
+    """Return the candidates that build on nothing that the takers sent and no lane saw."""
+    taken = {tx_hash for one in landed for tx_hash in one.tx_hashes}
+    hidden = {entry.tx.hash for entry in pending if entry.synthetic and entry.tx.hash in taken}
+    return [one for one in candidates if hidden.isdisjoint(one.pending_hashes)]

@@ -1,8 +1,9 @@
-"""Build: from a decision to the sealed block that a slot's proposer is offered."""
+"""Build: from a decision to the sealed blocks that a slot's proposer is offered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from opentelemetry.trace import Span
 
@@ -14,7 +15,7 @@ from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import NodeAnswerError, RelayUnreachable
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.hexadecimal import to_hex
-from mev_dagster.pbs.bidding import BidStrategy
+from mev_dagster.pbs.bidding import BidStrategy, TrueValue
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SlotDuty
 from mev_dagster.pbs.context import BlockContext, Proposer, context_of
@@ -22,7 +23,7 @@ from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.orders import Resigner
 from mev_dagster.pbs.sandbox.posts import slot_to_json
 from mev_dagster.pbs.sandbox.slots import clock_for
-from mev_dagster.pbs.template import BlockTemplate, build_template
+from mev_dagster.pbs.template import BlockTemplate, build_templates
 from mev_dagster.plugins import one_block
 from mev_dagster.search.inputs import SearchInputs, known_only
 from mev_dagster.search.rank import Candidate
@@ -30,9 +31,19 @@ from mev_dagster.search.run import SearchResult
 from mev_dagster.search.searcher import Searcher, bid_for
 from mev_dagster.telemetry.tracing import Tracing
 
+NO_STRATEGIES: Mapping[str, BidStrategy] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedBlock:
+    """A sealed block and the relays it is offered to, by name; none named: to every relay."""
+
+    template: BlockTemplate
+    relays: tuple[str, ...] = ()
+
 
 @one_block()
-def build_block(
+def build_blocks(
     inputs: SearchInputs,
     decision: Decision,
     landed: Block,
@@ -42,30 +53,51 @@ def build_block(
     keys: Keyring,
     tracing: Tracing,
     parent: Span,
-    strategy: BidStrategy | None = None,
+    strategies: Mapping[str, BidStrategy] = NO_STRATEGIES,
     on_disproved: Callable[[], None] = lambda: None,
-) -> BlockTemplate:
+) -> tuple[OfferedBlock, ...]:
     """Build the block of a decision; without a winner that the reference disproves, once more.
 
-    `on_disproved` is told each time the candidates have become fewer.
+    `strategies` are those of the relays, by name. A block for each different bid, the highest first; absent
+    any strategy, the block's whole value is bid to every relay. `on_disproved` is told each time the
+    candidates have become fewer.
     """
     context = context_for(landed, inputs.env.chain_id)
     with tracing.span("block.build", parent=parent, candidates=len(decision.result.candidates)) as span:
         while True:
-            template = template_for(
-                inputs, decision.result, context, duty, engine=engine, keys=keys, strategy=strategy
+            templates = templates_for(
+                inputs,
+                decision.result,
+                context,
+                duty,
+                engine=engine,
+                keys=keys,
+                strategies=tuple(strategies.values()) or (TrueValue(),),
             )
+            template, offered = templates[0], _offered(templates, tuple(strategies))
             if decision.candidates.hold(template.opportunity_ids):
                 break
             on_disproved()
         span.set_attributes(
             {
                 "opportunity_ids": [to_hex(found) for found in template.opportunity_ids],
-                "block_hash": to_hex(template.sealed.block.hash),
-                "bid_wei": str(template.bid_wei),
+                "block_hash": to_hex(offered[0].template.sealed.block.hash),
+                "bid_wei": str(offered[0].template.bid_wei),
             }
         )
-        return template
+        return offered
+
+
+def _offered(templates: Sequence[BlockTemplate], names: Sequence[str]) -> tuple[OfferedBlock, ...]:
+    """Put the relays of one block together, the highest bid first."""
+    relays: dict[bytes, list[str]] = {}
+    for template, name in zip(templates, names, strict=False):
+        relays.setdefault(template.sealed.block.hash, []).append(name)
+    if len(relays) < 2:
+        return (OfferedBlock(templates[0]),)
+    blocks = {template.sealed.block.hash: template for template in templates}
+    offered = [OfferedBlock(blocks[found], tuple(to)) for found, to in relays.items()]
+    return tuple(sorted(offered, key=lambda one: -one.template.bid_wei))
 
 
 def context_for(block: Block, chain: int | ForkSchedule) -> BlockContext:
@@ -100,7 +132,7 @@ async def duty_of_any(
     return await duty_for(last, inputs, context, block)
 
 
-def template_for(
+def templates_for(
     inputs: SearchInputs,
     result: SearchResult,
     context: BlockContext,
@@ -108,9 +140,9 @@ def template_for(
     *,
     engine: SimulationEngine,
     keys: Keyring,
-    strategy: BidStrategy | None = None,
-) -> BlockTemplate:
-    """Build the block of a search result for a proposer.
+    strategies: Sequence[BidStrategy],
+) -> tuple[BlockTemplate, ...]:
+    """Build the block of a search result for a proposer, once for each strategy that bids otherwise.
 
     Candidates of an injected searcher are left out: neither it nor its executor is on the chain, so no relay
     could execute them (docs/decisions/0003).
@@ -118,7 +150,7 @@ def template_for(
     message = duty.registration.message
     searcher = result.searcher
     buildable = searcher is not None and not searcher.injected
-    return build_template(
+    return build_templates(
         engine,
         known_only(inputs.prestate),
         replace(context, slot=duty.slot),
@@ -127,7 +159,7 @@ def template_for(
         candidates=result.candidates if buildable else (),
         resigner=_resigner(inputs, searcher) if searcher is not None else None,
         pending=[entry.tx for entry in inputs.pending],
-        strategy=strategy,
+        strategies=strategies,
     )
 
 

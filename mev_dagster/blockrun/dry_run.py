@@ -1,10 +1,16 @@
 """One block from its decision to the relay's receipt, without a store, as `mev relay submit` runs it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mev_dagster.blockrun.building import build_block, context_for, duty_of_any
+from mev_dagster.blockrun.building import (
+    NO_STRATEGIES,
+    OfferedBlock,
+    build_blocks,
+    context_for,
+    duty_of_any,
+)
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
 from mev_dagster.chain.blocks import Block
@@ -19,7 +25,10 @@ from mev_dagster.telemetry.tracing import Tracing, trace_id_of
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What became of one block: the template, and what each relay made of it; none where it bids nothing."""
+    """What became of one block: the template of the highest bid, and what each relay made of its own.
+
+    None where it bids nothing.
+    """
 
     template: BlockTemplate
     handed_over: tuple[HandedOver, ...]
@@ -37,7 +46,7 @@ async def dry_run(
     tracing: Tracing,
     deadline_ms: int,
     superseded: Callable[[], bool],
-    strategy: BidStrategy | None = None,
+    strategies: Mapping[str, BidStrategy] = NO_STRATEGIES,
 ) -> DryRun:
     """Ask for the slot's proposer, build, bid, submit to every relay at once, and read the receipts.
 
@@ -45,7 +54,7 @@ async def dry_run(
     """
     context = context_for(landed, inputs.env.chain_id)
     with tracing.span("slot", slot=context.slot, block_number=context.number) as slot:
-        template = build_block(
+        offered = build_blocks(
             inputs,
             decision,
             landed,
@@ -54,19 +63,26 @@ async def dry_run(
             keys=keys,
             tracing=tracing,
             parent=slot,
-            strategy=strategy,
+            strategies=strategies,
         )
+        template = offered[0].template
+        offers = [(client, _offered_to(client.name, offered)) for client in clients]
         handed_over = await asyncio.gather(
             *(
                 hand_over(
-                    unsigned_submission(template),
+                    unsigned_submission(block),
                     client,
                     keys,
                     parent=slot,
                     deadline_ms=deadline_ms,
                     superseded=superseded,
                 )
-                for client in (clients if template.bid_wei else ())
+                for client, block in offers
+                if block.bid_wei
             )
         )
         return DryRun(template, tuple(handed_over), trace_id_of(slot))
+
+
+def _offered_to(relay: str, offered: Sequence[OfferedBlock]) -> BlockTemplate:
+    return next(one.template for one in offered if not one.relays or relay in one.relays)

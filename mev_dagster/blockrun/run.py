@@ -13,8 +13,7 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from mev_dagster.backtest.visible import visible_before
-from mev_dagster.blockrun.decide import Decision, decide, recheck
+from mev_dagster.blockrun.decide import Decision, recheck
 from mev_dagster.blockrun.sealed import remote_span
 from mev_dagster.captures.source import ChainSource, NodeSource
 from mev_dagster.chain.blocks import Block
@@ -24,10 +23,9 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Event
 from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
-from mev_dagster.features.mempool import PENDING_WINDOWS
+from mev_dagster.features.mempool import PENDING_WINDOWS, PendingSet, pending_before
 from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.hexadecimal import to_hex
-from mev_dagster.labels.label import BlockLabels
 from mev_dagster.pbs.bidding import BidStrategy
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.search.from_log import log_inputs
@@ -56,7 +54,8 @@ class BlockRun:
     """Everything a run of block `number` works out, each part when it is first asked for.
 
     `expected_hash` is the block the run was started for, where that is known. `live` says that it follows a
-    head. A submission has `deadline_ms`. Without `tracing` its rows belong to no trace.
+    head. A submission has `deadline_ms`; `strategies` say what each relay is bid. Without `tracing` its rows
+    belong to no trace.
     """
 
     number: int
@@ -70,7 +69,7 @@ class BlockRun:
     deadline_ms: int
     tracing: Tracing | None = None
     budget: int = DEFAULT_BUDGET
-    strategy: BidStrategy | None = None
+    strategies: Mapping[str, BidStrategy] = field(default_factory=dict)
     expected_hash: bytes | None = None
     live: bool = False
     run_id: str = ""
@@ -103,6 +102,12 @@ class BlockRun:
         if window["block_hash"] != self.span.block_hash:
             raise superseded(self.number, self.span.block_hash, window["block_hash"])
         return rows
+
+    @property
+    def time_ns(self) -> int:
+        """When the block was, as its header in the log says."""
+        (window,) = self.window.written["ingest_windows"]
+        return int(window["block_time"])
 
     @cached_property
     def block(self) -> Block:
@@ -173,6 +178,11 @@ class BlockRun:
         )
 
     @cached_property
+    def pending(self) -> PendingSet:
+        """What was pending before the block, from the log alone."""
+        return pending_before(self._events(), self.span.block_hash)
+
+    @cached_property
     def features(self) -> tuple[TxFeatures, ...]:
         """What every pending transaction asks for and offers."""
         inputs = self.inputs
@@ -190,13 +200,6 @@ class BlockRun:
         found = propose(self.prepared, budget=self.budget)
         parent_hash = self.inputs.env.parent_hash
         return recheck(found, self.judge, doubted=doubted_ids(self.store, self.number, parent_hash))
-
-    def decision_without_takers(self, labels: BlockLabels) -> Decision:
-        """The decision, asked again where its mempool showed what the takers of the block had sent."""
-        visible = visible_before(self.inputs, labels)
-        if visible is self.inputs:
-            return self.decision
-        return decide(visible, self.engine, self.judge, budget=self.budget)
 
     # Its trace
 

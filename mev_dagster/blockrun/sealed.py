@@ -4,7 +4,7 @@ The payout is signed inside the block, so its key may die with the process that 
 is the bid's message, and any builder's key will do for that: the block and its hash stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -26,11 +26,15 @@ SEALED_BLOCK_SQL = (resources.files("mev_dagster.blockrun") / "sealed_block.sql"
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """A sealed block read back: unsigned, with its candidates and the span its submission hangs under."""
+    """A sealed block read back: unsigned, with its candidates and the span its submission hangs under.
+
+    `relays` are those it is offered to, by name; none named: every relay.
+    """
 
     unsigned: SubmitBlockRequest
     opportunity_ids: tuple[bytes, ...]
     parent: Span
+    relays: tuple[str, ...] = ()
 
     @property
     def block_hash(self) -> bytes:
@@ -48,7 +52,9 @@ class StoredBlock:
         return trace_id_of(self.parent)
 
 
-def sealed_columns(template: BlockTemplate, landed_hash: bytes, parent: Span) -> Mapping[str, list[Any]]:
+def sealed_columns(
+    template: BlockTemplate, landed_hash: bytes, parent: Span, relays: Sequence[str] = ()
+) -> dict[str, list[Any]]:
     """Return the `sealed_blocks` row of a template built in the place of block `landed_hash`."""
     unsigned, header = unsigned_submission(template), template.sealed.block.header
     return {
@@ -60,18 +66,38 @@ def sealed_columns(template: BlockTemplate, landed_hash: bytes, parent: Span) ->
         "submission": [wire.encode_submission(unsigned, json=False)],
         "trace_id": [trace_id_of(parent)],
         "span_id": [span_id_of(parent)],
+        "relays": [list(relays)],
     }
 
 
-def stored_block(store: Store, number: int, landed_hash: bytes) -> StoredBlock:
-    """Read the block that was built in a landed block's place; `StepMissing` when the store holds none."""
+def stored_blocks(store: Store, number: int, landed_hash: bytes) -> tuple[StoredBlock, ...]:
+    """Read what was built in a landed block's place, the highest bid first; `StepMissing` without any."""
     found = store.rows(SEALED_BLOCK_SQL, {"number": number, "landed": landed_hash.hex()})
     if not found:
         raise StepMissing(
             f"block {number}: the store holds no sealed block built in the place of {to_hex(landed_hash)}; "
             "run block_templates first"
         )
-    block_hash, opportunity_ids, fork, submission, trace_id, span_id = found[-1]
+    read = [_read(number, *row) for row in found]
+    return tuple(sorted(read, key=lambda block: (-block.bid_wei, block.block_hash)))
+
+
+def block_for(relay: str, blocks: Sequence[StoredBlock]) -> StoredBlock:
+    """Return the block that a relay is offered; one that none names is offered the lowest bid."""
+    named = (block for block in blocks if not block.relays or relay in block.relays)
+    return next(named, blocks[-1])
+
+
+def _read(
+    number: int,
+    block_hash: bytes,
+    opportunity_ids: Sequence[bytes],
+    fork: str,
+    submission: bytes,
+    trace_id: bytes,
+    span_id: bytes,
+    relays: Sequence[str],
+) -> StoredBlock:
     try:
         unsigned = wire.decode_submission(submission, json=False, fork=ConsensusFork[fork.upper()])
     except (KeyError, DecodeError) as error:
@@ -79,7 +105,7 @@ def stored_block(store: Store, number: int, landed_hash: bytes) -> StoredBlock:
             f"block {number}: the stored block {to_hex(block_hash)} cannot be read ({error}); "
             "run block_templates again"
         ) from error
-    return StoredBlock(unsigned, tuple(opportunity_ids), remote_span(trace_id, span_id))
+    return StoredBlock(unsigned, tuple(opportunity_ids), remote_span(trace_id, span_id), tuple(relays))
 
 
 def remote_span(trace_id: bytes, span_id: bytes) -> Span:

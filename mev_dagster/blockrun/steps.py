@@ -6,33 +6,35 @@ A step never hands anything to the next but through the store.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest
-from mev_dagster.blockrun.building import build_block, context_for, duty_of_any
+from mev_dagster.backtest.visible import without_takers
+from mev_dagster.blockrun.building import OfferedBlock, build_blocks, context_for, duty_of_any
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
-from mev_dagster.blockrun.judging import label_landed, score, seeing_calls
+from mev_dagster.blockrun.judging import label_landed, score_stored, seeing_calls
 from mev_dagster.blockrun.run import BlockRun
+from mev_dagster.blockrun.scored import stored_landed, stored_search
 from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
-from mev_dagster.blockrun.sealed import StoredBlock, sealed_columns, stored_block
+from mev_dagster.blockrun.sealed import StoredBlock, block_for, sealed_columns, stored_blocks
 from mev_dagster.errors import InputError, MissingState, UnsupportedFork
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.features.tx import TxFeatures
 from mev_dagster.labels.label import BlockLabels
-from mev_dagster.labels.rows import mev_label_columns
+from mev_dagster.labels.rows import label_run_columns, mev_label_columns
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
 from mev_dagster.pbs.rows import joined_rows, receipt_rows, submission_rows, template_rows
-from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.search.rows import (
     ALONE,
     opportunity_columns,
+    plan_columns,
     pool_columns,
     pool_state_columns,
     simulation_columns,
@@ -135,6 +137,7 @@ def _store_candidates(run: BlockRun) -> None:
     result = run.decision.result
     traced = {"trace_id": [run.trace_id] * len(result.candidates)}
     run.replace("opportunities", {"block_number": run.number}, {**opportunity_columns(result), **traced})
+    run.replace("plans", {"block_number": run.number}, plan_columns(result))
 
 
 def _stored_timing(run: BlockRun) -> tuple[int, int, bool] | None:
@@ -182,14 +185,16 @@ def _store_disproved(run: BlockRun) -> None:
 # Building and submitting
 
 
-async def build_template(run: BlockRun, clients: Sequence[RelayClient]) -> BlockTemplate:
+async def build_offers(run: BlockRun, clients: Sequence[RelayClient]) -> tuple[OfferedBlock, ...]:
     """Build the block for its slot's proposer and store it: its row, and whole for whoever submits it.
+
+    There is one for each different bid of the relays' strategies, the highest first.
 
     `UnsupportedFork` where no relay takes blocks of its time.
     """
     context = context_for(run.block, run.source.schedule)
     duty = await duty_of_any(clients, run.inputs, context, run.block)
-    template = build_block(
+    offered = build_blocks(
         run.inputs,
         run.decision,
         run.block,
@@ -198,42 +203,44 @@ async def build_template(run: BlockRun, clients: Sequence[RelayClient]) -> Block
         keys=run.keys,
         tracing=run.spans,
         parent=run.root,
-        strategy=run.strategy,
+        strategies=run.strategies,
         on_disproved=lambda: _store_disproved(run),
     )
     where = {"block_number": run.number}
-    run.replace(SEALED_TABLE, where, _sealed_columns(run, template))
-    run.replace("block_templates", where, template_rows(template, trace_id=run.trace_id))
-    return template
+    run.replace(SEALED_TABLE, where, joined_rows([_sealed_columns(run, one) for one in offered]))
+    rows = [template_rows(one.template, trace_id=run.trace_id) for one in offered]
+    run.replace("block_templates", where, joined_rows(rows))
+    return offered
 
 
-def _sealed_columns(run: BlockRun, template: BlockTemplate) -> Mapping[str, list[Any]]:
+def _sealed_columns(run: BlockRun, offered: OfferedBlock) -> dict[str, list[Any]]:
     """Return the row to submit from; none where a block can be built that no relay's protocol carries."""
     try:
-        return sealed_columns(template, run.span.block_hash, run.root)
+        return sealed_columns(offered.template, run.span.block_hash, run.root, offered.relays)
     except UnsupportedFork:
         return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A stored block and what became of it at each relay; at none where it bids nothing."""
+    """The stored block of the highest bid, and what became of each relay's; of none where it bids nothing."""
 
     block: StoredBlock
     handed_over: tuple[HandedOver, ...]
 
 
 async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submitted:
-    """Submit the very block that the store holds in this block's place to every relay at once.
+    """Submit the very block that the store holds for a relay in this block's place, to every relay at once.
 
     The attempts at a relay are stored as soon as it is done with; no relay waits for another.
 
     `UnsupportedFork` where no relay takes blocks of its time, `StepMissing` where none has been built.
     """
     _ = context_for(run.block, run.source.schedule).consensus_fork
-    block = stored_block(run.store, run.number, run.span.block_hash)
-    if not block.bid_wei:
-        return Submitted(block, ())
+    blocks = stored_blocks(run.store, run.number, run.span.block_hash)
+    offers = [(client, block_for(client.name, blocks)) for client in clients]
+    if not any(block.bid_wei for _, block in offers):
+        return Submitted(blocks[0], ())
     run.fence.check()  # nothing is submitted for a slot that another block has taken
     where = {"block_number": run.number}
 
@@ -241,7 +248,7 @@ async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submit
 
     def keep(report: SubmissionReport) -> None:
         reports.append(report)
-        rows = [submission_rows(one, opportunity_ids=block.opportunity_ids) for one in reports]
+        rows = [submission_rows(one, opportunity_ids=blocks[0].opportunity_ids) for one in reports]
         run.replace("relay_submissions", where, joined_rows(rows))
 
     handed_over = await asyncio.gather(
@@ -255,12 +262,13 @@ async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submit
                 superseded=run.lost_its_block,
                 on_report=keep,
             )
-            for client in clients
+            for client, block in offers
+            if block.bid_wei
         )
     )
     receipts = [receipt_rows(one.report, one.receipts) for one in handed_over]
     run.replace("relay_receipts", where, joined_rows(receipts))
-    return Submitted(block, tuple(handed_over))
+    return Submitted(blocks[0], tuple(handed_over))
 
 
 # Judging
@@ -289,18 +297,24 @@ def store_labels(run: BlockRun, *, payments_by: SimulationEngine | None = None) 
     """Label the block and store its labels."""
     labels = label(run, payments_by=payments_by)
     run.replace("mev_labels", {"block_number": run.number}, mev_label_columns(labels))
+    run.replace("label_runs", {"block_number": run.number}, label_run_columns(labels))
     return labels
 
 
 def store_score(run: BlockRun) -> Backtest:
     """Score what the search found before the block against what landed in it, and store the counts.
 
-    Where the mempool is made up from the block, the search is asked again without what the takers sent.
+    Both are the stored ones: `StepMissing` where a step before has not run. Where the mempool is made up from
+    the block, what builds on a taker's own transaction counts for nothing.
     """
-    synthetic = any(entry.synthetic for entry in run.inputs.pending)
-    labels = label(run)
-    result = Backtest((score(run.decision_without_takers(labels), labels),), synthetic)
-    time_ns = run.inputs.env.timestamp * NS_PER_SECOND
+    pending = run.pending
+    known = {entry.tx.hash: entry.tx for entry in pending.txs}
+    search = stored_search(run.store, run.number, run.span.block_hash, known)
+    landed = stored_landed(run.store, run.number, run.span.block_hash)
+    scored = score_stored(run.number, without_takers(search.candidates, pending.txs, landed), landed)
+    result = Backtest((scored,), any(entry.synthetic for entry in pending.txs))
     where = {"first_block_number": run.number, "last_block_number": run.number, "source": "block"}
-    run.replace("backtests", where, backtest_columns(result, source="block", first_block_time_ns=time_ns))
+    run.replace(
+        "backtests", where, backtest_columns(result, source="block", first_block_time_ns=search.block_time_ns)
+    )
     return result

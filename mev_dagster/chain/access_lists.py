@@ -16,6 +16,7 @@ ITEM_GAS = 2_000
 """A block may list one address or slot for so much of its gas limit."""
 MAX_CODE_BYTES = 65_536
 _MAX_INDEX_BITS = 32
+_WHERE = "access list: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,37 @@ def check_access_list(accounts: Sequence[AccountAccess], *, gas_limit: int, tran
         )
 
 
+def access_list_fault(
+    stated: bytes | None,
+    stated_hash: bytes | None,
+    executed: bytes | None,
+    *,
+    gas_limit: int,
+    transactions: int,
+) -> str | None:
+    """Return why what a block states of its accesses is not what executing it gave, None where it is.
+
+    `stated` is the list told beside the block, where one was; `stated_hash` is what its header holds.
+    """
+    if stated_hash is None:
+        return None if stated is None else "a list is stated, and the header has no hash of one"
+    if executed is None:
+        return "the header has the hash of a list, and the rules of its fork give none"
+    if stated is not None:
+        try:
+            listed = decode_access_list(stated)
+            check_access_list(listed, gas_limit=gas_limit, transactions=transactions)
+        except (DecodeError, InvalidBlock) as error:
+            return str(error).removeprefix(_WHERE)
+        different = first_difference(executed, stated)
+        if different is not None:
+            return different
+    found = access_list_hash(executed)
+    if found != stated_hash:
+        return f"the header has {to_hex(stated_hash)}, executing gives {to_hex(found)}"
+    return None
+
+
 def _indexes(pairs: Sequence[tuple[int, int | bytes]], what: str, transactions: int) -> None:
     indexes = [index for index, _ in pairs]
     _ascending(indexes, f"{what}: changes")
@@ -140,8 +172,10 @@ def _indexes(pairs: Sequence[tuple[int, int | bytes]], what: str, transactions: 
 
 
 def _ascending(found: Sequence[bytes] | Sequence[int], what: str) -> None:
-    if any(later <= earlier for earlier, later in pairwise(found)):  # type: ignore[operator]
-        raise InvalidBlock(f"access list: {what} are not in strictly ascending order")
+    for earlier, later in pairwise(found):
+        if later <= earlier:  # type: ignore[operator]
+            shown = later.hex() if isinstance(later, bytes) else f"{later:x}"
+            raise InvalidBlock(f"access list: {what} are not in strictly ascending order at 0x{shown}")
 
 
 def first_difference(expected: bytes, found: bytes) -> str | None:

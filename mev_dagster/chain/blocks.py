@@ -1,7 +1,7 @@
 """Headers, withdrawals and whole blocks of every fork."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mev_dagster.chain import rlp
 from mev_dagster.chain.keccak import keccak
@@ -69,6 +69,7 @@ class Block:
     """A header with its body. `hash` is the header's hash.
 
     `foreign` are transactions of other chains' types; `transactions` holds the rest, in order.
+    `access_list` is what was told beside the block of its accesses (EIP-7928), encoded: no part of it.
     """
 
     hash: bytes
@@ -77,6 +78,7 @@ class Block:
     uncles: tuple[Header, ...] = ()
     withdrawals: tuple[Withdrawal, ...] | None = None
     foreign: tuple[ForeignTransaction, ...] = ()
+    access_list: bytes | None = field(default=None, compare=False)
 
     @property
     def transaction_hashes(self) -> tuple[bytes, ...]:
@@ -159,11 +161,11 @@ def _header(fields: list[rlp.Item]) -> Header:
     if len(fields) not in _HEADER_LENGTHS and not known < len(fields) <= known + _MAX_LATER_FIELDS:
         raise DecodeError("wrong_field_count", f"no fork's header has {len(fields)} fields")
     appended: dict[str, int | bytes] = {}
-    for name, field in zip(_APPENDED, fields[_FIRST_FIELDS:], strict=False):
+    for name, appended_field in zip(_APPENDED, fields[_FIRST_FIELDS:], strict=False):
         if name in _INTEGER_BITS:
-            appended[name] = rlp.integer(field, bits=_INTEGER_BITS[name], name=name)
+            appended[name] = rlp.integer(appended_field, bits=_INTEGER_BITS[name], name=name)
         else:
-            appended[name] = rlp.fixed(field, 32, name=name)
+            appended[name] = rlp.fixed(appended_field, 32, name=name)
     return Header(
         parent_hash=rlp.fixed(fields[0], 32, name="parent_hash"),
         uncles_hash=rlp.fixed(fields[1], 32, name="uncles_hash"),

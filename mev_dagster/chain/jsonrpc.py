@@ -20,6 +20,7 @@ from mev_dagster.chain.encoding import UnsignedTransaction
 from mev_dagster.chain.envelope import BLOB, DYNAMIC_FEE, LEGACY, SET_CODE
 from mev_dagster.chain.later_fields import unknown_fields, with_later_fields
 from mev_dagster.chain.receipts import Log, Receipt, logs_bloom
+from mev_dagster.chain.stated_access_lists import stated_access_list
 from mev_dagster.chain.transactions import AccessListEntry, Authorization, Transaction, decode_transaction
 from mev_dagster.errors import DecodeError
 from mev_dagster.hexadecimal import from_hex, to_hex
@@ -309,7 +310,13 @@ def block_from_rpc(
             for item in _objects(obj, "withdrawals")
         )
     block = Block(
-        header_hash(header), header, tuple(transactions), tuple(uncles or ()), withdrawals, tuple(foreign)
+        header_hash(header),
+        header,
+        tuple(transactions),
+        tuple(uncles or ()),
+        withdrawals,
+        tuple(foreign),
+        stated_access_list(obj),
     )
     check_body(block, uncles_known=uncles is not None or not obj.get("uncles"))
     return block

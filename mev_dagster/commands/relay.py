@@ -194,7 +194,7 @@ async def _submit_block(
     from mev_dagster.blockrun.judge import judge_of
     from mev_dagster.captures.format import open_capture
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.pbs.bid_strategies import shared_strategy
+    from mev_dagster.pbs.bid_strategies import strategies_of
     from mev_dagster.pbs.keys import Keyring
     from mev_dagster.search.inputs import capture_inputs
     from mev_dagster.settings import settings
@@ -202,7 +202,7 @@ async def _submit_block(
 
     engine, tracing, config = get_engine(), Tracing("builder"), settings()
     made = _clients(items, tracing)  # refuses what is wrong before any work is done
-    strategy = shared_strategy((item.strategy, item.options) for item in items)
+    strategies = strategies_of(items)
     with open_capture(capture) as opened:
         inputs = next(capture_inputs(opened, number))
         landed = opened.block(number)
@@ -217,7 +217,7 @@ async def _submit_block(
             tracing=tracing,
             deadline_ms=bound_ms,
             superseded=lambda: False,
-            strategy=strategy,
+            strategies=strategies,
         )
     template = run.template
     return _outcome(run.handed_over) | {

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mev_dagster.chain.access_lists import access_list_fault
 from mev_dagster.chain.blocks import Block, Header
 from mev_dagster.chain.forks import BLOB_PARAMETERS, Fork, ForkSchedule
 from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.receipts import Receipt, receipts_root
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import InputError, MissingState, UnsupportedFork
+from mev_dagster.errors import InputError, InvalidBlock, MissingState, UnsupportedFork
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import (
     AccountDiff,
@@ -70,11 +71,14 @@ def execute_block(
     state: StateSource,
     block: Block,
     chain: int | ForkSchedule | None = None,
+    *,
+    judge_access_list: bool = True,
 ) -> BlockResult:
     """Execute a block as its network did, system calls, withdrawals and rewards included.
 
     `chain` defaults to the chain id that the block's transactions were signed for. Raises `MissingState`
-    or `InputError` when a transaction cannot be executed: a mined block holds none such.
+    or `InputError` when a transaction cannot be executed: a mined block holds none such. `InvalidBlock`
+    where its access list, or the hash its header has of one, is not what executing it gave (EIP-7928).
     """
     _refuse_foreign(block)
     env = block_env(block.header, _chain_of(block) if chain is None else chain)
@@ -87,9 +91,10 @@ def execute_block(
         end_block=True,
         rewards=mining_rewards(block, env.fork),
     )
-    for index, result in enumerate(sim.txs):
-        if result.status is TxStatus.INVALID:
-            _refuse(state, block, index, result)
+    if sim.rejected:
+        _refuse(state, block, sim.rejected[0].index, sim.rejected[0].result)
+    if judge_access_list and (fault := access_list_fault_of(block, sim)) is not None:
+        raise InvalidBlock(f"block {block.header.number}: access list: {fault}")
     receipts = receipts_of(block.transactions, sim.txs, env.fork)
     return BlockResult(
         receipts=receipts,
@@ -98,6 +103,17 @@ def execute_block(
         state_diff=sim.state_diff,
         state_diff_hash=sim.state_diff_hash,
         sim=sim,
+    )
+
+
+def access_list_fault_of(block: Block, sim: SimResult) -> str | None:
+    """Return how the access list that a block states differs from what executing it gave, or None."""
+    return access_list_fault(
+        block.access_list,
+        block.header.block_access_list_hash,
+        sim.access_list,
+        gas_limit=block.header.gas_limit,
+        transactions=len(block.transactions),
     )
 
 

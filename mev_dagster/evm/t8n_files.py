@@ -20,7 +20,7 @@ from mev_dagster.evm.block_files import BlockFile, load_block_file, read_documen
 from mev_dagster.evm.blocks import BlockResult, receipts_of, root_of
 from mev_dagster.evm.parity import BlockParity, Difference, receipt_differences
 from mev_dagster.evm.state.prestate import AccountOverride
-from mev_dagster.evm.types import BlockEnv, SimulationEngine, TxStatus
+from mev_dagster.evm.types import BlockEnv, SimulationEngine
 from mev_dagster.hexadecimal import from_hex, to_hex
 
 _BLOCKS = "blocks_recent"
@@ -83,12 +83,11 @@ def check_t8n(file: T8nFile, engine: SimulationEngine) -> BlockParity:
         file.block.prestate, file.env, txs, begin_block=True, withdrawals=file.withdrawals, end_block=True
     )
     seconds = time.perf_counter() - started
-    rejected = tuple(index for index, tx in enumerate(sim.txs) if tx.status is TxStatus.INVALID)
-    kept = [index for index in range(len(txs)) if index not in rejected]
-    included = replace(sim, txs=tuple(sim.txs[index] for index in kept))
-    receipts = receipts_of(tuple(txs[index] for index in kept), included.txs, file.env.fork)
+    rejected = tuple(found.index for found in sim.rejected)
+    kept = tuple(tx for index, tx in enumerate(txs) if index not in rejected)
+    receipts = receipts_of(kept, sim.txs, file.env.fork)
     result = BlockResult(
-        receipts, root_of(receipts, sim), sim.gas_used, sim.state_diff, sim.state_diff_hash, included
+        receipts, root_of(receipts, sim), sim.gas_used, sim.state_diff, sim.state_diff_hash, sim
     )
     differences = tuple(_differences(file, result, rejected))
     failed = {difference.what for difference in differences}

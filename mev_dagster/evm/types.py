@@ -218,6 +218,23 @@ def invalid_result(tx_hash: bytes, code: str, detail: str) -> TxResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedTx:
+    """A transaction that its block cannot hold: its place in what was given, and the INVALID result."""
+
+    index: int
+    result: TxResult
+
+
+def parted(results: Sequence[TxResult]) -> tuple[tuple[TxResult, ...], tuple[RejectedTx, ...]]:
+    """Return what a block holds of these, and what it cannot."""
+    held = tuple([result for result in results if result.status is not TxStatus.INVALID])
+    if len(held) == len(results):
+        return held, ()
+    invalid = ((i, result) for i, result in enumerate(results) if result.status is TxStatus.INVALID)
+    return held, tuple(RejectedTx(*found) for found in invalid)
+
+
+@dataclass(frozen=True, slots=True)
 class AccountDiff:
     """Changed fields of one account, `None` where unchanged; `deleted` when it no longer exists.
 
@@ -236,6 +253,8 @@ class AccountDiff:
 class SimResult:
     """The outcome of a list of transactions executed in order on one state.
 
+    `txs` are the results of all that were given, INVALID ones among them; of a block that was ended, of those
+    it holds, one for each receipt, and `rejected` names the others.
     `receipts_root` is of whole blocks, and None where the engine leaves it to whoever makes the receipts.
     `access_list` is a whole block's (EIP-7928), encoded, and None before Amsterdam.
     """
@@ -249,6 +268,7 @@ class SimResult:
     requests: tuple[bytes, ...] = ()
     receipts_root: bytes | None = field(default=None, compare=False)
     access_list: bytes | None = None
+    rejected: tuple[RejectedTx, ...] = ()
 
 
 class StateSession(Protocol):
@@ -296,7 +316,8 @@ class SimulationEngine(Protocol):
         `begin_block` makes the system calls of EIP-4788 and EIP-2935 first. After the transactions come
         `withdrawals`, `rewards` (address -> wei, proof of work) and, with `end_block`, the request system
         calls of Prague (EIP-7002, 7251), whose answers are in `requests`. A call that fails, a missing
-        contract and a malformed deposit make the block invalid: `InvalidBlock`.
+        contract and a malformed deposit make the block invalid: `InvalidBlock`. A block that is ended has no
+        INVALID transaction: those are in `rejected`.
         """
         ...
 

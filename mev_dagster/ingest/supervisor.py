@@ -3,7 +3,7 @@
 import random
 
 from mev_dagster.errors import InputError, MevError, WrongChain
-from mev_dagster.events.types import LaneState, LaneStatus
+from mev_dagster.events.types import Lane, LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.lanes.lane import IngestLane
 from mev_dagster.ingest.limits import cut
@@ -70,7 +70,11 @@ class LaneSupervisor:
     def _hear(self, error: Exception) -> None:
         if isinstance(error, MevError):
             self.last_error = cut(str(error))
-            tell = log.error if isinstance(error, WrongChain) else log.warning
+            tell = log.warning
+            if isinstance(error, WrongChain):
+                tell = log.error
+                where = "capture" if self.lane.kind is Lane.CAPTURE else "node"
+                self._metrics.wrong_chain.labels(where).inc()
             tell("lane lost", lane=self._label, error=error)
         else:
             self.last_error = cut(f"{type(error).__name__}: {error}")

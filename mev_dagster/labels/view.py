@@ -1,10 +1,12 @@
 """What an inspector is shown of a block."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mev_dagster.labels.attempts import attempts_in
 from mev_dagster.labels.flow import Balances, Movement, actor_of, balances, movements_of, speakers
-from mev_dagster.labels.landed import LandedBlock
+from mev_dagster.labels.landed import Lack, LandedBlock
 from mev_dagster.labels.pockets import out_of_pools
 from mev_dagster.labels.swaps import LandedSwap, swaps_in
 from mev_dagster.labels.value import Amounts, Costs
@@ -27,6 +29,14 @@ class LandedView:
     block: LandedBlock
     swaps: tuple[LandedSwap, ...]
     _flows: dict[int, TxFlow] = field(default_factory=dict, compare=False, repr=False)
+    _of_tx: dict[int, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
+    _of_pool: dict[bytes, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
+    _attempts: list["LandedView"] = field(default_factory=list, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for swap in self.swaps:
+            self._of_tx.setdefault(swap.tx_index, []).append(swap)
+            self._of_pool.setdefault(swap.pool, []).append(swap)
 
     @property
     def ether(self) -> frozenset[bytes]:
@@ -45,9 +55,22 @@ class LandedView:
             self._flows[index] = TxFlow(moved, contracts, held, actor_of(own, held, moved, contracts))
         return self._flows[index]
 
+    @property
+    def attempts(self) -> "LandedView":
+        """Return the view of what failed transactions had tried, read once."""
+        if not self._attempts:
+            self._attempts.append(view_of(attempts_in(self.block)))
+        return self._attempts[0]
+
     def swaps_of(self, index: int) -> tuple[LandedSwap, ...]:
         """Return the swaps of one transaction, in log order."""
-        return tuple(swap for swap in self.swaps if swap.tx_index == index)
+        return tuple(self._of_tx.get(index, ()))
+
+    def swaps_between(self, pool: bytes, first: int, last: int) -> Sequence[LandedSwap]:
+        """Return the swaps of a pool in the transactions behind `first` and before `last`."""
+        own = self._of_pool.get(pool, [])
+        start = bisect_left(own, first + 1, key=_tx_index)
+        return own[start : bisect_left(own, last, lo=start, key=_tx_index)]
 
     @property
     def hashes(self) -> frozenset[bytes]:
@@ -63,9 +86,15 @@ class LandedView:
 
     def net_wei(self, profit: Amounts, costs: Costs) -> int | None:
         """Return the profit after costs; None where some of it is no ether."""
-        if [token for token, _ in profit] != [self.block.wrapped_ether]:
+        if Lack.GAS_PRICES in self.block.lacks or [token for token, _ in profit] != [
+            self.block.wrapped_ether
+        ]:
             return None
         return profit[0][1] - costs.total_wei
+
+
+def _tx_index(swap: LandedSwap) -> int:
+    return swap.tx_index
 
 
 def view_of(block: LandedBlock) -> LandedView:

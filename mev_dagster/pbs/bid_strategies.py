@@ -12,6 +12,8 @@ from mev_dagster import plugins
 from mev_dagster.errors import InputError
 from mev_dagster.pbs.bidding import BidContext, BidStrategy, FixedMargin, Outbid, Subsidised, Timed, TrueValue
 from mev_dagster.plugins import Plugin
+from mev_dagster.settings import RelayItem
+from mev_dagster.settings.items import Option
 
 Maker = Callable[..., BidStrategy]
 
@@ -88,13 +90,16 @@ def bid_strategy(name: str, options: Mapping[str, str | int | float | bool]) -> 
     return GuardedBid(makers[name], arguments)
 
 
-def shared_strategy(told: Iterable[tuple[str, Mapping[str, str | int | float | bool]]]) -> BidStrategy:
-    """Return the one strategy that all relays name: they are offered the same block, and so the same bid."""
-    named = list(dict.fromkeys((name, tuple(sorted(options.items()))) for name, options in told))
-    if len(named) != 1:
-        names = ", ".join(name for name, _ in named)
-        raise InputError(f"relays are offered one block: expected one bidding strategy, found {names}")
-    return bid_strategy(named[0][0], dict(named[0][1]))
+def strategies_of(items: Iterable[RelayItem]) -> dict[str, BidStrategy]:
+    """Return each relay's strategy by the relay's name; relays that are told the same share one."""
+    made: dict[tuple[str, tuple[tuple[str, Option], ...]], BidStrategy] = {}
+    found: dict[str, BidStrategy] = {}
+    for item in items:
+        told = item.strategy, tuple(sorted(item.options.items()))
+        if told not in made:
+            made[told] = bid_strategy(item.strategy, item.options)
+        found[item.name] = made[told]
+    return found
 
 
 def _integer(name: str, option: str, value: str | int | float | bool) -> int:

@@ -22,7 +22,7 @@ from mev_dagster.chain.trie import state_root
 from mev_dagster.errors import DecodeError, InputError, MissingState
 from mev_dagster.evm.blocks import receipts_of
 from mev_dagster.evm.state.prestate import Prestate
-from mev_dagster.evm.types import AccountDiff, SimResult, SimulationEngine, StateSource, TxStatus
+from mev_dagster.evm.types import AccountDiff, SimResult, SimulationEngine, StateSource
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.context import BlockContext
 from mev_dagster.pbs.payload import EMPTY_UNCLES_HASH
@@ -68,9 +68,9 @@ def seal(
         withdrawals=known_withdrawals(state, context.withdrawals),
         end_block=True,
     )
-    for index, tx_result in enumerate(result.txs):
-        if tx_result.status is TxStatus.INVALID:
-            raise InputError(f"transaction {index} cannot be in the block: {tx_result.error}")
+    if result.rejected:
+        first = result.rejected[0]
+        raise InputError(f"transaction {first.index} cannot be in the block: {first.result.error}")
     receipts = receipts_of(txs, result.txs, env.fork)
     requests = requests_of(result.requests) if Fork.PRAGUE <= env.fork < Fork.AMSTERDAM else None
     root = state_root_after(state, result.state_diff)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import MissingState
@@ -75,10 +76,27 @@ def build_template(
     proposer: Proposer,
     keys: Keyring,
     *,
+    strategy: BidStrategy | None = None,
+    **options: Any,
+) -> BlockTemplate:
+    """Build the block of one bidding strategy; `options` are those of `build_templates`."""
+    (template,) = build_templates(
+        engine, state, context, proposer, keys, strategies=(strategy or TrueValue(),), **options
+    )
+    return template
+
+
+def build_templates(
+    engine: SimulationEngine,
+    state: StateSource,
+    context: BlockContext,
+    proposer: Proposer,
+    keys: Keyring,
+    *,
+    strategies: Sequence[BidStrategy],
     candidates: Iterable[Candidate] = (),
     resigner: Resigner[Candidate] | None = None,
     pending: Iterable[Transaction] = (),
-    strategy: BidStrategy | None = None,
     top_bid_wei: int | None = None,
     ms_into_slot: int = 0,
     payment: Payment | None = None,
@@ -86,16 +104,17 @@ def build_template(
     orderings: Sequence[Ordering] = tuple(Ordering),
     bundles: Iterable[Order] = (),
     sidecars: Mapping[bytes, BlobsBundle] = NO_SIDECARS,
-) -> BlockTemplate:
-    """Fill, pay, seal. A pure function: equal inputs and keys give an equal block, hash included.
+) -> tuple[BlockTemplate, ...]:
+    """Fill once, then pay and seal for each strategy; templates stand as their strategies do.
 
-    The block is filled by every one of `orderings`, and the one worth most is kept. `sidecars` are blobs by
-    transaction; a blob transaction without them stays out.
+    A pure function: equal inputs and keys give equal blocks, hash included. Strategies that bid the same
+    share their block. It is filled by every one of `orderings`, and the one worth most is kept. `sidecars`
+    are blobs by transaction; a blob transaction without them stays out.
 
     Where the fee recipient takes no payment, the block is built once more with it as the coinbase: that is
-    credited without running its code, so no recipient costs the block.
+    credited without running its code, so no recipient costs the block. It then gains all the block is worth,
+    and that is the bid of every strategy that makes one.
     """
-    terms = BiddingTerms(strategy or TrueValue(), top_bid_wei, ms_into_slot)
     plan = BlockPlan(
         engine,
         context,
@@ -114,11 +133,34 @@ def build_template(
         filled = fill(plan, known, keys.payout.address, payout.gas_limit, payout.refund)
         payout = replace(payout, nonce=payout.nonce + filled.refunds_paid)
         own_wei = known.account(keys.payout.address).balance_wei
-        paid = _pay(filled, payout, terms, own_wei)
-        if paid is not None:
-            return _sealed(plan, known, proposer, filled, *paid)
+        paid = [
+            _pay(filled, payout, BiddingTerms(strategy, top_bid_wei, ms_into_slot), own_wei)
+            for strategy in strategies
+        ]
+        if None not in paid:
+            return _each_sealed_once(plan, known, proposer, filled, [bid for bid in paid if bid is not None])
     filled = fill(plan, state, proposer.fee_recipient, 0, None)
-    return _sealed(plan, state, proposer, filled, max(filled.value_wei, 0), None)
+    bids = [
+        filled.value_wei if BiddingTerms(strategy, top_bid_wei, ms_into_slot).bid(filled.value_wei) else 0
+        for strategy in strategies
+    ]
+    return _each_sealed_once(plan, state, proposer, filled, [(bid, None) for bid in bids])
+
+
+def _each_sealed_once(
+    plan: BlockPlan,
+    state: StateSource,
+    proposer: Proposer,
+    filled: FilledBlock,
+    paid: Sequence[tuple[int, Transaction | None]],
+) -> tuple[BlockTemplate, ...]:
+    """Seal the block once for each bid that differs."""
+    sealed: dict[tuple[int, bytes], BlockTemplate] = {}
+    for bid_wei, payout in paid:
+        key = bid_wei, b"" if payout is None else payout.hash
+        if key not in sealed:
+            sealed[key] = _sealed(plan, state, proposer, filled, bid_wei, payout)
+    return tuple(sealed[bid_wei, b"" if payout is None else payout.hash] for bid_wei, payout in paid)
 
 
 def _sealed(
@@ -157,7 +199,7 @@ class BiddingTerms:
     top_bid_wei: int | None
     ms_into_slot: int
 
-    def bid(self, block_value_wei: int, affordable_wei: int) -> int:
+    def bid(self, block_value_wei: int, affordable_wei: int | None = None) -> int:
         """Return the bid, 0 for none, never more than the builder will hold when it pays."""
         context = BidContext(block_value_wei, self.top_bid_wei, self.ms_into_slot, affordable_wei)
         return offer_wei(self.strategy, context)

@@ -5,10 +5,10 @@ touches what it stands on: the pending transactions it builds on, the pools it t
 those transactions move.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
-from mev_dagster.search.pending import PendingRun
-from mev_dagster.search.rank import Candidate
+from mev_dagster.search.plan import Plan
 
 MOST_STEPS = 50_000
 """Choices tried before the best set so far is taken; the first one tried is never worse than greed."""
@@ -16,23 +16,40 @@ MOST_STEPS = 50_000
 Needs = frozenset[bytes]
 
 
-def needs_of(candidate: Candidate, moved: Mapping[bytes, frozenset[bytes]]) -> Needs:
-    """Return what no other candidate of a set may touch; `moved` are the pools each pending tx changes."""
-    pending = candidate.pending_hashes
-    return frozenset({*pending, *candidate.plan.venues}.union(*(moved.get(tx, ()) for tx in pending)))
+class Verified(Protocol):
+    """A candidate, as the search has it or as it was stored."""
+
+    @property
+    def plan(self) -> Plan:
+        """What it does."""
+
+    @property
+    def simulated_profit_wei(self) -> int | None:
+        """The profit as executed, after gas."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether execution confirmed a profit."""
 
 
-def moved_by(runs: Iterable[PendingRun]) -> Mapping[bytes, frozenset[bytes]]:
-    """Return the pools that each pending transaction changes."""
-    return {run.tx.hash: run.moved for run in runs}
+One = TypeVar("One", bound=Verified)
 
 
-def best_together(candidates: Sequence[Candidate], runs: Iterable[PendingRun]) -> tuple[Candidate, ...]:
+def needs_of(plan: Plan) -> Needs:
+    """Return what no other plan of a set may touch."""
+    return frozenset((*(tx.hash for tx in plan.pending), *plan.venues, *plan.moves))
+
+
+def best_together(candidates: Sequence[One]) -> tuple[One, ...]:
     """Return the verified candidates that earn most together, in the order given."""
-    moved = moved_by(runs)
     verified = [one for one in candidates if one.verified]
-    offers = [(one.simulated_profit_wei or 0, needs_of(one, moved)) for one in verified]
+    offers = [(one.simulated_profit_wei or 0, needs_of(one.plan)) for one in verified]
     return tuple(verified[position] for position in best_set(offers))
+
+
+def total_profit_wei(candidates: Sequence[Verified]) -> int:
+    """Return what one block can earn with these: rivals for a transaction or a pool are not added up."""
+    return sum(one.simulated_profit_wei or 0 for one in best_together(candidates))
 
 
 def best_set(offers: Sequence[tuple[int, Needs]], steps: int = MOST_STEPS) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
 from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.plugins import Plugin
-from mev_dagster.search.compatible import best_together
+from mev_dagster.search.compatible import best_together, total_profit_wei
 from mev_dagster.search.contract_calls import EngineChain
 from mev_dagster.search.crowds import try_crowds
 from mev_dagster.search.identity import opportunity_id
@@ -93,12 +93,12 @@ class SearchResult:
     @property
     def together(self) -> tuple[Candidate, ...]:
         """Return the verified candidates that earn most in one block, best first."""
-        return best_together(self.candidates, self.runs)
+        return best_together(self.candidates)
 
     @property
     def total_profit_wei(self) -> int:
         """Return what one block can earn: rivals for a transaction or a pool are not added up."""
-        return sum(candidate.simulated_profit_wei or 0 for candidate in self.together)
+        return total_profit_wei(self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,7 @@ def prepare(
             runs=runs,
             crowds=try_crowds(runs, session, graph, env, chain_behind),
             limits=VictimLimits(session, searcher, env, bid),
+            moved_by={run.tx.hash: run.moved for run in runs},
         )
     return Prepared(
         engine=engine.name,
@@ -199,7 +200,7 @@ def propose(
     if view is None or session is None:
         return prepared.result()
     plans, left_out = _plans(as_plugins(strategies), view)
-    proposed = {opportunity_id(plan, view.env): plan for plan in plans}
+    proposed = {opportunity_id(plan, view.env): _with_moves(plan, view) for plan in plans}
     best_first, dropped = _worthwhile(proposed, view, budget + MOST_UNEXECUTED)
     on_step(f"executing {min(budget, len(best_first))} of {len(best_first)} candidates")
     return prepared.result(
@@ -265,6 +266,11 @@ def _inventory_wei(state: Prestate, searcher: Searcher) -> int:
 def _covers_gas(plan: Plan, view: BlockView) -> bool:
     least_gas = sum(call.least_gas for call in plan.own_calls)
     return plan.expected_profit_wei > least_gas * view.bid.max_fee_wei
+
+
+def _with_moves(plan: Plan, view: BlockView) -> Plan:
+    moved = view.moved_by
+    return replace(plan, moves=tuple(sorted(set().union(*(moved.get(tx.hash, ()) for tx in plan.pending)))))
 
 
 def _worthwhile(

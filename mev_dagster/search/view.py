@@ -1,7 +1,7 @@
 """What strategies look at: the parent state, the block to be built on it, and each pending tx tried out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mev_dagster.dex.graph import PoolGraph
 from mev_dagster.evm.types import BlockEnv
@@ -16,7 +16,7 @@ class BlockView:
     """Everything a strategy may use. `runs` are in the order the transactions were first seen.
 
     `crowds` are several pending calls that move one pool, one behind the other; `limits` finds how much a
-    call stands in front of it, where its calldata cannot be read.
+    call stands in front of it, where its calldata cannot be read. `moved_by` are the pools that each changes.
     """
 
     env: BlockEnv
@@ -29,3 +29,4 @@ class BlockView:
     runs: tuple[PendingRun, ...]
     crowds: tuple[PendingRun, ...] = ()
     limits: VictimLimits | None = None
+    moved_by: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)

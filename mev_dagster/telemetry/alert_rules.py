@@ -26,6 +26,7 @@ RULES: Mapping[str, str] = MappingProxyType({
     "ProcessDown": "platform",
     "QueueSaturation": "ingest",
     "StoreBacklog": "store",
+    "WrongChain": "ingest",
 })  # fmt: skip
 """Our rules and the component each names; a rule of the same name with another component is not ours."""
 

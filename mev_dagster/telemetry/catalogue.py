@@ -38,6 +38,7 @@ LABELS = {
     "version": "the release",
     "via": "push, pull",
     "what": "what is tried again, by its policy in our code",
+    "where": "node, capture, store",
     "vs": "the lane it is held against",
 }
 
@@ -97,6 +98,9 @@ class DeclaredIngestMetrics(RoomMetrics):
     queue_capacity = gauge("mev_ingest_queue_capacity", "events", "Bound of that queue")
     lane_up = gauge("mev_lane_up", "1", "1 while the lane delivers", "lane")
     lane_restarts = counter("mev_lane_restarts_total", "restarts", "Deaths of the lane", "lane")
+    wrong_chain = counter(
+        "mev_wrong_chain_total", "refusals", "Connects refused because another chain was found there", "where"
+    )
     resynced = counter(
         "mev_lane_resynced_txs_total", "transactions", "Pending transactions a resync brought", "lane"
     )

@@ -106,7 +106,7 @@ class DecodeWorkers:
         worker = self._idle.get()
         decoded = worker.decode(request)
         if decoded is None:
-            # Only a process that starts now proves anything about the batch: the next idle one may be dead as well.
+            # Only a process that starts now proves anything of the batch: the next idle one may be dead too.
             worker = self._replace(worker)
             decoded = worker.decode(request)
         self._idle.put(worker if decoded is not None else self._replace(worker))

@@ -1,9 +1,10 @@
-//! `mev_native`: revm as an engine for `mev_dagster/evm/revm/engine.py`.
+//! `mev_native`: revm as an engine for `mev_dagster/evm/revm/`.
 //!
 //! A `World` is a state handed over once; a `Session` is a block being built on it. Every call does its
 //! work with Python's lock released. What the world does not know comes back as a value that names it.
 
 mod access_list;
+mod args;
 mod diff;
 mod execute;
 mod halts;
@@ -13,7 +14,9 @@ mod rlp;
 mod room;
 mod session;
 mod state;
+mod state_root;
 mod steps;
+mod told;
 mod trials;
 mod trie;
 mod watch;

@@ -1,32 +1,28 @@
-//! The Python side: worlds and sessions.
+//! The Python side of execution: worlds and sessions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 use revm::context::BlockEnv;
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::primitives::hardfork::SpecId;
-use revm::primitives::{Address, B256, Bytes, U256};
+use revm::primitives::{B256, Bytes, U256};
 
-use crate::diff::{AccountDiff, diff_hash, state_diff};
-use crate::execute::{Block, Executed, How, Outcome, Stop, execute, outcome, steps, system_call};
+use crate::args::{AddressArg, B256Arg, U256Arg};
+use crate::diff::{diff_hash, state_diff};
+use crate::execute::{Block, How, Stop, execute, steps, system_call};
 use crate::limits::Limits;
 use crate::receipts::ordered_root;
 use crate::room::Room;
 use crate::state::State;
+use crate::told::Ints;
 use crate::trials::run_all;
-use crate::watch::{Call, Meter, Report};
-use crate::wire::{Malformed, Tx};
+use crate::watch::Report;
+use crate::wire::Tx;
 use crate::world::{Known, Missing, World, warm_code};
-
-impl From<Malformed> for PyErr {
-    fn from(malformed: Malformed) -> Self {
-        PyValueError::new_err(malformed.0)
-    }
-}
 
 /// A state handed over once; any number of sessions may build on it.
 #[pyclass(name = "World", frozen)]
@@ -351,202 +347,5 @@ impl Session {
     /// Take an ancestor's hash.
     fn learn_block_hash(&mut self, number: u64, hash: B256Arg) {
         self.state.learned.block_hashes.insert(number, hash.0);
-    }
-}
-
-/// Values on their way to Python; holds the one method that makes large integers.
-struct Ints<'py> {
-    py: Python<'py>,
-    from_bytes: Bound<'py, PyAny>,
-}
-
-impl<'py> Ints<'py> {
-    fn new(py: Python<'py>) -> PyResult<Self> {
-        let from_bytes = PyType::new::<pyo3::types::PyInt>(py).getattr(pyo3::intern!(py, "from_bytes"))?;
-        Ok(Self { py, from_bytes })
-    }
-
-    fn int(&self, value: U256) -> PyResult<Bound<'py, PyAny>> {
-        if let Ok(small) = u64::try_from(value) {
-            return Ok(small.into_pyobject(self.py)?.into_any());
-        }
-        let bytes = PyBytes::new(self.py, &value.to_be_bytes::<32>());
-        self.from_bytes.call1((bytes, pyo3::intern!(self.py, "big")))
-    }
-
-    fn delta(&self, before: U256, after: U256) -> PyResult<Bound<'py, PyAny>> {
-        if after >= before { self.int(after - before) } else { self.int(before - after)?.neg() }
-    }
-
-    fn bytes(&self, bytes: &[u8]) -> Bound<'py, PyBytes> {
-        PyBytes::new(self.py, bytes)
-    }
-
-    fn slots(&self, slots: &[(Address, U256)]) -> PyResult<Bound<'py, PyTuple>> {
-        let mut last: Option<(Address, Bound<'py, PyBytes>)> = None;
-        let mut pairs = Vec::with_capacity(slots.len());
-        for (address, slot) in slots {
-            // Slots come in order of their address: one object for each run.
-            let shared = match &last {
-                Some((known, object)) if known == address => object.clone(),
-                _ => last.insert((*address, self.bytes(address.as_slice()))).1.clone(),
-            };
-            pairs.push((shared, self.int(*slot)?));
-        }
-        PyTuple::new(self.py, pairs)
-    }
-
-    /// A result, with what was watched beside it where that was wanted.
-    fn result(&self, executed: Executed, report: Report) -> PyResult<Bound<'py, PyTuple>> {
-        if !report.is_wanted() {
-            return self.report(executed);
-        }
-        let watched = self.watched(&executed)?;
-        (self.report(executed)?, watched).into_pyobject(self.py)
-    }
-
-    fn report(&self, executed: Executed) -> PyResult<Bound<'py, PyTuple>> {
-        let Outcome { status, gas_used, execution_gas, state_gas, output, logs, halt, created } =
-            outcome(executed.result);
-        let touched = executed.touched;
-        let logs = logs
-            .iter()
-            .map(|log| {
-                let topics = PyTuple::new(self.py, log.topics().iter().map(|t| self.bytes(t.as_slice())))?;
-                Ok((self.bytes(log.address.as_slice()), topics, self.bytes(&log.data.data)))
-            })
-            .collect::<PyResult<Vec<_>>>()?;
-        let balances = PyDict::new(self.py);
-        for (address, before, after) in &touched.balances {
-            balances.set_item(self.bytes(address.as_slice()), self.delta(*before, *after)?)?;
-        }
-        (
-            status,
-            gas_used,
-            self.bytes(&output),
-            logs,
-            halt,
-            created.map(|address| self.bytes(address.as_slice())),
-            balances,
-            PyTuple::new(self.py, touched.accounts.iter().map(|a| self.bytes(a.as_slice())))?,
-            self.slots(&touched.slots)?,
-            self.slots(&touched.written)?,
-            (execution_gas, state_gas),
-        )
-            .into_pyobject(self.py)
-    }
-
-    /// The calls and the meter of a transaction, as far as they were asked for.
-    fn watched(&self, executed: &Executed) -> PyResult<Bound<'py, PyTuple>> {
-        let calls = executed.calls.iter().map(|call| self.call(call)).collect::<PyResult<Vec<_>>>()?;
-        let meter = executed.meter.as_ref().map(|meter| self.meter(meter)).transpose()?;
-        (PyTuple::new(self.py, calls)?, meter).into_pyobject(self.py)
-    }
-
-    fn call(&self, call: &Call) -> PyResult<Bound<'py, PyTuple>> {
-        (
-            call.depth,
-            call.kind,
-            self.bytes(call.sender.as_slice()),
-            self.bytes(call.to.as_slice()),
-            self.int(call.value)?,
-            call.gas,
-            call.gas_used,
-            self.bytes(&call.input),
-            self.bytes(&call.output),
-            call.error,
-        )
-            .into_pyobject(self.py)
-    }
-
-    fn meter(&self, meter: &Meter) -> PyResult<Bound<'py, PyTuple>> {
-        let opcodes = PyDict::new(self.py);
-        for (code, (times, gas)) in meter.opcodes.iter().enumerate().filter(|(_, (times, _))| *times > 0) {
-            opcodes.set_item(code, (times, gas))?;
-        }
-        (
-            opcodes,
-            meter.precompile_gas,
-            meter.cold_slots,
-            meter.warm_slots,
-            meter.cold_accounts,
-            meter.warm_accounts,
-        )
-            .into_pyobject(self.py)
-    }
-
-    fn stop(&self, stop: Stop) -> PyResult<Bound<'py, PyTuple>> {
-        let missing = match stop {
-            Stop::Refused => return ("refused",).into_pyobject(self.py),
-            Stop::FeeTooLarge => return ("fee_too_large",).into_pyobject(self.py),
-            Stop::Limit(what) => return (what,).into_pyobject(self.py),
-            Stop::Failed(what) => return ("failed", what).into_pyobject(self.py),
-            Stop::NoCode => return ("no_code",).into_pyobject(self.py),
-            Stop::Fault(message) => return Err(PyRuntimeError::new_err(message)),
-            Stop::Missing(missing) => missing,
-        };
-        match missing {
-            Missing::Account(address) => {
-                ("account", self.bytes(address.as_slice())).into_pyobject(self.py)
-            }
-            Missing::Slot(address, slot) => {
-                ("storage", self.bytes(address.as_slice()), self.int(slot)?).into_pyobject(self.py)
-            }
-            Missing::Code(hash) => ("code", self.bytes(hash.as_slice())).into_pyobject(self.py),
-            Missing::BlockHash(number) => ("block_hash", number).into_pyobject(self.py),
-        }
-    }
-
-    fn account_diff(&self, diff: AccountDiff) -> PyResult<Bound<'py, PyTuple>> {
-        let storage = PyDict::new(self.py);
-        for (slot, value) in diff.storage {
-            storage.set_item(self.int(slot)?, self.int(value)?)?;
-        }
-        (
-            self.bytes(diff.address.as_slice()),
-            diff.balance.map(|balance| self.int(balance)).transpose()?,
-            diff.nonce,
-            diff.code.map(|code| self.bytes(&code)),
-            storage,
-            diff.deleted,
-            diff.storage_cleared,
-        )
-            .into_pyobject(self.py)
-    }
-}
-
-/// Twenty bytes from Python.
-struct AddressArg(Address);
-
-/// Thirty-two bytes from Python.
-pub struct B256Arg(pub B256);
-
-/// A number from Python, as thirty-two bytes.
-struct U256Arg(U256);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for AddressArg {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let bytes: &[u8] = object.extract()?;
-        Address::try_from(bytes).map(Self).map_err(|_| PyValueError::new_err("an address has 20 bytes"))
-    }
-}
-
-impl<'a, 'py> FromPyObject<'a, 'py> for B256Arg {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let bytes: &[u8] = object.extract()?;
-        B256::try_from(bytes).map(Self).map_err(|_| PyValueError::new_err("a hash has 32 bytes"))
-    }
-}
-
-impl<'a, 'py> FromPyObject<'a, 'py> for U256Arg {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let word: B256Arg = object.extract()?;
-        Ok(Self(word.0.into()))
     }
 }

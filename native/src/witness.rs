@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use revm::primitives::{B256, keccak256};
 
-use crate::session::B256Arg;
-use crate::trie::{Fault, Nodes, root_after};
+use crate::args::B256Arg;
+use crate::state_root::root_after;
+use crate::trie::{Fault, Nodes};
 
 /// The nodes of a witness, by their hashes.
 #[pyclass(frozen)]

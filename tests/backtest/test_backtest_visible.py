@@ -60,13 +60,13 @@ def test_what_a_taker_sent_stays_where_a_lane_saw_it(inputs):
 def test_a_victim_that_was_not_pending_is_private_or_late(inputs, seen_later, reason):
     result = search_block(inputs, get_engine(), budget=0)
     landed = Landed("sandwich", frozenset({b"\x09" * 32}), frozenset(), (b"\x01" * 32,), 1)
-    assert why_missed(landed, result, seen_later).reason == reason
+    assert why_missed(landed, None, result, seen_later).reason == reason
 
 
 def test_a_kind_that_nothing_looks_for_is_missed_for_that(inputs):
     result = search_block(inputs, get_engine(), budget=0)
     landed = Landed("jit", frozenset(), frozenset(), (b"\x01" * 32,), 1)
-    missed = why_missed(landed, result)
+    missed = why_missed(landed, None, result)
     assert (missed.reason, missed.feasible) == ("no_strategy", False)
 
 

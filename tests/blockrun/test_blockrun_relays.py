@@ -22,8 +22,8 @@ def run(monkeypatch):
     )
     message = BidTrace(7, bytes(32), HASH, bytes(48), bytes(48), bytes(20), 1, 1, 5)
     unsigned = SubmitBlockRequest(ConsensusFork.BELLATRIX, message, payload, bytes(96))
-    block = SimpleNamespace(unsigned=unsigned, bid_wei=5, opportunity_ids=(), parent=None)
-    monkeypatch.setattr(steps, "stored_block", lambda *_: block)
+    block = SimpleNamespace(unsigned=unsigned, bid_wei=5, opportunity_ids=(), parent=None, relays=())
+    monkeypatch.setattr(steps, "stored_blocks", lambda *_: (block,))
     monkeypatch.setattr(steps, "context_for", lambda *_: SimpleNamespace(consensus_fork=unsigned.fork))
     stored = {}
     return SimpleNamespace(

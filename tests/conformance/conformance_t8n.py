@@ -111,17 +111,17 @@ def differences(
 ) -> Iterator[str]:
     """Name everything in which geth and an engine do not agree, transactions by their index."""
     truth = verdict.result
-    ours = [index for index, tx in enumerate(sim.txs) if tx.status is TxStatus.INVALID]
+    rejected = {found.index: found.result for found in sim.rejected}
+    ours = list(rejected)
     theirs = [entry["index"] for entry in truth.get("rejected") or ()]
     if ours != theirs:
         for index in sorted(set(ours) ^ set(theirs)):
             said = next((e["error"] for e in truth.get("rejected") or () if e["index"] == index), "included")
-            mine = sim.txs[index]
-            yield f"tx {index}: ours {mine.error or 'included'} {mine.detail}, geth {said}"
+            mine = f"{rejected[index].error} {rejected[index].detail}" if index in rejected else "included"
+            yield f"tx {index}: ours {mine}, geth {said}"
         return
     kept = [index for index in range(len(txs)) if index not in ours]
-    for index, receipt in zip(kept, truth["receipts"] or (), strict=True):
-        mine = sim.txs[index]
+    for index, mine, receipt in zip(kept, sim.txs, truth["receipts"] or (), strict=True):
         pairs = (
             ("gas", int(receipt["gasUsed"], 16), mine.gas_used),
             ("status", receipt["status"] == "0x1", mine.status is TxStatus.SUCCESS),
@@ -130,7 +130,7 @@ def differences(
         for what, wanted, found in pairs:
             if wanted != found:
                 yield f"tx {index}: {what}: geth {wanted}, ours {found} ({mine.status} {mine.detail})"
-    receipts = receipts_of(tuple(txs[i] for i in kept), tuple(sim.txs[i] for i in kept), env.fork)
+    receipts = receipts_of(tuple(txs[index] for index in kept), sim.txs, env.fork)
     if to_hex(receipts_root(receipts)) != truth["receiptsRoot"]:
         yield "receipts root"
     if sim.gas_used != int(truth["gasUsed"], 16):

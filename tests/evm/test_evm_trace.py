@@ -19,7 +19,7 @@ from mev_dagster.evm.trace import Trace, first_difference, trace
 
 SLOT = push(5) + b"\x54\x50"  # reads slot 5
 if native_is_installed():
-    from mev_dagster.evm.revm.engine import _SPECS, RevmSession
+    from mev_dagster.evm.revm.session import SPECS, RevmSession
 
 needs_revm = pytest.mark.skipif(
     not native_is_installed(), reason="mev_native is not installed: run `make native`"
@@ -103,7 +103,7 @@ def test_the_first_differing_instruction_is_named(engine):
 @pytest.fixture
 def _faulty_fork(monkeypatch):
     """Let the native engine execute Shanghai's blocks by the rules before, which have no PUSH0."""
-    monkeypatch.setitem(_SPECS, Fork.SHANGHAI, "Merge")
+    monkeypatch.setitem(SPECS, Fork.SHANGHAI, "Merge")
 
 
 @needs_revm

@@ -100,6 +100,27 @@ def test_an_invalid_transaction_says_why_and_changes_nothing(engine, code):
     assert with_it.state_diff_hash == without.state_diff_hash
 
 
+@pytest.mark.parametrize("code", CASES)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_block_that_is_ended_holds_no_invalid_transaction_and_names_it_instead(engine, code, place):
+    env, invalid = CASES[code]
+    env = replace(env, may_lack_request_contracts=True)
+    valid = [transaction(0), transaction(0, nonce=1)]
+    # Where it stands first, what makes it wrong must not be that another has gone before it.
+    if place == 0 and engine.simulate(world(), env, [invalid]).txs[0].status is not TxStatus.INVALID:
+        pytest.skip("alone it is valid")
+    given = [*valid[:place], invalid, *valid[place:]]
+    with_it = engine.simulate(world(), env, given, end_block=True)
+    without = engine.simulate(world(), env, valid, end_block=True)
+    (found,) = with_it.rejected
+    assert (found.index, found.result.tx_hash) == (place, invalid.hash)
+    assert found.result.status is TxStatus.INVALID
+    assert with_it.txs == without.txs
+    assert not without.rejected
+    assert with_it.receipts_root == without.receipts_root
+    assert with_it.state_diff_hash == without.state_diff_hash
+
+
 def test_a_nonce_is_not_used_twice(engine):
     tx = transaction()
     assert [result.error for result in engine.simulate(world(), PRAGUE, [tx, tx]).txs] == [

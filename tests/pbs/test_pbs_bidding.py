@@ -8,10 +8,11 @@ from pbs_devnet import ETHER, context, state, transfer
 from mev_dagster.errors import InputError
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.pbs import bidding
-from mev_dagster.pbs.bid_strategies import bid_strategy, shared_strategy
+from mev_dagster.pbs.bid_strategies import bid_strategy, strategies_of
 from mev_dagster.pbs.context import Proposer
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.pbs.template import build_template
+from mev_dagster.settings import RelayItem
 
 values = st.integers(-(10**18), 10**21)
 
@@ -136,8 +137,17 @@ def test_a_strategy_that_cannot_be_made_is_one_clear_line(name, options, said):
         bid_strategy(name, options)
 
 
-def test_relays_that_share_a_block_name_one_strategy():
-    same = [("fixed_margin", {"share_bps": 1}), ("fixed_margin", {"share_bps": 1})]
-    assert shared_strategy(same) == bidding.FixedMargin(1)
-    with pytest.raises(InputError, match="one bidding strategy"):
-        shared_strategy([*same, ("true_value", {})])
+def test_each_relay_has_the_strategy_its_own_item_names():
+    told = {"strategy": "fixed_margin", "options": {"share_bps": 1}}
+    items = [
+        RelayItem(url="http://127.0.0.1:1", name="one", **told),
+        RelayItem(url="http://127.0.0.1:2", name="two"),
+        RelayItem(url="http://127.0.0.1:3", name="three", **told),
+    ]
+    found = strategies_of(items)
+    assert found == {
+        "one": bidding.FixedMargin(1),
+        "two": bidding.TrueValue(),
+        "three": bidding.FixedMargin(1),
+    }
+    assert found["one"] is found["three"]

@@ -82,7 +82,8 @@ async def _run_all(stage: Stage, url: str) -> None:
             for number, run in stage.blocks.items():
                 run.tracing = tracing
                 run.begin_trace()
-                stage.templates[number] = await steps.build_template(run, (client,))
+                (offered,) = await steps.build_offers(run, (client,))
+                stage.templates[number] = offered.template
                 submitted = await steps.submit_stored(run, (client,))
                 for handed_over in submitted.handed_over:
                     stage.submissions[number] = handed_over

@@ -1,6 +1,7 @@
 """The reference `SimulationEngine`: exact on every fork from Frontier to BPO2."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mev_dagster.chain.blocks import Withdrawal
 from mev_dagster.chain.forks import Fork
@@ -19,6 +20,7 @@ from mev_dagster.evm.types import (
     SimResult,
     StateSource,
     Want,
+    parted,
 )
 
 
@@ -56,8 +58,11 @@ class PyEvmEngine:
         session = self._begin(state, env, begin_block)
         results = session.commit(txs)
         credit(session.state, withdrawals, rewards)
-        requests = end_block_requests(session.state, results) if end_block else ()
-        return session.result(results, requests=requests)
+        if not end_block:
+            return session.result(results)
+        held, rejected = parted(results)
+        requests = end_block_requests(session.state, held)
+        return replace(session.result(held, requests=requests), rejected=rejected)
 
     def session(
         self,

@@ -43,7 +43,7 @@ _NO_CODE = bytes(32)
 
 
 def pack_changes(state_diff: Mapping[bytes, AccountDiff]) -> bytes:
-    """Return a column of changed accounts, for the root after them (native/src/trie.rs reads)."""
+    """Return a column of changed accounts, for the root after them (native/src/state_root.rs reads)."""
     parts: list[bytes] = []
     for address, diff in state_diff.items():
         flags = (

@@ -15,6 +15,7 @@ from mev_dagster.events.types import BlockSeen, Event, Lane, LaneStatus, TxBody,
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
 from mev_dagster.ingest.queue import ArrivalQueue
+from mev_dagster.node.identity import ChainIdentity, ChainPin
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.canonical_chain import CanonicalChain
@@ -34,16 +35,20 @@ class CaptureLane:
         *,
         speed: float | None = None,
         chain: CanonicalChain | None = None,
+        pin: ChainPin | None = None,
     ) -> None:
         self.source = capture.path.name
         self.connected = False
         self._capture, self._clock = capture, clock
         self._numbers = frozenset(capture.numbers)  # the head that opens the first window is not among them
         self._speed = speed  # times real time; None is as fast as it goes
+        self._pin = pin
         self._tip = chain.tip.hash if chain is not None and chain.tip is not None else None
 
     async def run(self, queue: ArrivalQueue) -> None:
         """Deliver the whole capture, or what follows the log's own head."""
+        if self._pin is not None:
+            self._pin.check(ChainIdentity(self._capture.chain_id), self.source)
         self.connected = True
         pace = _Pace(self._clock, self._speed)
         for index, event in enumerate(self._events()):
@@ -89,7 +94,9 @@ class CaptureMaker(LaneMaker):
             raise InputError("lane capture needs --capture")
         speed = parse_speed(str(order.options.get("speed", 1)))
         capture = open_capture(Path(str(order.options["path"])))
-        return lambda context: CaptureLane(capture, context.clock, speed=speed, chain=context.chain)
+        return lambda context: CaptureLane(
+            capture, context.clock, speed=speed, chain=context.chain, pin=context.pin
+        )
 
 
 def parse_speed(text: str) -> float | None:

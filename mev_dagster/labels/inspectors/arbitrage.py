@@ -80,5 +80,6 @@ def _label(view: LandedView, landed: LandedTx, circle: Circle) -> Label:
 
 
 def _moved_by(pools: frozenset[bytes], index: int, view: LandedView) -> bytes | None:
-    earlier = [swap for swap in view.swaps if swap.tx_index < index and swap.pool in pools]
-    return earlier[-1].tx_hash if earlier else None
+    earlier = [own[-1] for pool in pools if (own := view.swaps_between(pool, -1, index))]
+    last = max(earlier, key=lambda swap: (swap.tx_index, swap.log_position), default=None)
+    return last.tx_hash if last else None

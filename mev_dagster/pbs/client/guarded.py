@@ -37,6 +37,11 @@ class GuardedRelay:
     def __init__(self, plugin: Plugin[Any], client: Any, name: str) -> None:
         self._plugin, self._client, self._name = plugin, client, name
 
+    @property
+    def name(self) -> str:
+        """What settings call the relay."""
+        return self._name
+
     async def __aenter__(self) -> Self:
         try:
             await self._asked(self._client.__aenter__)

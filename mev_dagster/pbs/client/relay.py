@@ -65,6 +65,11 @@ class RelayClient(RelayTransport):
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._breaker = breaker or CircuitBreaker()
 
+    @property
+    def name(self) -> str:
+        """What rows, settings and strategies call the relay."""
+        return self.endpoint.name
+
     async def submit(
         self,
         submission: SubmitBlockRequest,

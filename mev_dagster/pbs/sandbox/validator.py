@@ -11,7 +11,7 @@ from mev_dagster.chain.blocks import Block, Header, encode_block
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import logs_bloom
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import DecodeError, InputError, MissingState
+from mev_dagster.errors import DecodeError, InputError, InvalidBlock, MissingState
 from mev_dagster.evm.blocks import BlockResult, block_env, execute_block
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.protocol_accounts import knowing_protocol_accounts
@@ -89,6 +89,9 @@ class ExecutionValidator:
             result = execute_block(self._engine, state, executable, slot.context.schedule)
         except MissingState as error:
             yield failed("execution", "missing_trie_node", f"missing trie node: {error}")
+            return
+        except InvalidBlock as error:
+            yield failed("execution", "invalid_block", str(error))
             return
         except InputError as error:
             yield failed("execution", "invalid_transaction", str(error))

@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS sealed_blocks
     submission String COMMENT 'unsigned submission as SSZ, raw bytes' CODEC(ZSTD(3)),
     trace_id Nullable(FixedString(16)) COMMENT 'W3C trace of the run that made the row, volatile',
     span_id Nullable(FixedString(8)) COMMENT 'W3C span that the submission hangs under, volatile',
+    relays Array(String) DEFAULT [] COMMENT 'relays it is offered to, by name; none named: all of them',
     stored_at DateTime64(9, 'UTC') DEFAULT now64(9) COMMENT 'when this row was written; the newest version of a key wins' CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(stored_at)
