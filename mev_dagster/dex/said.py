@@ -19,6 +19,7 @@ _OF_ADDRESSES = frozenset(
     {
         *("pool", "sender", "recipient", "owner", "borrower", "market", "liquidator"),
         *("debt_token", "collateral_token", "factory", "tokens", "path", "hooks"),
+        *("maker", "settlement"),
     }
 )
 _OF_WORDS = frozenset({"protocol", "method"})

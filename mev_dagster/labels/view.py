@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mev_dagster.dex.events import events_of
+from mev_dagster.dex.venue_events import OrderFilled, SwapEvent
 from mev_dagster.labels.attempts import attempts_in
 from mev_dagster.labels.flow import Balances, Movement, actor_of, balances, movements_of, speakers
 from mev_dagster.labels.landed import Lack, LandedBlock
@@ -14,12 +16,17 @@ from mev_dagster.labels.value import Amounts, Costs
 
 @dataclass(frozen=True, slots=True)
 class TxFlow:
-    """What one transaction moved, which contracts spoke, and who acted as one with its sender."""
+    """What one transaction moved, which contracts spoke, and who acted as one with its sender.
+
+    `makers` signed orders that were filled in it; so many more did as `unnamed_makers`.
+    """
 
     movements: tuple[Movement, ...]
     contracts: frozenset[bytes]
     held: Balances
     actor: frozenset[bytes]
+    makers: frozenset[bytes] = frozenset()
+    unnamed_makers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,21 @@ class LandedView:
                 movements_of(landed.logs, landed.frames, self.block.wrapped_ether), self.swaps_of(index)
             )
             contracts, held = speakers(landed.logs), balances(moved)
-            own = {landed.tx.sender, *([landed.tx.to] if landed.tx.to else [])}
-            self._flows[index] = TxFlow(moved, contracts, held, actor_of(own, held, moved, contracts))
+            told = [event for _, event in events_of(landed.logs)]
+            orders = [event for event in told if isinstance(event, OrderFilled)]
+            settlements = {event.settlement for event in orders}
+            quoted = {event.maker for event in told if isinstance(event, SwapEvent) and event.maker}
+            makers = quoted | {event.maker for event in orders if event.maker}
+            own = {landed.tx.sender, *([landed.tx.to] if landed.tx.to else [])} - settlements
+            others = contracts | (makers - own)
+            self._flows[index] = TxFlow(
+                moved,
+                contracts,
+                held,
+                actor_of(own, held, moved, others),
+                frozenset(makers - own),
+                sum(1 for event in orders if event.maker is None),
+            )
         return self._flows[index]
 
     @property

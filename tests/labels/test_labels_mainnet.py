@@ -45,9 +45,9 @@ def test_the_arbitrages_the_other_inspector_lacks_took_out_more_than_they_put_in
     labelled, compared = scored
     net = {one.tx_hashes[0].hex(): one.net_wei for labels in labelled for one in labels.of("arbitrage")}
     more = [one for one in compared.disagreements if (one.kind, one.side) == ("arbitrages", "ours")]
-    assert len(more) == 11
+    assert len(more) == 14
     known = [net[one.key[0][2:]] for one in more if net[one.key[0][2:]] is not None]
-    assert len(known) == 10  # the last is in a trace that does not tell prices of gas
+    assert len(known) == 13  # the last is in a trace that does not tell prices of gas
     assert min(known) == 122667424086721
 
 
