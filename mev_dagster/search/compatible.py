@@ -16,7 +16,7 @@ MOST_STEPS = 50_000
 Needs = frozenset[bytes]
 
 
-class Verified(Protocol):
+class Earning(Protocol):
     """A candidate, as the search has it or as it was stored."""
 
     @property
@@ -32,7 +32,7 @@ class Verified(Protocol):
         """Whether execution confirmed a profit."""
 
 
-One = TypeVar("One", bound=Verified)
+One = TypeVar("One", bound=Earning)
 
 
 def needs_of(plan: Plan) -> Needs:
@@ -47,7 +47,7 @@ def best_together(candidates: Sequence[One]) -> tuple[One, ...]:
     return tuple(verified[position] for position in best_set(offers))
 
 
-def total_profit_wei(candidates: Sequence[Verified]) -> int:
+def total_profit_wei(candidates: Sequence[Earning]) -> int:
     """Return what one block can earn with these: rivals for a transaction or a pool are not added up."""
     return sum(one.simulated_profit_wei or 0 for one in best_together(candidates))
 

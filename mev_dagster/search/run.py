@@ -46,7 +46,7 @@ BELOW_GAS = "below_gas"
 OVER_BUDGET = "over_budget"
 
 
-class Dropped(NamedTuple):
+class PrunedPlan(NamedTuple):
     """A plan that did not become a candidate, and why."""
 
     plan: Plan
@@ -71,7 +71,7 @@ class SearchResult:
     runs: tuple[PendingRun, ...]
     candidates: tuple[Candidate, ...]
     proposed: int
-    dropped: tuple[Dropped, ...] = ()
+    dropped: tuple[PrunedPlan, ...] = ()
     left_out: tuple[PluginFailed, ...] = ()
 
     @property
@@ -123,7 +123,7 @@ class Prepared:
         candidates: tuple[Candidate, ...] = (),
         *,
         proposed: int = 0,
-        dropped: tuple[Dropped, ...] = (),
+        dropped: tuple[PrunedPlan, ...] = (),
         left_out: tuple[PluginFailed, ...] = (),
     ) -> SearchResult:
         """Return the search's result with these candidates."""
@@ -275,16 +275,16 @@ def _with_moves(plan: Plan, view: BlockView) -> Plan:
 
 def _worthwhile(
     proposed: Mapping[bytes, Plan], view: BlockView, most: int
-) -> tuple[list[tuple[bytes, Plan]], tuple[Dropped, ...]]:
+) -> tuple[list[tuple[bytes, Plan]], tuple[PrunedPlan, ...]]:
     """Return the plans that may pay for their gas, those that promise most first, and what was dropped."""
     paying, poor = [], []
     for identity, plan in proposed.items():
         if _covers_gas(plan, view):
             paying.append((identity, plan))
         else:
-            poor.append(Dropped(plan, BELOW_GAS))
+            poor.append(PrunedPlan(plan, BELOW_GAS))
     paying.sort(key=lambda item: (-item[1].expected_profit_wei, item[0]))
-    late = (Dropped(plan, OVER_BUDGET) for _, plan in paying[most:])
+    late = (PrunedPlan(plan, OVER_BUDGET) for _, plan in paying[most:])
     return paying[:most], (*poor, *late)
 
 
