@@ -15,6 +15,7 @@ from mev_dagster.blockrun.run_tags import (
     BLOCK_HASH_TAG,
     COLD,
     ENDED_TAG,
+    FIRST_FAILED_TAG,
     LANE_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
@@ -177,11 +178,36 @@ def test_a_run_that_has_been_tried_again_or_was_superseded_is_left_alone(instanc
     first = failed(instance, "17")
     instance.create_run_for_job(search_block_job(), tags={RETRY_OF_TAG: first.run_id})
     failed(instance, "18", **{ENDED_TAG: SUPERSEDED})
-    assert tick(failed_runs.failed_runs, instance).skip_message == "no run of a block or a roll-up has failed"
+    assert tick(failed_runs.failed_runs, instance).skip_message == "no run has failed"
 
 
 def search_block_job():
     return defs().resolve_job_def(search_block.name)
+
+
+def test_a_run_that_was_clicked_or_backfilled_is_tried_again_with_the_assets_it_had(instance, monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
+    labels, submitted = dg.AssetKey("mev_labels"), dg.AssetKey("relay_submissions")
+    for key, assets in (("17", {labels}), ("18", {labels, submitted})):
+        instance.add_dynamic_partitions("blocks", [key])
+        job = defs().get_implicit_global_asset_job_def().get_subset(asset_selection=assets)
+        run = instance.create_run_for_job(
+            job, tags={"dagster/partition": key, "dagster/backfill": "b"}, asset_selection=frozenset(assets)
+        )
+        instance.report_run_failed(run, message="a test's")
+    requests = {one.partition_key: one for one in tick(failed_runs.failed_runs, instance).run_requests}
+    assert requests["17"].job_name == backfill_blocks.name
+    assert set(requests["17"].asset_selection) == {labels}
+    assert requests["18"].job_name == search_block.name
+    assert set(requests["18"].asset_selection) == {labels, submitted}
+
+
+def test_a_run_whose_process_was_lost_is_tried_beyond_four_attempts(instance, monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_SECONDS", 0)
+    failed(instance, "17", **{ATTEMPT_TAG: "5", FIRST_FAILED_TAG: str(int(time.time()))})
+    [again] = tick(failed_runs.failed_runs, instance).run_requests
+    assert again.tags[ATTEMPT_TAG] == "6"
 
 
 def test_after_the_last_attempt_there_is_one_alert_and_no_run(store, instance, monkeypatch):
