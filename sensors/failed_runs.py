@@ -91,7 +91,7 @@ def retries(run: dg.DagsterRun, keys: Sequence[str], failed_at: float, job: str)
     jobs=[job for job, _ in RETRIED_BY],
     minimum_interval_seconds=EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tries failed runs again after 5, 20 and 80 s, and on while their cause lasts; then an alert.",
+    description="Tries failed runs again after 5, 20, 80 s, and on while their cause lasts; then an alert.",
 )
 def failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request the attempts that are due; write an alert for runs whose attempts are used up."""
@@ -122,7 +122,7 @@ def failed_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Ski
     for run, failed_at, job in due:
         if len(requests) >= RUNS_PER_TICK:
             break
-        requests += retries(run, keys, failed_at, job)  # all of a range's at once: one counts it as tried
+        requests += retries(run, keys, failed_at, job)  # a range's at once: one counts it as tried
     return dg.SensorResult(run_requests=requests)
 
 
