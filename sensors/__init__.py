@@ -15,6 +15,7 @@ from sensors.jobs import (
     write_reports,
 )
 from sensors.new_blocks import new_blocks
+from sensors.resolved_alerts import resolved_alerts
 from sensors.schedules import (
     daily_rollups,
     hourly_rollups,
@@ -24,5 +25,5 @@ from sensors.schedules import (
 )
 
 JOBS = [search_block, backfill_blocks, roll_up_hours, roll_up_days, write_reports, seal, retain]
-SENSORS = [new_blocks, gaps, failed_runs, alerts, ageing, reports_follow]
+SENSORS = [new_blocks, gaps, failed_runs, alerts, resolved_alerts, ageing, reports_follow]
 SCHEDULES = [hourly_rollups, daily_rollups, reports_of_newest_hour, hourly_sealing, nightly_retention]

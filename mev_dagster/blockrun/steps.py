@@ -276,7 +276,8 @@ async def keep_silence(run: BlockRun, clients: Sequence[RelayClient]) -> str:
     try:
         await duty_of_any(clients, run.inputs, context, run.block)
     except NoProposer as error:
-        rows = unsent_rows(context, [client.name for client in clients], str(error), run.clock.wall_ns())
+        names, now_ns = [client.name for client in clients], run.clock.wall_ns()
+        rows = unsent_rows(context, run.span.block_hash, names, str(error), now_ns)
         run.replace("relay_submissions", {"block_number": run.number}, rows)
         return str(error)
     return ""

@@ -126,15 +126,20 @@ def _nothing_sent(report: SubmissionReport) -> Attempt:
     )
 
 
-def unsent_rows(context: BlockContext, relays: Sequence[str], why: str, now_ns: int) -> Columns:
-    """Return the `relay_submissions` row of each relay for a block that could not be built: attempt 0."""
+def unsent_rows(
+    context: BlockContext, block_hash: bytes, relays: Sequence[str], why: str, now_ns: int
+) -> Columns:
+    """Return each relay's `relay_submissions` row of a block that could not be built: attempt 0.
+
+    `block_hash` is that of the block that landed in its place.
+    """
     return _rows(
         [
             {
                 "block_number": context.number,
                 "block_time": context.timestamp * NS_PER_SECOND,
                 "slot": context.slot,
-                "block_hash": bytes(32),
+                "block_hash": block_hash,
                 "relay": relay,
                 "attempt": 0,
                 "submitted_at": now_ns,

@@ -1,6 +1,7 @@
 """Gaps, failures and alerts become runs of exactly the blocks they are about, once; each skip says why."""
 
 import time
+import uuid
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import pytest
 
 from mev_dagster.blockrun import alerted, retries
 from mev_dagster.blockrun import gaps as fallen_through
+from mev_dagster.blockrun.failed_checks import raise_check_alert
 from mev_dagster.blockrun.run_tags import (
     ATTEMPT_TAG,
     BLOCK_HASH_TAG,
@@ -28,8 +30,10 @@ from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.settings import settings
+from mev_dagster.store.alerts import keep_alert
 from mev_dagster.store.client import Store, open_store
 from mev_dagster.telemetry.alerts import Alert
+from sensors import resolved_alerts
 from sensors.alerts import alerts
 from sensors.jobs import backfill_blocks, search_block
 
@@ -361,3 +365,72 @@ def test_a_range_run_leaves_the_tables_of_single_runs(store: Store, instance, nu
     ]
     assert sorted(one.partition for one in of_opportunities) == sorted(keys)
     assert all("rank_digest" in one.metadata for one in of_opportunities)
+
+
+# The end of the loop
+
+
+def came_to_its_end(
+    instance: dg.DagsterInstance, number: int, *, passed: bool, check: str = "relay_accepted"
+):
+    """Report what a run of the block leaves: its last asset, and a check of another one."""
+    key = str(number)
+    instance.report_runless_asset_event(dg.AssetMaterialization("backtests", partition=key))
+    verdict = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("relay_submissions"), check_name=check, passed=passed, partition=key
+    )
+    judged = dg.DagsterEvent(
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "a test's", event_specific_data=verdict
+    )
+    instance.report_dagster_event(judged, run_id=str(uuid.uuid4()))
+
+
+def resolutions(store: Store) -> dict[str, tuple[bool, str]]:
+    rows = store.rows("SELECT name, resolved_at IS NOT NULL, resolution FROM alerts FINAL")
+    return {name: (bool(resolved), how) for name, resolved, how in rows}
+
+
+def test_an_alert_is_resolved_once_its_blocks_came_to_their_end_with_every_check_green(store, instance):
+    keep_alert(store, alert("7,8"), received_ns=time.time_ns(), blocks=(7, 8), action="1 runs over 2 blocks")
+    instance.add_dynamic_partitions("blocks", ["7", "8"])
+    came_to_its_end(instance, 7, passed=True)
+    tick(resolved_alerts, instance)
+    assert resolutions(store) == {"BlocksNotSearched": (False, "")}  # block 8 has not
+    came_to_its_end(instance, 8, passed=False)
+    tick(resolved_alerts, instance)
+    assert resolutions(store) == {"BlocksNotSearched": (False, "")}  # it has, and a check of it fails
+    came_to_its_end(instance, 8, passed=True)
+    tick(resolved_alerts, instance)
+    [(resolved, how)] = resolutions(store).values()
+    assert resolved
+    assert how.startswith("every check green in run")
+    shown = instance.fetch_observations(dg.AssetKey("opportunities"), limit=10).records
+    assert {record.partition_key for record in shown} == {"7", "8"}
+    assert "0 resolved" in tick(resolved_alerts, instance).skip_message
+
+
+def test_what_ran_before_the_alert_mends_nothing(store, instance):
+    instance.add_dynamic_partitions("blocks", ["7"])
+    came_to_its_end(instance, 7, passed=True)
+    keep_alert(store, alert("7"), received_ns=time.time_ns(), blocks=(7,), action="1 runs over 1 blocks")
+    tick(resolved_alerts, instance)
+    assert resolutions(store) == {"BlocksNotSearched": (False, "")}
+
+
+def test_the_alert_of_a_check_ends_with_the_check_and_opens_again_with_it(store, instance):
+    def fails() -> None:
+        raise_check_alert(store, asset="relay_submissions", check="relay_accepted", number=7, why="refused")
+
+    instance.add_dynamic_partitions("blocks", ["7"])
+    fails()
+    fails()
+    [(name, blocks)] = store.rows("SELECT name, block_numbers FROM alerts FINAL")
+    assert (name, list(blocks)) == ("CheckFailed", [7])
+    came_to_its_end(instance, 7, passed=True, check="another")
+    tick(resolved_alerts, instance)
+    assert not resolutions(store)["CheckFailed"][0]
+    came_to_its_end(instance, 7, passed=True)
+    tick(resolved_alerts, instance)
+    assert resolutions(store)["CheckFailed"] == (True, "relay_accepted passes")
+    fails()
+    assert not resolutions(store)["CheckFailed"][0]
