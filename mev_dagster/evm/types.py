@@ -282,6 +282,10 @@ class StateSession(Protocol):
         """Execute on top of the prefix, report, take every change back; the diff is against the prefix."""
         ...
 
+    def try_out(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
+        """Return the results that `run` gives, without working out the state diff."""
+        ...
+
     def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
         """Return what `run` gives of the first, of the first two, and so on; each is executed once."""
         ...

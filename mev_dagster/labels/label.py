@@ -19,6 +19,7 @@ from mev_dagster.plugins import OURS, Plugin, bounded, note, one_block
 class BlockLabels:
     """What landed in one block, and who looked. Labels stand by kind, each kind in the block's order.
 
+    `attempted_swaps` are those of calls that were undone, where calls are known; they did not happen.
     `left_out` says which inspectors of other packages had no answer for this block, and why.
     """
 
@@ -27,6 +28,7 @@ class BlockLabels:
     inspectors: tuple[Inspector, ...]
     labels: tuple[Label, ...]
     left_out: tuple[PluginFailed, ...] = ()
+    attempted_swaps: tuple[LandedSwap, ...] = ()
 
     def of(self, kind: str) -> tuple[Label, ...]:
         """Return the labels of one kind."""
@@ -59,7 +61,8 @@ def _labelled(block: LandedBlock, looking: Inspectors) -> BlockLabels:
             note(failure)
             left_out.append(failure)
     hooks = tuple(plugin.hook for plugin in looking.plugins)
-    return BlockLabels(block, view.swaps, hooks, kept(found, looking.over), tuple(left_out))
+    labels, tried = kept(found, looking.over), view.attempts.swaps
+    return BlockLabels(block, view.swaps, hooks, labels, tuple(left_out), tried)
 
 
 def _asked(plugin: Plugin[Inspector], view: LandedView) -> list[Label]:

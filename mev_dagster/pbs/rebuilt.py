@@ -16,8 +16,8 @@ from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bls import PUBKEY_BYTES
 from mev_dagster.pbs.context import Proposer, context_of
 from mev_dagster.pbs.keys import Keyring
-from mev_dagster.pbs.ordering import Ordering
 from mev_dagster.pbs.payout import Payment
+from mev_dagster.pbs.sim_values import Ordering
 from mev_dagster.pbs.template import BlockTemplate, build_template
 
 

@@ -75,6 +75,15 @@ class PyEvmSession:
             self.state.journal.revert(mark)
             self.room = room
 
+    def try_out(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
+        """Return the results that `run` gives, without working out the state diff."""
+        mark, room = self.state.journal.snapshot(), self.room
+        try:
+            return self.commit(txs)
+        finally:
+            self.state.journal.revert(mark)
+            self.room = room
+
     def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
         """Return what `run` gives of every beginning of `txs`, executing each transaction once."""
         mark, room = self.state.journal.snapshot(), self.room

@@ -160,6 +160,14 @@ class RevmSession:
         finally:
             self._native.end_trial()
 
+    def try_out(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
+        """Return the results that `run` gives, without working out the state diff."""
+        self._native.begin_trial()
+        try:
+            return self.commit(txs)
+        finally:
+            self._native.end_trial()
+
     def run_many(self, candidates: Sequence[Sequence[Transaction]], *, threads: int = 1) -> list[SimResult]:
         """Return what `run` gives for each candidate, on some threads at once.
 
