@@ -152,9 +152,10 @@ class NodeAnswerError(MevError):
 
 
 class NodeRateLimited(NodeAnswerError):
-    """A node asks for patience: the same call may be answered later."""
+    """A node asks for patience: the same call may be answered later, after so long where it says so."""
 
     code = "rate_limited"
+    retry_after_seconds: float | None = None
 
 
 class NodeMethodMissing(NodeAnswerError):

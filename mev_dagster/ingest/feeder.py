@@ -19,6 +19,7 @@ from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.node.identity import CHAIN_FILE, ChainPin
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import MIB
 from mev_dagster.windows.bodies import BodyDecoder, Decoded
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
 from mev_dagster.windows.checkpoints import LIVE, checkpoint_rows
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 BATCH_EVENTS = 8_192
 LARGEST_BATCH_EVENTS = 8 * BATCH_EVENTS
+BATCH_BYTES = 16 * MIB
 BLOCK_KEY = ("block_number", "block_hash")
 
 log = logger("ingest.feeder")
@@ -176,10 +178,11 @@ class StoreFeeder:
         """Return what is there, up to a batch that ends with a head; far behind, batches are larger."""
         behind = self._reader.last_seq - self._cursor.next_seq
         at_least = LARGEST_BATCH_EVENTS // 2 if behind > LARGEST_BATCH_EVENTS else BATCH_EVENTS
-        found = self._cutter.take(self._available, at_least=at_least, at_most=LARGEST_BATCH_EVENTS)
+        bounds = {"at_least": at_least, "at_most": LARGEST_BATCH_EVENTS, "at_most_bytes": BATCH_BYTES}
+        found = self._cutter.take(self._available, **bounds)
         if not found:
             self._available = self._cursor.batches()
-            found = self._cutter.take(self._available, at_least=at_least, at_most=LARGEST_BATCH_EVENTS)
+            found = self._cutter.take(self._available, **bounds)
         return found
 
     def _write(self, writer: LogWriter, rows: Rows, last_seq: int) -> None:

@@ -3,7 +3,7 @@
 import random
 
 from mev_dagster.errors import InputError, MevError, PluginFailed, WrongChain
-from mev_dagster.events.types import Lane, LaneState, LaneStatus
+from mev_dagster.events.types import Lane, LaneState, LaneStatus, source_name
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.lanes.lane import IngestLane
 from mev_dagster.ingest.limits import cut
@@ -48,6 +48,7 @@ class LaneSupervisor:
         loop = self._policy.asynchronous(self._clock, rng=self._rng, registry=self._metrics.registry)
         async for attempt in loop:
             with attempt:
+                had = self._delivered()
                 try:
                     await self.lane.run(self._queue)
                 except InputError:
@@ -58,8 +59,9 @@ class LaneSupervisor:
                         if isinstance(error, PluginFailed):
                             break  # the run goes on without what another package brought
                         raise
-                    if self.lane.connected:
+                    if self._delivered() > had:
                         starts_over(attempt.retry_state)
+                    if self.lane.connected:
                         self.lane.connected = told = False
                         await self._report(LaneState.DISCONNECTED)
                     if not told:
@@ -68,6 +70,10 @@ class LaneSupervisor:
                     self._metrics.lane_restarts.labels(self._label).inc()
                     raise
         self.finished = True
+
+    def _delivered(self) -> int:
+        """How much data came so far: a connection that brings none does not make the pauses short again."""
+        return self._queue.accepted[self.lane.kind, source_name(self.lane.source)]
 
     def _hear(self, error: Exception) -> None:
         if isinstance(error, MevError):

@@ -22,6 +22,7 @@ RULES: Mapping[str, str] = MappingProxyType({
     "HeadStale": "ingest",
     "IngestLag": "store",
     "LaneDown": "ingest",
+    "LaneSilent": "ingest",
     "MissingBlocks": "ingest",
     "ProcessDown": "platform",
     "QueueSaturation": "ingest",

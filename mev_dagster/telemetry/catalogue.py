@@ -149,6 +149,19 @@ class DeclaredIngestMetrics(RoomMetrics):
     )
 
 
+class RpcLaneMetrics(RoomMetrics):
+    """The RPC lane: what nodes did not tell by themselves."""
+
+    exported_by = "ingest"
+
+    silences = counter(
+        "mev_lane_silences_total",
+        "silences",
+        "Subscriptions that showed nothing while the node, asked, had news",
+        "kind",
+    )
+
+
 class RunMetrics(RoomMetrics):
     """Runs of Dagster, whatever process they are in: they report to the ingest daemon, which exports them."""
 
@@ -291,6 +304,7 @@ ROOMS: tuple[type[RoomMetrics], ...] = (
     DoorMetrics,
     BlockMetrics,
     DeclaredIngestMetrics,
+    RpcLaneMetrics,
     RunMetrics,
     PluginMetrics,
     RetryMetrics,

@@ -290,7 +290,7 @@ def test_once_an_unreachable_node_is_one_clear_line(run_mev, store):
         ((), "no lane: give --rpc ws://host:port or --capture PATH"),
         (("--lanes", "capture"), "lane capture needs --capture"),
         (("--lanes", "carrier"), "--lanes: no lane 'carrier'; there are "),
-        (("--rpc", "http://127.0.0.1:1"), "the rpc lane subscribes over WebSocket"),
+        (("--rpc", "ftp://127.0.0.1:1"), "rpc.url: expected ws://host"),
         (("--capture", "/nonexistent"), "/nonexistent"),
         (("--capture", ".", "--speed", "fast"), "--speed: expected 1, a positive number or max"),
     ],

@@ -6,7 +6,9 @@ a live node.
 """
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from mev_dagster.captures.format import Capture, open_capture
@@ -61,13 +63,14 @@ class CaptureLane:
             await queue.put(arrival)
         self.connected = False
 
-    def _events(self) -> list[Event]:
-        events = list(self._capture.events())
-        for index in range(len(events) - 1, -1, -1):
-            event = events[index]
-            if isinstance(event, BlockSeen) and event.block_hash == self._tip:
-                return events[index + 1 :]
-        return events
+    def _events(self) -> Iterator[Event]:
+        """Read the events as they are played, those behind the log's own head where the capture holds it."""
+        behind = None
+        if self._tip is not None:
+            for place, event in enumerate(self._capture.events()):
+                if isinstance(event, BlockSeen) and event.block_hash == self._tip:
+                    behind = place
+        return islice(self._capture.events(), 0 if behind is None else behind + 1, None)
 
     def _arrival(self, event: Event) -> Arrival | None:
         if isinstance(event, TxSeen | TxBody | TxRejected | LaneStatus):
