@@ -52,7 +52,7 @@ class Tick(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class PriceCurve:
     """A pool at one moment. `ticks` are all initialized ones between the first and last known, ascending.
 
     Beyond `known_from` and `known_to` nothing is known, and no quote is made.
@@ -92,7 +92,7 @@ def sqrt_price_at(tick: int) -> int:
 
 
 def swap_exact_in(
-    curve: Curve, amount_in: int, *, zero_for_one: bool, limit_x96: int | None = None
+    curve: PriceCurve, amount_in: int, *, zero_for_one: bool, limit_x96: int | None = None
 ) -> Swapped:
     """Swap an exact input, or as much of it as goes until the price is `limit_x96`.
 
@@ -102,13 +102,15 @@ def swap_exact_in(
 
 
 def swap_exact_out(
-    curve: Curve, amount_out: int, *, zero_for_one: bool, limit_x96: int | None = None
+    curve: PriceCurve, amount_out: int, *, zero_for_one: bool, limit_x96: int | None = None
 ) -> Swapped:
     """Swap for an exact output; raises `Unquotable` likewise, and where the pool has not so much."""
     return _swap(curve, amount_out, zero_for_one, limit_x96, exact_in=False)
 
 
-def _swap(curve: Curve, amount: int, zero_for_one: bool, limit_x96: int | None, *, exact_in: bool) -> Swapped:
+def _swap(
+    curve: PriceCurve, amount: int, zero_for_one: bool, limit_x96: int | None, *, exact_in: bool
+) -> Swapped:
     if amount <= 0:
         raise Unquotable(f"nothing is swapped for {amount}")
     price, tick, liquidity, left = curve.sqrt_price_x96, curve.tick, curve.liquidity, amount
@@ -129,7 +131,7 @@ def _swap(curve: Curve, amount: int, zero_for_one: bool, limit_x96: int | None, 
     return Swapped(sold, bought, price, liquidity)
 
 
-def _next_tick(curve: Curve, tick: int, zero_for_one: bool) -> tuple[int, int]:
+def _next_tick(curve: PriceCurve, tick: int, zero_for_one: bool) -> tuple[int, int]:
     """Return where the next step ends at the latest, and the liquidity of the tick there.
 
     The contract looks for an initialized tick in one word of its bitmap at a time, and ends a step where the

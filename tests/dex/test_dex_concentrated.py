@@ -10,7 +10,7 @@ from mev_dagster.dex.concentrated import (
     MAX_TICK,
     MIN_SQRT_PRICE,
     MIN_TICK,
-    Curve,
+    PriceCurve,
     Swapped,
     Tick,
     sqrt_price_at,
@@ -40,7 +40,7 @@ def curves(row):
     for fee in [row["swap_fee_pips"]] if of_v4 else list(SPACINGS):
         for spacing in (1, 10, 50, 60, 200, max(1, fee // 50)) if of_v4 else SPACINGS[fee]:
             price, liquidity = int(row["sqrtPriceX96_before"]), int(row["liquidity_before"])
-            yield Curve(price, row["tick_before"], liquidity, fee, spacing)
+            yield PriceCurve(price, row["tick_before"], liquidity, fee, spacing)
 
 
 def told(curve, down, wanted):
@@ -80,7 +80,7 @@ RANGES = (Tick(-1_200, 10**18), Tick(-60, 4 * 10**18), Tick(60, -4 * 10**18), Ti
 
 
 def pool(fee_ppm=3_000, ticks=RANGES):
-    return Curve(1 << 96, 0, 5 * 10**18, fee_ppm, 60, ticks, -1_200, 1_200)
+    return PriceCurve(1 << 96, 0, 5 * 10**18, fee_ppm, 60, ticks, -1_200, 1_200)
 
 
 AMOUNTS = st.integers(1, 5 * 10**16)
@@ -90,7 +90,9 @@ AMOUNTS = st.integers(1, 5 * 10**16)
 @given(amount=AMOUNTS, down=st.booleans())
 def test_going_there_and_back_never_gains(amount, down):
     there = swap_exact_in(pool(), amount, zero_for_one=down)
-    behind = Curve(there.sqrt_price_x96, _tick_of(there), there.liquidity, 3_000, 60, RANGES, -1_200, 1_200)
+    behind = PriceCurve(
+        there.sqrt_price_x96, _tick_of(there), there.liquidity, 3_000, 60, RANGES, -1_200, 1_200
+    )
     if there.amount_out:
         assert swap_exact_in(behind, there.amount_out, zero_for_one=not down).amount_out <= amount
 
