@@ -282,6 +282,10 @@ class StateSession(Protocol):
         """Execute on top of the prefix, report, take every change back; the diff is against the prefix."""
         ...
 
+    def run_many(self, candidates: Sequence[Sequence[Transaction]], *, threads: int = 1) -> list[SimResult]:
+        """Return what `run` gives of each; an engine that can executes several at once."""
+        ...
+
     def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
         """Return what `run` gives of the first, of the first two, and so on; each is executed once."""
         ...
