@@ -7,7 +7,6 @@ import dagster as dg
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.reports.links import block_url, trace_url
 from mev_dagster.settings import settings
-from mev_dagster.units import NS_PER_SECOND
 
 
 def links(block: BlockRun, trace_id: bytes | None = None) -> dict[str, Any]:
@@ -15,7 +14,7 @@ def links(block: BlockRun, trace_id: bytes | None = None) -> dict[str, Any]:
 
     The hour's page is written when the hour is rolled up, every ten minutes while blocks arrive.
     """
-    config, time_ns = settings(), block.block.header.timestamp * NS_PER_SECOND
+    config, time_ns = settings(), block.time_ns
     found: dict[str, Any] = {"report": dg.MetadataValue.url(block_url(config, time_ns, block.number))}
     if trace_id is not None:
         found["trace_id"] = trace_id.hex()

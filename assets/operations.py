@@ -6,6 +6,7 @@ from itertools import pairwise
 import dagster as dg
 
 from assets.tables import preview
+from mev_dagster.blockrun.source_code import version_of
 from mev_dagster.events.manifest import read_manifest
 from mev_dagster.ingest.daemon_client import tell
 from mev_dagster.retention import sweep_event_log, sweep_home, sweep_store, totals
@@ -26,7 +27,7 @@ class RetentionConfig(dg.Config):
     group_name="operations",
     owners=OWNERS,
     kinds={"clickhouse", "python"},
-    code_version="1",
+    code_version=version_of("retention", "assets.operations"),
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26)),
     description="Everything that grows, cut back to what the settings keep; a dry run lists what would go.",
     check_specs=[
@@ -70,7 +71,7 @@ def retention(
     group_name="operations",
     owners=OWNERS,
     kinds={"python"},
-    code_version="1",
+    code_version=version_of("events", "assets.operations"),
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2)),
     check_specs=[
         dg.AssetCheckSpec(

@@ -19,6 +19,7 @@ from typing import Any
 import dagster as dg
 
 from assets import soundness
+from assets.code_versions import code_version
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
@@ -99,7 +100,7 @@ def block_asset(
             owners=[f"team:{team}"],
             kinds={"python", "clickhouse"},
             metadata=table_metadata(table),
-            code_version="1",
+            code_version=code_version(table),
             op_tags={PRIORITY_TAG: str(order.value)},
             check_specs=by_partition(blocks, *checks, soundness.spec(body.__name__, table)),
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR),

@@ -11,6 +11,7 @@ from assets.plots import bars
 from assets.rollups import coverage_hourly, window_ns
 from assets.search import opportunities
 from assets.tables import ether, preview
+from mev_dagster.blockrun.source_code import version_of
 from mev_dagster.reports.figures import report_of
 from mev_dagster.reports.links import page_url
 from mev_dagster.reports.page import write_page
@@ -41,7 +42,7 @@ SHOWN = ("block", "candidates", "verified", "landed", "found", "bid_eth", "accep
     ],
     owners=["team:research"],
     kinds={"python", "html"},
-    code_version="1",
+    code_version=version_of("reports", "assets.reports"),
     automation_condition=FOLLOWS_THE_ROLL_UP,
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2)),
     check_specs=[

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assets import soundness
+from assets.code_versions import code_version
 from assets.ingest import source_coverage
 from assets.labels import backtests, mev_labels
 from assets.lineage import column_lineage
@@ -51,7 +52,7 @@ def rollup_asset(
             owners=["team:research"],
             kinds={"python", "clickhouse"},
             metadata=table_metadata(table),
-            code_version="2",
+            code_version=code_version(table),
             check_specs=by_partition(partitions, soundness.spec(body.__name__, table)),
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=FRESH_FOR[window_column]),
         )(run)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from mev_dagster.blockrun.source_code import CODE_TAG, loaded
 from mev_dagster.errors import plain_refusals
 from mev_dagster.settings import settings
 
@@ -24,4 +25,5 @@ def defs() -> dg.Definitions:
         schedules=sensors.SCHEDULES,
         resources=resources.defaults(),
         executor=dg.in_process_executor,
+        metadata={CODE_TAG: loaded()},  # runs of other code are refused
     )

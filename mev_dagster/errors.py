@@ -152,9 +152,10 @@ class NodeAnswerError(MevError):
 
 
 class NodeRateLimited(NodeAnswerError):
-    """A node asks for patience: the same call may be answered later."""
+    """A node asks for patience: the same call may be answered later, after so long where it says so."""
 
     code = "rate_limited"
+    retry_after_seconds: float | None = None
 
 
 class NodeMethodMissing(NodeAnswerError):
@@ -194,6 +195,12 @@ class Superseded(MevError):
     code = "superseded"
 
 
+class OtherCode(MevError):
+    """A run was asked of other code than this process has loaded."""
+
+    code = "other_code"
+
+
 class StepMissing(MevError):
     """A step of a block's run starts from rows that no earlier step has stored; the message says which."""
 
@@ -204,6 +211,10 @@ class StoreError(MevError):
     """The store refused a statement; the message carries ClickHouse's own code and text."""
 
     code = "store_error"
+
+
+class StoreOfAnotherChain(WrongChain, StoreError):
+    """A store holds another chain than the log whose rows it is to take."""
 
 
 class RelayRefused(MevError):

@@ -30,30 +30,41 @@ from mev_dagster.telemetry.logging import logger
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "venues": {
+        "aave": "mev_dagster.dex.venues.aave.venue:Aave",
         "algebra": "mev_dagster.dex.venues.algebra.venue:Algebra",
         "balancer": "mev_dagster.dex.venues.balancer.venue:Balancer",
         "bancor": "mev_dagster.dex.venues.bancor.venue:Bancor",
+        "compound": "mev_dagster.dex.venues.compound.venue:Compound",
+        "cow": "mev_dagster.dex.venues.cow.venue:Cow",
         "curve": "mev_dagster.dex.venues.curve.venue:Curve",
         "dodo": "mev_dagster.dex.venues.dodo.venue:Dodo",
         "ekubo": "mev_dagster.dex.venues.ekubo.venue:Ekubo",
+        "euler": "mev_dagster.dex.venues.euler.venue:Euler",
         "fluid": "mev_dagster.dex.venues.fluid.venue:Fluid",
         "kyber": "mev_dagster.dex.venues.kyber.venue:Kyber",
         "maker_psm": "mev_dagster.dex.venues.maker_psm.venue:MakerPsm",
+        "maker_vaults": "mev_dagster.dex.venues.maker_vaults.venue:MakerVaults",
         "maverick": "mev_dagster.dex.venues.maverick.venue:Maverick",
+        "morpho": "mev_dagster.dex.venues.morpho.venue:Morpho",
         "native": "mev_dagster.dex.venues.native.venue:Native",
+        "one_inch": "mev_dagster.dex.venues.one_inch.venue:OneInch",
         "pancake_v3": "mev_dagster.dex.venues.pancake_v3.venue:PancakeV3",
         "uniswap_v2": "mev_dagster.dex.venues.uniswap_v2.venue:UniswapV2",
         "uniswap_v3": "mev_dagster.dex.venues.uniswap_v3.venue:UniswapV3",
         "uniswap_v4": "mev_dagster.dex.venues.uniswap_v4.venue:UniswapV4",
+        "uniswap_x": "mev_dagster.dex.venues.uniswap_x.venue:UniswapX",
         "zero_ex": "mev_dagster.dex.venues.zero_ex.venue:ZeroEx",
     },
     "strategies": {
         "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",
         "backrun": "mev_dagster.search.strategies.backrun:Backrun",
+        "crowd_backrun": "mev_dagster.search.strategies.crowd_backrun:CrowdBackrun",
         "sandwich": "mev_dagster.search.strategies.sandwich:Sandwich",
+        "seen_sandwich": "mev_dagster.search.strategies.seen_sandwich:SeenSandwich",
     },
     "inspectors": {
         "arbitrage": "mev_dagster.labels.inspectors.arbitrage:Arbitrages",
+        "failed_arbitrage": "mev_dagster.labels.inspectors.failed_arbitrage:FailedArbitrages",
         "jit": "mev_dagster.labels.inspectors.jit:JitLiquidity",
         "liquidation": "mev_dagster.labels.inspectors.liquidation:Liquidations",
         "sandwich": "mev_dagster.labels.inspectors.sandwich:Sandwiches",
@@ -318,10 +329,11 @@ def _on_a_thread(
     thread.start()
     while not done.wait(_LOOK_AGAIN_SECONDS):
         if clock() >= ends_at:
-            _stop(thread)
+            tell_to_stop(thread)
+            thread.join(_LAST_WORDS_SECONDS)
             raise _failed(plugin, "timed_out", f"no answer within {seconds:g} s")
     if failures:
-        raise _failed(plugin, "raised", _said(failures[0])) from failures[0]
+        raise _failed(plugin, "raised", said_in_one_line(failures[0])) from failures[0]
     return answers[0]
 
 
@@ -329,10 +341,10 @@ def _answer(plugin: Plugin[Hook], call: Callable[[Hook], Answer]) -> Answer:
     try:
         return call(plugin.hook)
     except (Exception, SystemExit) as error:
-        raise _failed(plugin, "raised", _said(error)) from error
+        raise _failed(plugin, "raised", said_in_one_line(error)) from error
 
 
-def _said(error: BaseException) -> str:
+def said_in_one_line(error: BaseException) -> str:
     """Return an exception in one line, even one that cannot be written."""
     try:
         said = " ".join(str(error).split())[:200]
@@ -345,10 +357,10 @@ def _failed(plugin: Plugin[Any], reason: str, detail: str) -> PluginFailed:
     return PluginFailed(plugin.kind, plugin.name, plugin.package, reason, detail)
 
 
-def _stop(thread: threading.Thread) -> None:
+def tell_to_stop(thread: threading.Thread) -> None:
+    """Raise in a thread what no `except Exception` holds, as soon as it runs Python again."""
     ident = ctypes.c_ulong(thread.ident or 0)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_Stopped))
-    thread.join(_LAST_WORDS_SECONDS)
 
 
 class FailureCounter:

@@ -1,6 +1,7 @@
 """The door to a block's run: made once for all assets that one Dagster run executes for a block."""
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,11 +15,10 @@ from mev_dagster.blockrun.run_tags import (
     BLOCK_TAG,
     CAPTURE_TAG,
     COLD,
-    COLD_NICENESS,
     HOT,
     LANE_TAG,
     WINDOW_TAG,
-    lane_of,
+    niceness_after,
 )
 from mev_dagster.hexadecimal import from_hex
 from mev_dagster.pbs.bid_strategies import strategies_of
@@ -49,8 +49,10 @@ class BlockSearchResource(dg.ConfigurableResource):
     ) -> Generator["BlockSearchResource", None, None]:
         """Step back behind the live lane when the run is of the cold one; forget its blocks at the end."""
         run = context.run
-        if run is not None and lane_of(run.tags) == COLD:
-            os.nice(max(COLD_NICENESS - os.nice(0), 0))
+        if run is not None and run.tags.get(LANE_TAG) == COLD:
+            record = context.instance.get_run_record_by_id(run.run_id) if context.instance else None
+            waited = time.time() - record.create_timestamp.timestamp() if record else 0.0
+            os.nice(max(niceness_after(waited) - os.nice(0), 0))
         try:
             yield self
         finally:

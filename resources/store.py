@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from mev_dagster.blockrun.source_code import refuse_other_code
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store, open_store
 
@@ -26,6 +27,8 @@ class StoreResource(dg.ConfigurableResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["StoreResource", None, None]:
         """Open the store when a run begins and close it when it ends."""
+        if context.run is not None:
+            refuse_other_code(context.run.tags)
         with _AHEAD.pop() if _AHEAD else open_store(settings(), in_process=self.in_process) as store:
             self._store = store
             yield self

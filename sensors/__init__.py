@@ -1,5 +1,6 @@
 """Jobs, sensors and schedules: new blocks, gaps, failures, alerts; roll-ups, reports, sealing, retention."""
 
+from sensors.ageing import ageing
 from sensors.alerts import alerts
 from sensors.automation import reports_follow
 from sensors.failed_runs import failed_runs
@@ -15,5 +16,5 @@ from sensors.schedules import (
 )
 
 JOBS = [search_block, backfill_blocks, roll_up_hours, roll_up_days, seal, retain]
-SENSORS = [new_blocks, gaps, failed_runs, alerts, reports_follow]
+SENSORS = [new_blocks, gaps, failed_runs, alerts, ageing, reports_follow]
 SCHEDULES = [hourly_rollups, daily_rollups, reports_of_newest_hour, hourly_sealing, nightly_retention]

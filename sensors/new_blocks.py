@@ -18,9 +18,12 @@ from mev_dagster.blockrun.new_windows import (
     wait_for,
 )
 from mev_dagster.blockrun.run_tags import BLOCK_PARTITIONS, HOT, LANE_TAG
+from mev_dagster.blockrun.source_code import loaded
 from mev_dagster.errors import MevError
+from mev_dagster.platform.dagster_home import worker_socket
 from mev_dagster.settings import settings
 from resources.runtime.instance_retention import expired_keys
+from resources.runtime.warm_protocol import tell_code
 from resources.store import service_store
 from sensors.jobs import search_block
 from sensors.unfinished import unfinished
@@ -43,6 +46,8 @@ def run_request(window: NewWindow) -> dg.RunRequest:
 )
 def new_blocks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request the runs of the blocks that arrived, and keep the partitions to a rolling window."""
+    config = settings()
+    tell_code(str(worker_socket(config)), loaded())  # a worker of other code begins anew before it has a head
     room = MAX_OUTSTANDING - unfinished(context.instance, search_block.name)
     if room <= 0:
         return dg.SkipReason(f"{MAX_OUTSTANDING} block runs are still under way")
@@ -60,7 +65,7 @@ def new_blocks(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
         return dg.SkipReason(f"no new block within {WAIT_SECONDS:.0f} s")
     known = context.instance.get_dynamic_partitions(BLOCK_PARTITIONS)
     added = [key for key in dict.fromkeys(window.partition for window in found) if key not in set(known)]
-    expired = expired_keys([*known, *added], settings().dagster.blocks_kept)
+    expired = expired_keys([*known, *added], config.dagster.blocks_kept)
     return dg.SensorResult(
         run_requests=[run_request(window) for window in found],
         dynamic_partitions_requests=[

@@ -1,7 +1,10 @@
 """Label and score: what landed in a block, and how the search did against it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
+from mev_dagster.backtest.missed import why_missed
+from mev_dagster.backtest.opportunity import Way, landed_in
 from mev_dagster.backtest.score import BlockScore, score_block
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.chain.blocks import Block
@@ -12,6 +15,7 @@ from mev_dagster.evm.types import SimulationEngine, Want
 from mev_dagster.labels.label import BlockLabels, label_block
 from mev_dagster.labels.sources import landed
 from mev_dagster.plugins import one_block
+from mev_dagster.search.landed import Landed
 
 
 def label_landed(
@@ -32,6 +36,14 @@ def seeing_calls(engine: SimulationEngine) -> SimulationEngine:
 
 
 @one_block()
-def score(decision: Decision, labels: BlockLabels) -> BlockScore:
+def score(decision: Decision, labels: BlockLabels, seen_later: Collection[bytes] = ()) -> BlockScore:
     """Compare what was decided before a block with what landed in it."""
-    return score_block(decision.result, labels)
+    result = decision.result
+    why = partial(why_missed, result=result, seen_later=seen_later)
+    return score_block(result.env.number, result.candidates, tuple(landed_in(labels)), why)
+
+
+@one_block()
+def score_stored(number: int, candidates: Sequence[Way], landed: Sequence[Landed]) -> BlockScore:
+    """Do the same with what is stored of both."""
+    return score_block(number, candidates, landed)

@@ -23,7 +23,7 @@ from mev_dagster.events.reader import EventLogReader
 from mev_dagster.events.types import Event
 from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
-from mev_dagster.features.mempool import PENDING_WINDOWS
+from mev_dagster.features.mempool import PENDING_WINDOWS, PendingSet, pending_before
 from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy
@@ -103,6 +103,12 @@ class BlockRun:
             raise superseded(self.number, self.span.block_hash, window["block_hash"])
         return rows
 
+    @property
+    def time_ns(self) -> int:
+        """When the block was, as its header in the log says."""
+        (window,) = self.window.written["ingest_windows"]
+        return int(window["block_time"])
+
     @cached_property
     def block(self) -> Block:
         """The block that landed; `Superseded` when the chain already has another one of that number."""
@@ -170,6 +176,11 @@ class BlockRun:
             engine=self.engine,
             known_pairs=known_pairs(self.store, self.number),
         )
+
+    @cached_property
+    def pending(self) -> PendingSet:
+        """What was pending before the block, from the log alone."""
+        return pending_before(self._events(), self.span.block_hash)
 
     @cached_property
     def features(self) -> tuple[TxFeatures, ...]:

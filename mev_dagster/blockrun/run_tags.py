@@ -8,6 +8,19 @@ HOT = "hot"
 COLD = "cold"
 """Backfills, repairs and alerts: one at a time, niced, behind the hot lane."""
 COLD_NICENESS = 10
+NICER_BY_ONE_SECONDS = 60
+COLD_AT_ONCE = 1
+HOT_AT_ONCE = 16
+"""Runs of each lane that are under way at once; the others wait in Dagster's queue."""
+AT_ONCE = 24
+"""Runs under way at once, whatever their lane."""
+
+PRIORITY_TAG = "dagster/priority"
+AGED_TAG = "mev/aged"
+"""By how much a run's priority has grown while it waited."""
+OLDER_BY_ONE_SECONDS = 60
+BY_A_PERSON = 10
+"""What somebody waits for goes ahead of history."""
 
 LAUNCHER_TAG = "mev/launcher"
 STOCK = "stock"
@@ -28,8 +41,6 @@ ENDED_TAG = "mev/ended"
 SUPERSEDED = "superseded"
 
 BACKFILL_TAG = "dagster/backfill"
-PARENT_RUN_TAG = "dagster/parent_run_id"
-"""The run that this one executes again."""
 PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
@@ -40,11 +51,34 @@ BLOCK_JOBS = ("search_block", "backfill_blocks")
 """The jobs whose partitions are blocks."""
 
 
-def lane_of(tags: Mapping[str, str]) -> str | None:
-    """Return the lane a run takes.
+def lane_of(tags: Mapping[str, str]) -> str:
+    """Return the lane a run takes: the one its tag names, and the cold one where it names none.
 
-    A backfill that a person started from the UI is history, so cold, and so is a run that is executed again:
-    it loses the tag of the backfill it was part of.
+    A backfill that a person started from the UI is history, and so is a run that is executed again.
     """
-    history = BACKFILL_TAG in tags or PARENT_RUN_TAG in tags or RANGE_START_TAG in tags
-    return tags.get(LANE_TAG) or (COLD if history else None)
+    return HOT if tags.get(LANE_TAG) == HOT else COLD
+
+
+def niceness_after(waited_seconds: float) -> int:
+    """Return how far a cold run steps back behind the heads: less, the longer it has waited for its turn."""
+    return max(0, COLD_NICENESS - int(waited_seconds // NICER_BY_ONE_SECONDS))
+
+
+def aged(tags: Mapping[str, str], waited_seconds: float) -> dict[str, str]:
+    """Return the tags that raise a waiting run's priority, a step a minute; none where nothing is due."""
+    before, now = _number(tags.get(AGED_TAG)), int(waited_seconds // OLDER_BY_ONE_SECONDS)
+    if now <= before:
+        return {}
+    return {PRIORITY_TAG: str(_number(tags.get(PRIORITY_TAG)) + now - before), AGED_TAG: str(now)}
+
+
+def is_of_a_person(tags: Mapping[str, str]) -> bool:
+    """Say whether somebody clicked for this one run; a backfill is history, and sensors name a lane."""
+    return LANE_TAG not in tags and BACKFILL_TAG not in tags and RANGE_START_TAG not in tags
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text or "0")
+    except ValueError:
+        return 0

@@ -13,11 +13,13 @@ from typing import Any
 
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest
+from mev_dagster.backtest.visible import without_takers
 from mev_dagster.blockrun.building import OfferedBlock, build_blocks, context_for, duty_of_any
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
-from mev_dagster.blockrun.judging import label_landed, score, seeing_calls
+from mev_dagster.blockrun.judging import label_landed, score_stored, seeing_calls
 from mev_dagster.blockrun.run import BlockRun
+from mev_dagster.blockrun.scored import stored_landed, stored_search
 from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
 from mev_dagster.blockrun.sealed import StoredBlock, block_for, sealed_columns, stored_blocks
 from mev_dagster.errors import InputError, MissingState, UnsupportedFork
@@ -25,13 +27,14 @@ from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.features.tx import TxFeatures
 from mev_dagster.labels.label import BlockLabels
-from mev_dagster.labels.rows import mev_label_columns
+from mev_dagster.labels.rows import label_run_columns, mev_label_columns
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
 from mev_dagster.pbs.rows import joined_rows, receipt_rows, submission_rows, template_rows
 from mev_dagster.search.rows import (
     ALONE,
     opportunity_columns,
+    plan_columns,
     pool_columns,
     pool_state_columns,
     simulation_columns,
@@ -134,6 +137,7 @@ def _store_candidates(run: BlockRun) -> None:
     result = run.decision.result
     traced = {"trace_id": [run.trace_id] * len(result.candidates)}
     run.replace("opportunities", {"block_number": run.number}, {**opportunity_columns(result), **traced})
+    run.replace("plans", {"block_number": run.number}, plan_columns(result))
 
 
 def _stored_timing(run: BlockRun) -> tuple[int, int, bool] | None:
@@ -293,14 +297,24 @@ def store_labels(run: BlockRun, *, payments_by: SimulationEngine | None = None) 
     """Label the block and store its labels."""
     labels = label(run, payments_by=payments_by)
     run.replace("mev_labels", {"block_number": run.number}, mev_label_columns(labels))
+    run.replace("label_runs", {"block_number": run.number}, label_run_columns(labels))
     return labels
 
 
 def store_score(run: BlockRun) -> Backtest:
-    """Score what the search found before the block against what landed in it, and store the counts."""
-    synthetic = any(entry.synthetic for entry in run.inputs.pending)
-    result = Backtest((score(run.decision, label(run)),), synthetic)
-    time_ns = run.inputs.env.timestamp * NS_PER_SECOND
+    """Score what the search found before the block against what landed in it, and store the counts.
+
+    Both are the stored ones: `StepMissing` where a step before has not run. Where the mempool is made up from
+    the block, what builds on a taker's own transaction counts for nothing.
+    """
+    pending = run.pending
+    known = {entry.tx.hash: entry.tx for entry in pending.txs}
+    search = stored_search(run.store, run.number, run.span.block_hash, known)
+    landed = stored_landed(run.store, run.number, run.span.block_hash)
+    scored = score_stored(run.number, without_takers(search.candidates, pending.txs, landed), landed)
+    result = Backtest((scored,), any(entry.synthetic for entry in pending.txs))
     where = {"first_block_number": run.number, "last_block_number": run.number, "source": "block"}
-    run.replace("backtests", where, backtest_columns(result, source="block", first_block_time_ns=time_ns))
+    run.replace(
+        "backtests", where, backtest_columns(result, source="block", first_block_time_ns=search.block_time_ns)
+    )
     return result

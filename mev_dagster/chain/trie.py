@@ -4,7 +4,7 @@ A root is computed from all pairs at once: sort the keys as nibbles, then build 
 pairs that share its prefix.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from mev_dagster.chain import rlp
@@ -33,7 +33,9 @@ def _reference(node: bytes) -> bytes:
     return node if len(node) < 32 else rlp.encode_bytes(keccak(node))
 
 
-def _node(pairs: Pairs, first: int, last: int, depth: int) -> bytes:
+def _node(
+    pairs: Pairs, first: int, last: int, depth: int, refer: Callable[[bytes], bytes] = _reference
+) -> bytes:
     """Encode the node that holds the sorted pairs[first:last], whose keys agree before `depth`."""
     key, value = pairs[first]
     if last - first == 1:
@@ -47,7 +49,7 @@ def _node(pairs: Pairs, first: int, last: int, depth: int) -> bytes:
         shared += 1
     if shared > depth:
         path = rlp.encode_bytes(hex_prefix(key[depth:shared], leaf=False))
-        return rlp.encode_list([path, _reference(_node(pairs, first, last, shared))])
+        return rlp.encode_list([path, refer(_node(pairs, first, last, shared, refer))])
     children = [b"\x80"] * 17
     if len(key) == depth:
         children[16] = rlp.encode_bytes(value)
@@ -57,7 +59,7 @@ def _node(pairs: Pairs, first: int, last: int, depth: int) -> bytes:
         stop = first + 1
         while stop < last and pairs[stop][0][depth] == nibble:
             stop += 1
-        children[nibble] = _reference(_node(pairs, first, stop, depth + 1))
+        children[nibble] = refer(_node(pairs, first, stop, depth + 1, refer))
         first = stop
     return rlp.encode_list(children)
 
@@ -65,6 +67,24 @@ def _node(pairs: Pairs, first: int, last: int, depth: int) -> bytes:
 def _root(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     ordered = sorted((nibbles_of(key), value) for key, value in pairs if value)
     return keccak(_node(ordered, 0, len(ordered), 0)) if ordered else EMPTY_TRIE_ROOT
+
+
+def trie_nodes(pairs: Iterable[tuple[bytes, bytes]], nodes: dict[bytes, bytes]) -> bytes:
+    """Return the root over key -> value, and put every node that a hash refers to into `nodes`."""
+
+    def refer(node: bytes) -> bytes:
+        if len(node) < 32:
+            return node
+        digest = keccak(node)
+        nodes[digest] = node
+        return rlp.encode_bytes(digest)
+
+    ordered = sorted((nibbles_of(key), value) for key, value in pairs if value)
+    if not ordered:
+        return EMPTY_TRIE_ROOT
+    top = _node(ordered, 0, len(ordered), 0, refer)
+    nodes[keccak(top)] = top
+    return keccak(top)
 
 
 def trie_root(mapping: Mapping[bytes, bytes], *, secure: bool = False) -> bytes:

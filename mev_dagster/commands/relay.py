@@ -281,8 +281,8 @@ def rebuild(
 
     from mev_dagster.evm.block_files import block_paths, load_block_file
     from mev_dagster.evm.engines import get_engine
-    from mev_dagster.pbs.ordering import Ordering
     from mev_dagster.pbs.rebuilt import rebuild as rebuilt
+    from mev_dagster.pbs.sim_values import Ordering
     from mev_dagster.search.inputs import known_only
 
     chosen, found = get_engine(engine), []

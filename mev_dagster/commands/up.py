@@ -45,8 +45,7 @@ def up(
             )
     except processes.NotRunning:
         pass
-    node = () if listed_nodes or not url else ("--rpc", url)
-    ingest = ("--lanes", "rpc", *node) if url else (
+    ingest = ("--lanes", "rpc") if url else (
         "--lanes", "capture", "--capture", str(source), "--speed", speed)  # fmt: skip
     listed = processes.platform(config, ingest)
     processes.check_ports(config, listed)

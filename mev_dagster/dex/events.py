@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.registry import venues
 from mev_dagster.dex.venue import Pool
-from mev_dagster.dex.venue_events import LiquidationEvent, PoolCreated, SwapEvent, VenueEvent
+from mev_dagster.dex.venue_events import LiquidationEvent, OrderFilled, PoolCreated, SwapEvent, VenueEvent
 from mev_dagster.errors import DecodeError, PluginFailed
 
 
@@ -37,7 +37,7 @@ def pools_behind(
     now: dict[bytes, Pool] = {}
     unclear: set[bytes] = set()
     for position, event in events_of(logs):
-        if isinstance(event, LiquidationEvent | PoolCreated):
+        if isinstance(event, LiquidationEvent | OrderFilled | PoolCreated):
             continue
         pool = now.get(event.pool, pools.get(event.pool))
         if pool is None or event.pool in unclear:

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from mev_dagster import plugins
 from mev_dagster.chain.receipts import Log
+from mev_dagster.dex.called import MadeCall
 from mev_dagster.dex.guarded import GuardedPool, ask
-from mev_dagster.dex.said import a_pool, an_event, an_intent
+from mev_dagster.dex.said import a_log, a_pool, an_event, an_intent
 from mev_dagster.dex.venue import ChainAt, Pool, SwapIntent, Venue
 from mev_dagster.dex.venue_events import SwapEvent, VenueEvent
 from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
@@ -22,10 +23,11 @@ from mev_dagster.plugins import Plugin
 
 Decoder: TypeAlias = Callable[[Log], VenueEvent]
 IntentDecoder: TypeAlias = Callable[[bytes, int], SwapIntent]
-Tables: TypeAlias = tuple[Mapping[bytes, Decoder], Mapping[bytes, IntentDecoder]]
+CallReader: TypeAlias = Callable[[MadeCall], Log | None]
+Tables: TypeAlias = tuple[Mapping[bytes, Decoder], Mapping[bytes, IntentDecoder], Mapping[bytes, CallReader]]
 
 
-NOTHING_KNOWN: Tables = ({}, {})
+NOTHING_KNOWN: Tables = ({}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Venues:
     all: tuple[Plugin[Venue], ...]
     decoders: Mapping[bytes, tuple[Decoder, ...]]
     intents: Mapping[bytes, tuple[IntentDecoder, ...]]
+    calls: Mapping[bytes, tuple[CallReader, ...]]
 
     @property
     def names(self) -> frozenset[str]:
@@ -86,26 +89,30 @@ def _tables(found: tuple[Plugin[Venue], ...]) -> Venues:
     tables = {plugin: plugins.tried(plugin, _tables_of, None) for plugin in ordered}
     decoders: dict[bytes, tuple[Decoder, ...]] = {}
     intents: dict[bytes, tuple[IntentDecoder, ...]] = {}
+    readers: dict[bytes, tuple[CallReader, ...]] = {}
     known = tuple(plugin for plugin in ordered if tables[plugin] is not None)
     for plugin in known:
-        events, calls = tables[plugin] or NOTHING_KNOWN
+        events, calls, told = tables[plugin] or NOTHING_KNOWN
         for topic, decoder in events.items():
             decoders[topic] = (*decoders.get(topic, ()), _guarded_decoder(plugin, decoder))
         for selector, intent in calls.items():
             intents[selector] = (*intents.get(selector, ()), _guarded_intent(plugin, intent))
-    return Venues(known, decoders, intents)
+        for selector, reader in told.items():
+            readers[selector] = (*readers.get(selector, ()), _guarded_reader(plugin, reader))
+    return Venues(known, decoders, intents, readers)
 
 
 def _tables_of(venue: Venue) -> Tables:
     """Read a venue's tables; raises where they, or its slots, are not what the contract says."""
-    events, intents = dict(venue.events), dict(venue.intents)
-    for what, keys, sizes in (("topic", events, (0, 32)), ("selector", intents, (4,))):
+    events, intents, calls = dict(venue.events), dict(venue.intents), dict(venue.calls)
+    shapes = (("topic", events, (0, 32)), ("selector", intents, (4,)), ("selector", calls, (4,)))
+    for what, keys, sizes in shapes:
         for key in keys:
             if not isinstance(key, bytes) or len(key) not in sizes:
                 raise ValueError(f"expected a {what} of {sizes[-1]} bytes, found {key!r:.80}")
     if not all(isinstance(slot, int) and slot >= 0 for slot in venue.slots):
         raise ValueError(f"expected slots to be integers from 0 on, found {venue.slots!r:.80}")
-    return events, intents
+    return events, intents, calls
 
 
 def _guarded_decoder(plugin: Plugin[Venue], decoder: Decoder) -> Decoder:
@@ -118,6 +125,19 @@ def _guarded_intent(plugin: Plugin[Venue], intent: IntentDecoder) -> IntentDecod
     if plugin.package == plugins.OURS:
         return intent
     return lambda data, value_wei: ask(plugin, lambda _: an_intent(intent(data, value_wei)))
+
+
+def _guarded_reader(plugin: Plugin[Venue], reader: CallReader) -> CallReader:
+    if plugin.package == plugins.OURS:
+        return reader
+    return lambda call: _refused_is_none(plugin, lambda: a_log(reader(call)))
+
+
+def _refused_is_none(plugin: Plugin[Venue], read: Callable[[], Log | None]) -> Log | None:
+    try:
+        return ask(plugin, lambda _: read())
+    except PluginFailed:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Each function returns what it was given, or raises an error that names what is w
 from dataclasses import fields
 from typing import Any, TypeVar, get_args
 
+from mev_dagster.chain.receipts import Log
 from mev_dagster.dex.constant_product import Hop
 from mev_dagster.dex.venue import PairSwap, Pool, PoolCall, SwapIntent
 from mev_dagster.dex.venue_events import VenueEvent
@@ -18,6 +19,7 @@ _OF_ADDRESSES = frozenset(
     {
         *("pool", "sender", "recipient", "owner", "borrower", "market", "liquidator"),
         *("debt_token", "collateral_token", "factory", "tokens", "path", "hooks"),
+        *("maker", "settlement"),
     }
 )
 _OF_WORDS = frozenset({"protocol", "method"})
@@ -32,6 +34,17 @@ def an_event(found: Any) -> VenueEvent:
     event: VenueEvent = _of(get_args(VenueEvent), found)
     _check_fields(event)
     return event
+
+
+def a_log(found: Any) -> Log | None:
+    """Check what a call was said to have logged."""
+    if found is None:
+        return None
+    log: Log = _of((Log,), found)
+    _check("address", log.address, _is_address(log.address))
+    _check("topics", log.topics, all(isinstance(one, bytes) and len(one) == 32 for one in log.topics))
+    _check("data", log.data, isinstance(log.data, bytes) and bool(log.topics))
+    return log
 
 
 def an_intent(found: Any) -> SwapIntent:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from mev_dagster.chain.receipts import Log
+from mev_dagster.dex.called import MadeCall
 from mev_dagster.dex.constant_product import Hop
 from mev_dagster.dex.venue_events import SwapEvent, VenueEvent
 from mev_dagster.errors import Unquotable
@@ -143,6 +144,8 @@ class Venue:
     name: ClassVar[str]
     events: ClassVar[Mapping[bytes, Callable[[Log], VenueEvent]]] = {}
     """First topic, empty where a log has none → what such a log says; `DecodeError` when it only looks so."""
+    calls: ClassVar[Mapping[bytes, Callable[[MadeCall], Log | None]]] = {}
+    """Selector → the log such a call would have left, for traces that have none; `DecodeError` likewise."""
     intents: ClassVar[Mapping[bytes, Callable[[bytes, int], SwapIntent]]] = {}
     """Selector → what such a call (calldata, wei sent) asks for; `DecodeError` likewise."""
     slots: ClassVar[tuple[int, ...]] = ()

@@ -11,7 +11,7 @@ class SwapEvent:
     `sender` called the pool, `recipient` got the output, as the event says. `tokens` are token0 and token1
     where the event names them; elsewhere the transfers around it do. `pool_id` tells the pools of one
     contract apart. Without `by_address` the amounts are of what was sold and bought, not of the
-    tokens in the order of their addresses.
+    tokens in the order of their addresses. `maker` is whose quote was filled, where no pool trades.
     """
 
     protocol: str
@@ -24,6 +24,7 @@ class SwapEvent:
     pool_id: bytes = b""
     fee_ppm: int | None = None
     by_address: bool = True
+    maker: bytes | None = None
 
     @property
     def zero_for_one(self) -> bool:
@@ -88,6 +89,18 @@ class LiquidationEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderFilled:
+    """A signed order was filled through `settlement`; `maker` is None where the log does not say whose.
+
+    Who fills it trades with the maker, whom no pool's event names.
+    """
+
+    protocol: str
+    settlement: bytes
+    maker: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class PoolCreated:
     """A factory made a pool of these tokens; `hooks` is the contract that may change what it does."""
 
@@ -100,5 +113,5 @@ class PoolCreated:
 
 
 VenueEvent: TypeAlias = (
-    SwapEvent | ReservesEvent | LiquidityEvent | FlashLoanEvent | LiquidationEvent | PoolCreated
+    SwapEvent | ReservesEvent | LiquidityEvent | FlashLoanEvent | LiquidationEvent | OrderFilled | PoolCreated
 )

@@ -38,3 +38,6 @@ WRAPPED_ETHER_CODES: Mapping[bytes, WrappedEther] = {
     )
 }
 """Runtime code hash of a token that wraps ether -> what we know of it."""
+
+WRAPPED_ETHER_ADDRESSES = (bytes.fromhex("c02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"),)
+"""Where there is no code to know it by, as in traces: mainnet's."""

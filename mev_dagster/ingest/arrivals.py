@@ -20,4 +20,16 @@ class BlockArrived:
     block: Block
 
 
+_OVERHEAD_BYTES = 400  # of an arrival beside what it carries
+
+
+def weight_bytes(arrival: "Arrival") -> int:
+    """Return about how much memory an arrival keeps while it waits."""
+    if isinstance(arrival, TxBody | TxRejected):
+        return _OVERHEAD_BYTES + len(arrival.raw)
+    if isinstance(arrival, BlockArrived):
+        return _OVERHEAD_BYTES + 2 * sum(len(one.raw) for one in arrival.block.transactions)
+    return _OVERHEAD_BYTES
+
+
 Arrival: TypeAlias = TxSeen | TxBody | TxRejected | LaneStatus | BlockArrived

@@ -35,6 +35,7 @@ from mev_dagster.ingest.http import GUARDED, DaemonCommands, Head, Heads, HttpSe
 from mev_dagster.ingest.lane_set import LaneSet
 from mev_dagster.ingest.lanes.lane import LaneContext, LaneFactory
 from mev_dagster.ingest.log_feed import LogFeed, open_writer
+from mev_dagster.ingest.memory import give_memory_back
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
 DRAIN_SECONDS = 20.0
+SLOT_SECONDS = 12.0
 READY_BACKLOG_EVENTS = 50_000
 PROBE_SECONDS = 0.1
 FORKS_SECONDS = 3_600.0
@@ -114,6 +116,7 @@ class IngestDaemon:
                 self._heard_runs.run(),
                 self._wait_for_stop(),
                 self._learn_forks(),
+                give_memory_back(),
             )
         ]
         log.info("started", port=self.port, durable_seq=self._logging.durable_seq)
@@ -186,7 +189,12 @@ class IngestDaemon:
             "durable_seq": self._logging.durable_seq,
             "stored_seq": self._storing.stored_seq,
             "backlog": self._storing.backlog,
-            "queue": {"depth": len(self._queue), "capacity": self._queue.capacity},
+            "queue": {
+                "depth": len(self._queue),
+                "capacity": self._queue.capacity,
+                "bytes": self._queue.held_bytes,
+                "capacity_bytes": self._queue.capacity_bytes,
+            },
             "dropped": self._queue.dropped.total(),
             "head_block": head.number if head else None,
             "uptime_seconds": round(time.monotonic() - self._started, 3),
@@ -201,8 +209,13 @@ class IngestDaemon:
     def not_ready(self) -> list[str]:
         """Name what keeps the daemon from being ready: no lane delivers, or the store is far behind."""
         reasons = []
-        if not self._lanes.any_delivers():
-            reasons.append("no lane is connected")
+        if why := self._lanes.not_ready():
+            reasons.append(why)
+        slots, still = self._settings.ingest.stale_slots, self._lags.still.seconds()
+        if slots and still > slots * SLOT_SECONDS and self._lanes.follows_heads():
+            reasons.append(f"no new head for {still:.0f} s, {still / SLOT_SECONDS:.0f} slots")
+        if self._storing.wrong_chain:
+            reasons.append(self._storing.error)
         if self._storing.backlog > READY_BACKLOG_EVENTS:
             reasons.append(f"the store is {self._storing.backlog} events behind the log")
         return reasons
@@ -228,7 +241,11 @@ class IngestDaemon:
         pipeline = Pipeline(self.metrics, decoded=decoded, pin=pin)
         last_seq = restore(pipeline, EventLogReader(settings.events_dir))
         self._continues = last_seq >= 0
-        self._queue = ArrivalQueue(settings.ingest.queue_events, on_drop=self.metrics.count_drop)
+        self._queue = ArrivalQueue(
+            settings.ingest.queue_events,
+            capacity_bytes=settings.ingest.queue_bytes,
+            on_drop=self.metrics.count_drop,
+        )
         self._logging = LogFeed(settings, writer, self._queue, pipeline, self.metrics, self._clock)
         feeder = StoreFeeder(
             settings.events_dir,
@@ -237,6 +254,7 @@ class IngestDaemon:
             self._clock,
             BodyDecoder(known=decoded),
             self._lags,
+            pin=pin,
         )
         self._storing = StoreFeed(
             feeder, self.metrics, self._clock, rng=self._rng, durable_seq=lambda: self._logging.durable_seq

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mev_dagster.errors import LogCorrupt
+from mev_dagster.errors import LogCorrupt, StoreOfAnotherChain
 from mev_dagster.events.batch import RawBatch
 from mev_dagster.events.reader import EventLogReader, LogCursor
 from mev_dagster.events.types import EventKind
 from mev_dagster.ingest.head_lags import HeadLags
 from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.node.identity import CHAIN_FILE, ChainPin
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import MIB
 from mev_dagster.windows.bodies import BodyDecoder, Decoded
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
 from mev_dagster.windows.checkpoints import LIVE, checkpoint_rows
@@ -25,14 +27,17 @@ from mev_dagster.windows.checkpoints import TABLE as CHECKPOINT_TABLE
 from mev_dagster.windows.head_cutter import HeadCutter
 from mev_dagster.windows.log_windows import log_identity
 from mev_dagster.windows.log_writer import LogWriter, as_columns
+from mev_dagster.windows.rivals import settle
 from mev_dagster.windows.row_parts import RowPart, Rows
 from mev_dagster.windows.rows import INGEST_TABLES, WINDOW_TABLES, RowBuilder, settled
+from mev_dagster.windows.store_chain import hold_to_chain
 
 if TYPE_CHECKING:
     from mev_dagster.store.client import Store
 
 BATCH_EVENTS = 8_192
 LARGEST_BATCH_EVENTS = 8 * BATCH_EVENTS
+BATCH_BYTES = 16 * MIB
 BLOCK_KEY = ("block_number", "block_hash")
 
 log = logger("ingest.feeder")
@@ -49,6 +54,8 @@ class StoreFeeder:
         clock: Clock,
         bodies: BodyDecoder | None = None,
         lags: HeadLags | None = None,
+        *,
+        pin: ChainPin | None = None,
     ) -> None:
         self.stored_seq = -1
         self._reader = EventLogReader(log_directory)
@@ -56,6 +63,8 @@ class StoreFeeder:
         self._metrics = metrics
         self._lags = lags or HeadLags(metrics.registry, clock)
         self._bodies = bodies or BodyDecoder()
+        self._pin = pin or ChainPin(log_directory / CHAIN_FILE)
+        self._chain_settled = False
         self._store: Store | None = None
         self._writer: LogWriter | None = None
         self._builder: RowBuilder
@@ -77,6 +86,8 @@ class StoreFeeder:
         """
         try:
             store = self._store = self._store or self._connect()
+            if not self._chain_settled:
+                self._chain_settled = self._hold_to_chain(store)
             if self._reader.last_seq < 0:
                 return 0
             return self._store_batch(self._writer or self._resume(store))
@@ -87,8 +98,16 @@ class StoreFeeder:
     def close(self) -> None:
         """Let go of the store."""
         store, self._store, self._writer = self._store, None, None
+        self._chain_settled = False
         if store is not None:
             store.close()
+
+    def _hold_to_chain(self, store: "Store") -> bool:
+        try:
+            return hold_to_chain(store, self._pin)
+        except StoreOfAnotherChain:
+            self._metrics.wrong_chain.labels("store").inc()
+            raise
 
     def _resume(self, store: "Store") -> LogWriter:
         """Undo what was written past the recorded progress, and find the place in the log."""
@@ -133,7 +152,10 @@ class StoreFeeder:
         for batch, decoded in parts:
             self._builder.push(batch, decoded())
         last_seq = int(parts[-1][0].headers["seq"][-1])
-        self._write(writer, settled(self._builder.take()), last_seq)
+        rows = settled(self._builder.take())
+        assert self._store is not None, "a batch is taken for a store"
+        settle(self._store, rows)
+        self._write(writer, rows, last_seq)
         stored, self.stored_seq = self.stored_seq, last_seq
         self._metrics.stored_seq.set(self.stored_seq)
         self._metrics.store_batch_seconds.observe(time.perf_counter() - started)
@@ -156,10 +178,11 @@ class StoreFeeder:
         """Return what is there, up to a batch that ends with a head; far behind, batches are larger."""
         behind = self._reader.last_seq - self._cursor.next_seq
         at_least = LARGEST_BATCH_EVENTS // 2 if behind > LARGEST_BATCH_EVENTS else BATCH_EVENTS
-        found = self._cutter.take(self._available, at_least=at_least, at_most=LARGEST_BATCH_EVENTS)
+        bounds = {"at_least": at_least, "at_most": LARGEST_BATCH_EVENTS, "at_most_bytes": BATCH_BYTES}
+        found = self._cutter.take(self._available, **bounds)
         if not found:
             self._available = self._cursor.batches()
-            found = self._cutter.take(self._available, at_least=at_least, at_most=LARGEST_BATCH_EVENTS)
+            found = self._cutter.take(self._available, **bounds)
         return found
 
     def _write(self, writer: LogWriter, rows: Rows, last_seq: int) -> None:

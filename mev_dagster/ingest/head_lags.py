@@ -29,6 +29,8 @@ class HeadLags:
         self._arrived: FIFOCache[bytes, int] = FIFOCache(HEADS_REMEMBERED)
         self._logged: FIFOCache[int, int] = FIFOCache(HEADS_REMEMBERED)
         self.age = GrowingAge(clock)
+        self.still = GrowingAge(clock)
+        """How long the head has stood still; before the first one, how long there has been none."""
 
     def fetched(self, arrivals: Iterable[Arrival]) -> None:
         """Note the blocks among what lanes delivered: each is here with its body."""
@@ -42,6 +44,7 @@ class HeadLags:
     def logged(self, seq: int, head: BlockSeen) -> None:
         """Note a head that is durable in the log."""
         now_ns = self._clock.mono_ns()
+        self.still.renew()
         self.age.renew(head.wall_ns - decode_header(head.header_rlp).timestamp * NS_PER_SECOND)
         arrived_ns = self._arrived.pop(head.block_hash, None)
         if arrived_ns is not None:

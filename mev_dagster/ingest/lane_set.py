@@ -58,9 +58,16 @@ class LaneSet:
             if lane.connected:
                 self._queue.offer(self._status(lane, LaneState.DISCONNECTED, "the daemon stops"))
 
-    def any_delivers(self) -> bool:
-        """Say whether a lane is connected, or has delivered all its source had."""
-        return any(supervisor.lane.connected or supervisor.finished for supervisor in self._supervisors)
+    def not_ready(self) -> str:
+        """Say why nothing is delivered; empty where a lane delivers, or has delivered all its source had."""
+        if any(one.finished or (one.lane.connected and not _trouble(one.lane)) for one in self._supervisors):
+            return ""
+        troubles = [_trouble(one.lane) for one in self._supervisors if one.lane.connected]
+        return "; ".join(troubles) or "no lane is connected"
+
+    def follows_heads(self) -> bool:
+        """Say whether a lane of ours brings heads as they come."""
+        return any(lane.kind is Lane.RPC for lane in self._live())
 
     def health(self) -> dict[str, dict[str, Any]]:
         """Describe the lanes by what they are called; a second one of a kind has its source behind it."""
@@ -70,6 +77,7 @@ class LaneSet:
             told[f"{label} {one.lane.source}" if label in told else label] = {
                 "connected": one.lane.connected,
                 "source": one.lane.source,
+                "trouble": _trouble(one.lane),
                 "last_error": one.last_error,
             }
         return told
@@ -80,6 +88,11 @@ class LaneSet:
     def _status(self, lane: IngestLane, state: LaneState, reason: str) -> LaneStatus:
         stamp = (UNLOGGED, self._clock.wall_ns(), self._clock.mono_ns(), lane.kind, lane.source)
         return LaneStatus(*stamp, state, reason)
+
+
+def _trouble(lane: IngestLane) -> str:
+    """What a lane's source keeps from it although it is connected, where the lane can tell."""
+    return str(getattr(lane, "trouble", ""))
 
 
 def _is_connected(lanes: Sequence[IngestLane]) -> float:

@@ -15,8 +15,10 @@ from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
+from mev_dagster.units import MIB
 
 ARRIVALS_PER_BATCH = 1_024  # undecoded ones keep the event loop for 80 us each
+BYTES_PER_BATCH = 4 * MIB
 
 log = logger("ingest")
 
@@ -63,7 +65,7 @@ class LogFeed:
         logged: Callable[[Sequence[Event]], Awaitable[None]],
     ) -> None:
         """Log until the queue is closed and empty; say what arrived, and then what is durable."""
-        while batch := await self._queue.take(ARRIVALS_PER_BATCH):
+        while batch := await self._queue.take(ARRIVALS_PER_BATCH, BYTES_PER_BATCH):
             started = time.monotonic()
             batch.extend(self._drops())
             arrived(batch)

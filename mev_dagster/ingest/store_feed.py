@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from mev_dagster.errors import StoreError, StoreUnreachable
+from mev_dagster.errors import StoreError, StoreOfAnotherChain, StoreUnreachable
 from mev_dagster.ingest.feeder import BATCH_EVENTS, StoreFeeder
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.telemetry.clock import Clock
@@ -36,6 +36,8 @@ class StoreFeed:
         self._stopping = False
         self.error = ""
         """What the store said when it was lost last."""
+        self.wrong_chain = False
+        """Whether that was because the store is of another chain than the log."""
 
     @property
     def stored_seq(self) -> int:
@@ -81,14 +83,16 @@ class StoreFeed:
         stopping = self._stopping
         self._now.clear()
         try:
-            return await asyncio.to_thread(self._feeder.step), stopping
+            count = await asyncio.to_thread(self._feeder.step)
         except (StoreError, StoreUnreachable) as error:
-            self.error = str(error)
+            self.error, self.wrong_chain = str(error), isinstance(error, StoreOfAnotherChain)
             self._metrics.store_failures.inc()
             log.warning("store lost", error=error, backlog=self.backlog)
             if stopping:
                 return 0, stopping
             raise
+        self.wrong_chain = False
+        return count, stopping
 
     async def _pause(self, seconds: float) -> None:
         """Wait until there is a reason to feed, at most `seconds`."""

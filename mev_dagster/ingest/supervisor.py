@@ -2,8 +2,8 @@
 
 import random
 
-from mev_dagster.errors import InputError, MevError, WrongChain
-from mev_dagster.events.types import LaneState, LaneStatus
+from mev_dagster.errors import InputError, MevError, PluginFailed, WrongChain
+from mev_dagster.events.types import Lane, LaneState, LaneStatus, source_name
 from mev_dagster.ingest.arrivals import UNLOGGED
 from mev_dagster.ingest.lanes.lane import IngestLane
 from mev_dagster.ingest.limits import cut
@@ -48,6 +48,7 @@ class LaneSupervisor:
         loop = self._policy.asynchronous(self._clock, rng=self._rng, registry=self._metrics.registry)
         async for attempt in loop:
             with attempt:
+                had = self._delivered()
                 try:
                     await self.lane.run(self._queue)
                 except InputError:
@@ -55,9 +56,12 @@ class LaneSupervisor:
                 except Exception as error:
                     self._hear(error)
                     if self._policy is RUN_ONCE:
+                        if isinstance(error, PluginFailed):
+                            break  # the run goes on without what another package brought
                         raise
-                    if self.lane.connected:
+                    if self._delivered() > had:
                         starts_over(attempt.retry_state)
+                    if self.lane.connected:
                         self.lane.connected = told = False
                         await self._report(LaneState.DISCONNECTED)
                     if not told:
@@ -67,10 +71,18 @@ class LaneSupervisor:
                     raise
         self.finished = True
 
+    def _delivered(self) -> int:
+        """How much data came so far: a connection that brings none does not make the pauses short again."""
+        return self._queue.accepted[self.lane.kind, source_name(self.lane.source)]
+
     def _hear(self, error: Exception) -> None:
         if isinstance(error, MevError):
             self.last_error = cut(str(error))
-            tell = log.error if isinstance(error, WrongChain) else log.warning
+            tell = log.warning
+            if isinstance(error, WrongChain):
+                tell = log.error
+                where = "capture" if self.lane.kind is Lane.CAPTURE else "node"
+                self._metrics.wrong_chain.labels(where).inc()
             tell("lane lost", lane=self._label, error=error)
         else:
             self.last_error = cut(f"{type(error).__name__}: {error}")

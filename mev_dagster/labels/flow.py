@@ -146,10 +146,11 @@ def circle_of(
     inside = actor | (_reached(movements, actor) & _reached(_turned(movements), actor))
     within = [one for one in movements if one.sender in inside and one.recipient in inside]
     held = balances(within)
+    passed = _passed(within)
     traders = frozenset(
         account
         for account, changes in held.items()
-        if account not in actor and any(c > 0 for c in changes.values()) and min(changes.values()) < 0
+        if account not in actor and _trades(changes, passed[account])
     )
     traded: dict[bytes, int] = {}
     for account in traders:
@@ -168,6 +169,22 @@ def circle_of(
         gains={account: changes for account, changes in held.items() if account in actor},
         profit=() if lost else tuple(sorted((token, change) for token, change in total.items() if change)),
     )
+
+
+def _passed(movements: Iterable[Movement]) -> dict[bytes, dict[bytes, int]]:
+    """Return how much of each token passed through each account."""
+    found: dict[bytes, dict[bytes, int]] = {}
+    for token, sender, recipient, amount in movements:
+        for holder in (sender, recipient):
+            own = found.setdefault(holder, {})
+            own[token] = own.get(token, 0) + amount
+    return found
+
+
+def _trades(changes: Mapping[bytes, int], passed: Mapping[bytes, int]) -> bool:
+    """Say whether an account took one token and gave another, leftovers of what passed not counted."""
+    real = [change for token, change in changes.items() if abs(change) * LEFTOVER_PARTS > passed[token]]
+    return any(change > 0 for change in real) and any(change < 0 for change in real)
 
 
 def _turned(movements: Iterable[Movement]) -> list[Movement]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.receipts import Log, Receipt
-from mev_dagster.chain.transactions import Transaction
 from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import InputError
 from mev_dagster.evm.state.prestate import Prestate
@@ -14,6 +15,30 @@ from mev_dagster.labels.payments import Executed
 
 NOT_EXECUTED: Mapping[bytes, Executed] = {}
 _UNTOLD = Executed(0, ())
+
+
+class Lack(StrEnum):
+    """What a block's source does not tell."""
+
+    LOGS = "logs"
+    """What its calls say stands for them: a token's tax, its own mints and burns, are not seen."""
+    CALLS = "calls"
+    """Ether that moves without being wrapped is not seen."""
+    GAS_PRICES = "gas prices"
+    COINBASE_PAYMENTS = "payments to the coinbase"
+
+
+class SentTx(Protocol):
+    """What labels need to know of a transaction, signed or seen in a trace."""
+
+    @property
+    def hash(self) -> bytes: ...  # noqa: D102
+    @property
+    def sender(self) -> bytes: ...  # noqa: D102
+    @property
+    def to(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def data(self) -> bytes: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +50,7 @@ class LandedTx:
     """
 
     index: int
-    tx: Transaction
+    tx: SentTx
     succeeded: bool
     logs: tuple[Log, ...]
     gas_used: int
@@ -36,13 +61,17 @@ class LandedTx:
 
 @dataclass(frozen=True, slots=True)
 class LandedBlock:
-    """A block to be labelled. `wrapped_ether` is None where the block touched none that we know."""
+    """A block to be labelled. `wrapped_ether` is None where the block touched none that we know.
+
+    `lacks` is what its source does not tell; where prices of gas are among it no label has a net.
+    """
 
     number: int
     hash: bytes
     timestamp: int
     wrapped_ether: bytes | None
     txs: tuple[LandedTx, ...]
+    lacks: tuple[Lack, ...] = ()
 
 
 def landed_block(
@@ -70,7 +99,8 @@ def landed_block(
         )
         for index, (tx, receipt) in enumerate(zip(block.transactions, receipts, strict=True))
     )
-    return LandedBlock(block.header.number, block.hash, block.header.timestamp, wrapped_ether, txs)
+    lacks = () if told or not txs else (Lack.CALLS, Lack.COINBASE_PAYMENTS)
+    return LandedBlock(block.header.number, block.hash, block.header.timestamp, wrapped_ether, txs, lacks)
 
 
 def wrapped_ether_in(state: Prestate) -> bytes | None:

@@ -1,20 +1,25 @@
 """Legs of a sandwich in one pool: who bought before other people's swaps and sold behind them.
 
 Which transactions belong together is told by who signed, by the contract that kept what was bought, and by
-the account that holds it afterwards, wherever it is.
+the account that holds it afterwards, wherever it is. Swaps are looked up by those accounts, so that a block's
+work grows with its swaps and not with their pairs.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 
-from mev_dagster.dex.abi import word
-from mev_dagster.dex.erc20 import WITHDRAWAL_TOPIC
-from mev_dagster.labels.flow import LEFTOVER_PARTS, NOBODY
+from mev_dagster.labels.flow import LEFTOVER_PARTS
+from mev_dagster.labels.parties import Parties, parties_of
 from mev_dagster.labels.swaps import LandedSwap
 from mev_dagster.labels.view import LandedView
 
 LEAST_SOLD_BACK_PERCENT = 50
 """The back-run sells at least this share of what the front-run bought; attackers keep or lose some."""
+
+MOST_FOLLOWED = 64
+"""Swaps of one actor that are looked at behind its first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,107 +37,106 @@ class Legs:
         return frozenset(swap.tx_index for swap in (*self.fronts, *self.backs))
 
 
-@dataclass(slots=True)
-class _Open:
-    """A front-run whose back-run is still looked for."""
-
-    actor: frozenset[bytes]
-    fronts: list[LandedSwap]
-    strangers: list[LandedSwap] = field(default_factory=list)
-    backs: list[LandedSwap] = field(default_factory=list)
-
-    @property
-    def bought(self) -> int:
-        return sum(swap.amount_out for swap in self.fronts)
-
-    @property
-    def sold(self) -> int:
-        return sum(swap.amount_in for swap in self.backs)
-
-    def legs(self) -> Legs | None:
-        if not self.backs or self.sold * 100 < self.bought * LEAST_SOLD_BACK_PERCENT:
-            return None
-        first, last = self.fronts[0].tx_index, self.backs[-1].tx_index
-        victims = tuple(swap for swap in self.strangers if first < swap.tx_index < last)
-        return Legs(tuple(self.fronts), victims, tuple(self.backs), self.actor) if victims else None
-
-
 def legs_in(swaps: Sequence[LandedSwap], view: LandedView) -> Iterator[Legs]:
     """Yield the legs among the swaps of one pool; no swap is used twice."""
-    used: set[int] = set()
-    for start, front in enumerate(swaps):
-        if start in used:
-            continue
-        taken, found = _followed(start, front, swaps, used, view)
-        if found is not None:
-            used |= taken
-            yield found
+    read: dict[int, Parties] = {}
+    for swap in swaps:
+        if swap.tx_index not in read:
+            read[swap.tx_index] = parties_of(view, swap.tx_index)
+    pairs: dict[frozenset[bytes], list[LandedSwap]] = {}
+    for swap in swaps:
+        pairs.setdefault(frozenset((swap.token_in, swap.token_out)), []).append(swap)
+    for own in pairs.values():
+        if len(own) > 2:
+            yield from _Trades(own, read).legs()
 
 
-def _followed(
-    start: int, front: LandedSwap, swaps: Sequence[LandedSwap], used: set[int], view: LandedView
-) -> tuple[set[int], Legs | None]:
-    one, taken = _Open(_identity(front, view), [front]), {start}
-    for position in range(start + 1, len(swaps)):
-        swap = swaps[position]
-        buys = swap.token_in == front.token_in
-        if position in used or {swap.token_in, swap.token_out} != {front.token_in, front.token_out}:
-            continue
-        if not _acts(one.actor, swap, view):
-            if buys:
-                one.strangers.append(swap)
-            continue
-        if buys and one.backs:
-            break
-        if not buys and not any(s.tx_index < swap.tx_index for s in one.strangers):
-            break
-        (one.fronts if buys else one.backs).append(swap)
-        taken.add(position)
-        if one.sold * LEFTOVER_PARTS >= one.bought * (LEFTOVER_PARTS - 1):
-            break
-    return taken, one.legs()
+@dataclass(slots=True)
+class _Trades:
+    """The swaps of two tokens in one pool, in the order of the block, by position."""
+
+    swaps: list[LandedSwap]
+    parties: dict[int, Parties]
+    at: list[int] = field(init=False)
+    acts: dict[bytes, list[int]] = field(init=False)
+    selling: dict[bytes, list[int]] = field(init=False)
+    used: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.at = [swap.tx_index for swap in self.swaps]
+        self.acts, self.selling = {}, {}
+        for position, swap in enumerate(self.swaps):
+            self.selling.setdefault(swap.token_in, []).append(position)
+            for account in self.parties[swap.tx_index].sellers(swap):
+                self.acts.setdefault(account, []).append(position)
+
+    def legs(self) -> Iterator[Legs]:
+        for start in range(len(self.swaps)):
+            if start not in self.used:
+                found = self._behind(start)
+                if found is not None:
+                    yield found
+
+    def _behind(self, start: int) -> Legs | None:
+        front = self.swaps[start]
+        actor = self.parties[front.tx_index].buyers(front)
+        fronts, backs, bought, sold = [start], list[int](), front.amount_out, 0
+        for position in self._followed(start, actor):
+            swap = self.swaps[position]
+            buys = swap.token_in == front.token_in
+            if buys and backs:
+                break
+            if not buys and not self._strangers(front.token_in, start, swap.tx_index, fronts):
+                break
+            (fronts if buys else backs).append(position)
+            bought, sold = bought + swap.amount_out * buys, sold + swap.amount_in * (not buys)
+            if sold * LEFTOVER_PARTS >= bought * (LEFTOVER_PARTS - 1):
+                break
+        if not backs or sold * 100 < bought * LEAST_SOLD_BACK_PERCENT:
+            return None
+        return self._closed(fronts, backs, actor)
+
+    def _followed(self, start: int, actor: frozenset[bytes]) -> list[int]:
+        """Return the next unused swaps that are the actor's."""
+        lists = (self.acts.get(account, ()) for account in sorted(actor))
+        found: list[int] = []
+        for position in merge(*(_after(positions, start) for positions in lists)):
+            if position not in self.used and (not found or position != found[-1]):
+                found.append(position)
+                if len(found) == MOST_FOLLOWED:
+                    break
+        return found
+
+    def _strangers(self, token_in: bytes, start: int, before_tx: int, own: Sequence[int]) -> bool:
+        """Say whether others bought between the front and a transaction."""
+        end = bisect_left(self.at, before_tx)
+        buying = self.selling.get(token_in, [])
+        between = bisect_left(buying, end) - bisect_right(buying, start)
+        return between > sum(1 for position in own if start < position < end)
+
+    def _closed(self, fronts: list[int], backs: list[int], actor: frozenset[bytes]) -> Legs | None:
+        first, last, mine = self.at[fronts[0]], self.at[backs[-1]], {*fronts, *backs}
+        buying = self.selling[self.swaps[fronts[0]].token_in]
+        between = buying[bisect_right(buying, fronts[0]) : bisect_left(buying, backs[-1])]
+        victims = tuple(
+            self.swaps[position]
+            for position in between
+            if position not in mine and first < self.at[position] < last
+        )
+        if not victims:
+            return None
+        for position in sorted(mine):
+            self._use(position)
+        swap = self.swaps.__getitem__
+        return Legs(tuple(map(swap, fronts)), victims, tuple(map(swap, backs)), actor)
+
+    def _use(self, position: int) -> None:
+        """Take a swap out of what others may buy or follow."""
+        self.used.add(position)
+        buying = self.selling[self.swaps[position].token_in]
+        del buying[bisect_left(buying, position)]
 
 
-def _identity(front: LandedSwap, view: LandedView) -> frozenset[bytes]:
-    """Return who front-runs: the signer, and the accounts that kept what was bought.
-
-    A router passes the bought tokens on to its user, so everybody who calls it stays a stranger.
-    """
-    landed, flow = view.block.txs[front.tx_index], view.flow_of(front.tx_index)
-    kept = {landed.tx.to} if landed.tx.to and _keeps(landed.tx.to, front, view) else set()
-    never = flow.contracts | {movement.token for movement in flow.movements} | {landed.tx.to, NOBODY}
-    holders = {
-        account
-        for account, changes in flow.held.items()
-        if account not in never and changes.get(front.token_out, 0) * 2 > front.amount_out
-    }
-    return frozenset({landed.tx.sender, *kept, *holders})
-
-
-def _keeps(account: bytes, front: LandedSwap, view: LandedView) -> bool:
-    """Say whether an account received what was bought and gave nothing on to anybody but pools."""
-    landed, flow = view.block.txs[front.tx_index], view.flow_of(front.tx_index)
-    pools = flow.contracts | {movement.token for movement in flow.movements} | {NOBODY}
-    received = front.recipient == account
-    for movement in flow.movements:
-        if movement.sender == account and movement.recipient not in pools | {account}:
-            return False
-        received |= movement.recipient == account and movement.token == front.token_out
-    unwrapped = sum(
-        word(log.data, 0)
-        for log in landed.logs
-        if len(log.topics) == 2
-        and log.topics[0] == WITHDRAWAL_TOPIC
-        and len(log.data) == 32
-        and log.topics[1][12:] == account
-    )
-    return received and unwrapped * 2 < front.amount_out
-
-
-def _acts(actor: frozenset[bytes], swap: LandedSwap, view: LandedView) -> bool:
-    """Say whether a swap is the actor's: it signed, was called, or an account of it paid what was sold."""
-    landed = view.block.txs[swap.tx_index]
-    if landed.tx.sender in actor or landed.tx.to in actor:
-        return True
-    held = view.flow_of(swap.tx_index).held
-    return any(-held.get(account, {}).get(swap.token_in, 0) * 2 > swap.amount_in for account in actor)
+def _after(positions: Sequence[int], start: int) -> Iterator[int]:
+    for index in range(bisect_right(positions, start), len(positions)):
+        yield positions[index]

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from mev_dagster.labels.gold import Gold
 from mev_dagster.labels.label import BlockLabels
-from mev_dagster.labels.score import Score
+from mev_dagster.labels.score import Agreement, Score
 from mev_dagster.labels.swaps import swap_to_json
 from mev_dagster.labels.value import Amounts, Label
 
@@ -19,7 +19,13 @@ def labels_to_json(labels: BlockLabels) -> Json:
     """Return the labels of one block, each kind under its plural."""
     return {
         "number": labels.block.number,
+        "lacks": [str(lack) for lack in labels.block.lacks],
         "swaps": [swap_to_json(swap) for swap in labels.swaps],
+        "prices": [
+            {"token": token, "amount": price.amount, "wei": price.wei, "through": price.through}
+            for token, price in labels.prices
+        ],
+        "attempted_swaps": [swap_to_json(swap) for swap in labels.attempted_swaps],
         **{
             inspector.plural: [label_to_json(label) for label in labels.of(inspector.kind)]
             for inspector in labels.inspectors
@@ -54,7 +60,7 @@ def _amounts(amounts: Amounts) -> list[Json]:
 def score_to_json(score: Score, gold: Gold) -> Json:
     """Return the comparison with asserted facts and with another inspector."""
     return {
-        "gold": {"expected": gold.expected, "found": gold.found},
+        "gold": {"expected": gold.expected, "found": gold.found, "missed": list(gold.missed)},
         "silver": {
             kind: {
                 "precision": agreement.precision,
@@ -65,11 +71,25 @@ def score_to_json(score: Score, gold: Gold) -> Json:
             }
             for kind, agreement in score.silver.items()
         },
+        "silver_decided": {kind: _shares(score.decided(kind)) for kind in score.silver},
+        "undecided": score.undecided,
         "disagreements": [
-            {"block": one.block, "kind": one.kind, "side": one.side, "key": list(one.key), "why": one.why}
+            {
+                "block": one.block,
+                "kind": one.kind,
+                "side": one.side,
+                "key": list(one.key),
+                "decided": bool(one.right),
+                "right": one.right,
+                "why": one.why,
+            }
             for one in score.disagreements
         ],
     }
+
+
+def _shares(found: Agreement) -> Json:
+    return {"precision": found.precision, "recall": found.recall, "fp": found.fp, "fn": found.fn}
 
 
 def print_labels(console: Console, labelled: Sequence[BlockLabels]) -> None:
@@ -84,17 +104,23 @@ def print_labels(console: Console, labelled: Sequence[BlockLabels]) -> None:
     console.print(table)
 
 
-def print_score(console: Console, score: Score) -> None:
-    """Print precision and recall per kind, then each disagreement."""
+def print_score(console: Console, score: Score, gold: Gold) -> None:
+    """Print precision and recall per kind, over all and as decided, then each disagreement."""
     table = Table(box=None, padding=(0, 2), title=f"against silver labels, {score.blocks} blocks")
-    for title in ("kind", "tp", "fp", "fn", "precision", "recall"):
+    for title in ("kind", "tp", "fp", "fn", "precision", "recall", "precision decided", "recall decided"):
         table.add_column(title, justify="left" if title == "kind" else "right")
     for kind, found in score.silver.items():
-        shares = ("" if share is None else f"{share:.3f}" for share in (found.precision, found.recall))
+        settled = score.decided(kind)
+        every = (found.precision, found.recall, settled.precision, settled.recall)
+        shares = ("" if share is None else f"{share:.3f}" for share in every)
         table.add_row(kind, str(found.tp), str(found.fp), str(found.fn), *shares)
     console.print(table)
     for one in score.disagreements:
-        why = f" ({one.why})" if one.why else ""
+        why = f"{one.right} right: {one.why}" if one.right else "undecided"
         console.print(
-            f"  block {one.block}: only {one.side} has {one.kind} {' '.join(one.key)}{why}", soft_wrap=True
+            f"  block {one.block}: only {one.side} has {one.kind} {' '.join(one.key)} ({why})", soft_wrap=True
         )
+    console.print(f"{len(score.disagreements)} disagreements, {score.undecided} of them undecided")
+    console.print(f"facts asserted by hand: {gold.found} of {gold.expected} found")
+    for missed in gold.missed:
+        console.print(f"  not found: {missed}", soft_wrap=True)

@@ -1,5 +1,6 @@
-"""Labels as columns of the table `mev_labels`."""
+"""Labels as columns of the tables `mev_labels` and `label_runs`."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -27,7 +28,24 @@ def mev_label_columns(labels: BlockLabels) -> Mapping[str, list[Any]]:
         "gas_cost_wei": [label.costs.gas_wei for label in found],
         "coinbase_payment_wei": [label.costs.coinbase_wei for label in found],
         "net_wei": [label.net_wei for label in found],
+        "detail": [_detail(label) for label in found],
     }
+
+
+def label_run_columns(labels: BlockLabels) -> Mapping[str, list[Any]]:
+    """Return the row that says a block was labelled."""
+    return {
+        "block_number": [labels.block.number],
+        "block_time": [labels.block.timestamp * NS_PER_SECOND],
+        "block_hash": [labels.block.hash],
+        "wrapped_ether": [labels.block.wrapped_ether],
+        "labels": [len(labels.labels)],
+    }
+
+
+def _detail(label: Label) -> str:
+    """Return under which kind a search would have proposed it, which is what a score asks for."""
+    return json.dumps({"opportunity": label.opportunity}) if label.opportunity else ""
 
 
 def _positions(found: Iterable[Label]) -> Iterator[int]:

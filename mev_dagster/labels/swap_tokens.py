@@ -5,7 +5,7 @@ of); what the pool took and gave in the same transaction; and the two tokens of 
 amounts moved between anybody, where there is one such token for each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mev_dagster.dex.erc20 import Transfer, transfers_of
@@ -24,13 +24,26 @@ _ETHER_OF_VENUES = frozenset({ETHER_AS_TOKEN, b"\xee" * 20})
 """How venues write ether."""
 
 
+@dataclass(slots=True)
+class Through:
+    """The tokens that one account took and gave, and those of which exactly so much was."""
+
+    taken: set[bytes] = field(default_factory=set)
+    given: set[bytes] = field(default_factory=set)
+    taken_exactly: dict[int, set[bytes]] = field(default_factory=dict)
+    given_exactly: dict[int, set[bytes]] = field(default_factory=dict)
+
+
+_NOTHING = Through()
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The transfers of one transaction, by token, by the account they passed and by amount."""
+    """The tokens that moved in one transaction, by the account they passed and by amount."""
 
     tokens: tuple[bytes, ...]
-    through: Mapping[bytes, Sequence[Transfer]]
-    with_amount: Mapping[int, frozenset[bytes]]
+    through: Mapping[bytes, Through]
+    with_amount: Mapping[int, set[bytes]]
 
 
 @dataclass(slots=True)
@@ -68,7 +81,7 @@ def told_tokens(event: SwapEvent, landed: LandedTx, known: Known, wrapped_ether:
         calls = [landed.tx.data, *(frame.input for frame in landed.frames if not frame.error)]
         tokens = venues().tokens(event, moved.tokens if known.may_search(book) else (), calls)
     else:
-        tokens = _of_the_pool(event, moved.through.get(event.pool, ()))
+        tokens = _of_the_pool(event, moved.through.get(event.pool, _NOTHING))
     tokens = tokens or _of_the_amounts(event, moved) or _against_ether(event, moved)
     if tokens is None:
         return None
@@ -85,7 +98,8 @@ def _against_ether(event: SwapEvent, moved: Moved) -> Pair | None:
     """
     if not event.pool_id or not event.by_address:
         return None
-    own = frozenset(transfer.token for transfer in moved.through.get(event.pool, ()))
+    through = moved.through.get(event.pool, _NOTHING)
+    own = through.taken | through.given
     alone = len(own) == 1 and own == moved.with_amount.get(abs(event.amount1))
     return (ETHER_AS_TOKEN, min(own)) if alone else None
 
@@ -100,40 +114,42 @@ def _wrapped(tokens: Pair, wrapped_ether: bytes | None) -> Pair:
 def _moved(landed: LandedTx, wrapped_ether: bytes | None) -> Moved:
     """Return what logs tell of transfers, and the ether that calls carried."""
     ether = movements_of((), landed.frames, wrapped_ether)
-    through: dict[bytes, list[Transfer]] = {}
+    through: dict[bytes, Through] = {}
     with_amount: dict[int, set[bytes]] = {}
     for transfer in (*transfers_of(landed.logs), *(Transfer(*movement, -1) for movement in ether)):
-        for account in {transfer.sender, transfer.recipient}:
-            through.setdefault(account, []).append(transfer)
+        token, amount = transfer.token, transfer.amount
+        taker = through.setdefault(transfer.recipient, Through())
+        giver = through.setdefault(transfer.sender, Through())
+        taker.taken.add(token)
+        taker.taken_exactly.setdefault(amount, set()).add(token)
+        giver.given.add(token)
+        giver.given_exactly.setdefault(amount, set()).add(token)
         with_amount.setdefault(transfer.amount, set()).add(transfer.token)
     tokens = sorted({token for found in with_amount.values() for token in found})
-    return Moved(tuple(tokens), through, {amount: frozenset(found) for amount, found in with_amount.items()})
+    return Moved(tuple(tokens), through, with_amount)
 
 
-def _of_the_pool(event: SwapEvent, transfers: Sequence[Transfer]) -> Pair | None:
+def _of_the_pool(event: SwapEvent, own: Through) -> Pair | None:
     """Return what the pool itself took and gave.
 
     A pool's liquidity token moves through the pool too when liquidity is removed; it is never one of the two.
     """
-    taken = {t.token for t in transfers if t.recipient == event.pool and t.token != event.pool}
-    given = {t.token for t in transfers if t.sender == event.pool and t.token != event.pool}
+    taken, given = own.taken - {event.pool}, own.given - {event.pool}
     both = sorted(taken | given)
     if len(both) == 2 and event.by_address:
         return both[0], both[1]
     if len(taken) == 1 and len(given) == 1 and taken != given:
         return _in_order(event, min(taken), min(given))
-    exact_in = _with_amount([t for t in transfers if t.recipient == event.pool], event.amount_in)
-    exact_out = _with_amount([t for t in transfers if t.sender == event.pool], event.amount_out)
-    return _single(event, exact_in, exact_out)
+    sold = own.taken_exactly.get(event.amount_in, set())
+    return _single(event, sold, own.given_exactly.get(event.amount_out, set()))
 
 
 def _of_the_amounts(event: SwapEvent, moved: Moved) -> Pair | None:
-    none: frozenset[bytes] = frozenset()
-    sold, bought = (moved.with_amount.get(amount, none) for amount in (event.amount_in, event.amount_out))
+    sold, bought = (moved.with_amount.get(amount, set()) for amount in (event.amount_in, event.amount_out))
     return _single(event, sold, bought)
 
 
-def _single(event: SwapEvent, sold: frozenset[bytes], bought: frozenset[bytes]) -> Pair | None:
+def _single(event: SwapEvent, sold: set[bytes], bought: set[bytes]) -> Pair | None:
     if len(sold) == 1 and len(bought) == 1 and sold != bought:
         return _in_order(event, min(sold), min(bought))
     return None
@@ -141,7 +157,3 @@ def _single(event: SwapEvent, sold: frozenset[bytes], bought: frozenset[bytes]) 
 
 def _in_order(event: SwapEvent, sold: bytes, bought: bytes) -> Pair:
     return (sold, bought) if event.zero_for_one else (bought, sold)
-
-
-def _with_amount(transfers: Sequence[Transfer], amount: int) -> frozenset[bytes]:
-    return frozenset(transfer.token for transfer in transfers if transfer.amount == amount)

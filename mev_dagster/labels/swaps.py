@@ -54,8 +54,8 @@ def swaps_in(block: LandedBlock) -> tuple[LandedSwap, ...]:
 
 
 def leaves_swaps_untold(block: LandedBlock) -> bool:
-    """Say whether some swap inside a contract of many pools has tokens that nothing told."""
-    return any(tokens is None and event.pool_id for _, _, event, tokens in _read(block))
+    """Say whether some swap has tokens that nothing told."""
+    return any(tokens is None for _, _, _, tokens in _read(block))
 
 
 def swap_events(block: LandedBlock) -> int:

@@ -14,6 +14,7 @@ from mev_dagster.chain.jsonrpc import quantity, transaction_to_rpc
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import InputError, NodeAnswerError, NodeRateLimited, NodeUnreachable
 from mev_dagster.node.envelope import refusal
+from mev_dagster.settings import settings
 from mev_dagster.units import MIB
 
 _MAX_ANSWER_BYTES = 512 * MIB
@@ -55,6 +56,7 @@ class JsonRpc:
         self._headers = {
             "Content-Type": "application/json",
             **basic_authorization(url),
+            **settings().headers_for(url),
             **dict(headers or {}),
         }
         self._secure = parts.scheme == "https"

@@ -13,7 +13,7 @@ import msgspec
 from mev_dagster.errors import LogCorrupt, NodeAnswerError, NodeTimeout, WrongChain
 from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.envelope import shortened
-from mev_dagster.node.websocket import NodeConnection
+from mev_dagster.node.link import NodeLink
 
 CHAIN_FILE = "chain.json"
 ANSWER_SECONDS = 10.0
@@ -27,7 +27,7 @@ class ChainIdentity:
     genesis_hash: bytes | None = None
 
 
-async def identity_of(node: NodeConnection) -> ChainIdentity:
+async def identity_of(node: NodeLink) -> ChainIdentity:
     """Ask a node which chain it is on. The first block is told where the node still has it."""
     answer = await node.call("eth_chainId", timeout_seconds=ANSWER_SECONDS)
     try:

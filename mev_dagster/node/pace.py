@@ -11,6 +11,7 @@ SLOWEST = 2.0
 CUT = 0.6
 RAISE = 0.5
 SETTLE_NS = NS_PER_SECOND
+LONGEST_SECONDS = 60.0  # that a provider may ask us to wait
 
 
 class Pace:
@@ -32,9 +33,12 @@ class Pace:
         """Learn from an answer."""
         self.per_second = min(FASTEST, self.per_second + RAISE)
 
-    def refused(self, now_ns: int) -> None:
-        """Learn from a refusal for haste."""
+    def refused(self, now_ns: int, retry_after_seconds: float | None = None) -> None:
+        """Learn from a refusal for haste; who names a time is asked nothing before it."""
         self.refusals += 1
+        if retry_after_seconds is not None:
+            patience_ns = round(min(retry_after_seconds, LONGEST_SECONDS) * NS_PER_SECOND)
+            self._next_ns = max(self._next_ns, now_ns + patience_ns)
         if now_ns >= self._settled_ns:
             self.per_second = max(SLOWEST, min(self.per_second, 200.0) * CUT)
             self._settled_ns = now_ns + SETTLE_NS

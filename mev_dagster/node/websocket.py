@@ -1,4 +1,4 @@
-"""JSON-RPC over one raw WebSocket: requests by id, subscriptions by callback, stamps taken at the socket.
+"""JSON-RPC over one raw WebSocket or IPC socket: requests by id, subscriptions by callback, stamps at once.
 
 Raw websockets + msgspec costs 10-15 us of CPU per pending body where a full web3 client costs 250 and
 more (reference figures in docs/performance.md), and the socket options below take the 40 ms that Nagle's
@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,31 +20,25 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mev_dagster.errors import InputError, NodeAnswerError, NodeTimeout, NodeUnreachable
 from mev_dagster.node.envelope import UNREADABLE, NodeMessage, Notification, read_frame, refusal, shortened
+from mev_dagster.node.ipc import IpcSocket
+from mev_dagster.node.link import (
+    CALL_TIMEOUT_SECONDS,
+    LOOPBACK,
+    MAX_MESSAGE_BYTES,
+    Ended,
+    Notified,
+    is_socket_path,
+)
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import public_address
 from mev_dagster.units import MIB
 
-MAX_MESSAGE_BYTES = 128 * MIB  # a mainnet txpool_content answer is tens of megabytes
 OPEN_TIMEOUT_SECONDS = 10.0
-CALL_TIMEOUT_SECONDS = 30.0
 UNSUBSCRIBE_SECONDS = 2.0
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_EARLY_NOTIFICATIONS = 4096  # kept while the answer that names their subscription is on its way
+MAX_EARLY_BYTES = 8 * MIB
 
 MAX_UNREADABLE_IN_A_ROW = 256  # a heartbeat is no fault; whoever sends nothing else is no node
-
-Notified = Callable[[msgspec.Raw, int, int], None]  # raw result, wall_ns, mono_ns
-Ended = Callable[[NodeAnswerError], None]  # a subscription that the node gave up
-
-
-def check_websocket_url(url: str) -> str:
-    """Return `url` when it is a ws:// or wss:// address, or say what is wrong with it."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
-        raise InputError(
-            f"the rpc lane subscribes over WebSocket: expected ws://host:port, found {public_address(url)}"
-        )
-    return url
 
 
 def _set_low_latency(sock: socket.socket) -> None:
@@ -57,8 +51,8 @@ def _set_low_latency(sock: socket.socket) -> None:
 class NodeConnection:
     """One open connection to a node. Every wait ends with an answer, `NodeUnreachable` or a timeout."""
 
-    def __init__(self, websocket: ClientConnection, url: str, clock: Clock) -> None:
-        self.address = public_address(url)
+    def __init__(self, websocket: ClientConnection | IpcSocket, url: str, clock: Clock) -> None:
+        self.address = url if is_socket_path(url) else public_address(url)
         self._websocket = websocket
         self._clock = clock
         self._ids = itertools.count(1)
@@ -67,7 +61,8 @@ class NodeConnection:
         self._unreadable_in_a_row = 0
         self._handlers: dict[str, tuple[Notified, Ended | None]] = {}
         self._subscribing = 0
-        self._early: deque[tuple[Notification, int, int]] = deque(maxlen=MAX_EARLY_NOTIFICATIONS)
+        self._early: deque[tuple[Notification, int, int]] = deque()
+        self._early_bytes = 0
         self._closed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(), name=f"read {self.address}")
 
@@ -78,16 +73,27 @@ class NodeConnection:
 
     @classmethod
     async def open(
-        cls, url: str, clock: Clock, *, timeout_seconds: float = OPEN_TIMEOUT_SECONDS
+        cls,
+        url: str,
+        clock: Clock,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = OPEN_TIMEOUT_SECONDS,
     ) -> "NodeConnection":
         """Connect, or raise `NodeUnreachable` with one line that names the address and the cause."""
-        check_websocket_url(url)
-        address = public_address(url)
+        address = url if is_socket_path(url) else public_address(url)
+        websocket: ClientConnection | IpcSocket
         try:
+            if is_socket_path(url):
+                websocket = await IpcSocket.open(
+                    url, limit_bytes=MAX_MESSAGE_BYTES, timeout_seconds=timeout_seconds
+                )
+                return cls(websocket, url, clock)
             websocket = await connect(
                 url,
                 max_size=MAX_MESSAGE_BYTES,
                 compression=None,
+                additional_headers=dict(headers or {}),
                 open_timeout=timeout_seconds,
                 proxy=None if urlsplit(url).hostname in LOOPBACK else True,
             )
@@ -163,6 +169,7 @@ class NodeConnection:
             self._subscribing -= 1
             if not self._subscribing:
                 self._early.clear()
+                self._early_bytes = 0
 
     async def unsubscribe(self, subscription: str) -> None:
         """Let go of a subscription; what the node says to that does not matter."""
@@ -182,7 +189,8 @@ class NodeConnection:
         await self._websocket.close()
 
     async def _read(self) -> None:
-        sock = self._websocket.transport.get_extra_info("socket")
+        transport = self._websocket.transport
+        sock = None if transport is None else transport.get_extra_info("socket")
         if sock is not None:
             _set_low_latency(sock)
         error: Exception
@@ -197,6 +205,8 @@ class NodeConnection:
                     raise NodeUnreachable(f"lost {self.address}: it sends what is not JSON-RPC")
         except ConnectionClosed as closed:
             error = NodeUnreachable(f"lost {self.address}: {closed}")
+        except NodeUnreachable as refused:
+            error = NodeUnreachable(f"lost {self.address}: {refused}")
         except Exception as fault:  # a subscriber's: whoever waits on this connection must learn of it
             error = fault
         self._end(error)
@@ -217,8 +227,7 @@ class NodeConnection:
         if handlers is None:
             if self._subscribing:
                 # A node may notify before the answer that names the subscription has been read.
-                notification.result = notification.result.copy()
-                self._early.append((notification, wall_ns, mono_ns))
+                self._keep_early(notification, wall_ns, mono_ns)
             return
         notified, ended = handlers
         if notification.error is None:
@@ -231,6 +240,13 @@ class NodeConnection:
         if ended is None:
             raise NodeUnreachable(f"lost {self.address}: {error}")
         ended(error)
+
+    def _keep_early(self, notification: Notification, wall_ns: int, mono_ns: int) -> None:
+        notification.result = notification.result.copy()
+        self._early.append((notification, wall_ns, mono_ns))
+        self._early_bytes += len(memoryview(notification.result))
+        while self._early_bytes > MAX_EARLY_BYTES or len(self._early) > MAX_EARLY_NOTIFICATIONS:
+            self._early_bytes -= len(memoryview(self._early.popleft()[0].result))
 
     def _answer(self, message: NodeMessage) -> None:
         answer = self._waiting.get(message.id) if message.id is not None else None

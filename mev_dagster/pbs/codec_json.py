@@ -4,8 +4,10 @@ Integers are decimal strings, bytes are 0x-hex, both checked exactly. Unknown fi
 relay does; a missing or malformed one is named by its path.
 """
 
+import json
 import re
 from binascii import unhexlify
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -27,6 +29,8 @@ from mev_dagster.pbs.ssz import (
 DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,77})\Z")
 SHOWN_CHARACTERS = 40
 MAX_DEPTH = 500
+KEY = re.compile(rb'"[ \t\r\n]*:')
+"""Where a field's name ends; inside a string it may stand too, and then the document is looked at closely."""
 BRACKET_OR_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 
 
@@ -37,6 +41,32 @@ def loads(document: bytes) -> Any:
         return msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError("json_syntax", str(error)) from error
+
+
+def loads_unambiguous(document: bytes) -> Any:
+    """Parse a JSON document in which no object names a field twice.
+
+    Of a field that stands twice one reader takes the first and another the last: what was signed for one of
+    them would be judged for the other.
+    """
+    parsed = loads(document)
+    if len(KEY.findall(document)) != _keys_in(parsed):
+        json.loads(document, object_pairs_hook=_once_each, parse_int=str)
+    return parsed
+
+
+def _keys_in(parsed: Any) -> int:
+    if isinstance(parsed, dict):
+        return len(parsed) + sum(map(_keys_in, parsed.values()))
+    return sum(map(_keys_in, parsed)) if isinstance(parsed, list) else 0
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise DecodeError("duplicate_field", f"{twice[:SHOWN_CHARACTERS]!r} stands twice in one object")
+    return found
 
 
 def _limit_depth(document: bytes) -> None:

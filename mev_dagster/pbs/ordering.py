@@ -9,39 +9,23 @@ equal blocks.
 """
 
 import heapq
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from itertools import islice
 
 from mev_dagster.chain.envelope import BLOB
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.evm.types import SimResult, StateSession, TxResult, TxStatus
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.pbs.conflicts import merged
 from mev_dagster.pbs.orders import Order, OrderKind
 from mev_dagster.pbs.refunds import PayRefund, Refunds
+from mev_dagster.pbs.sim_values import Ordering, SimValue, SimValues, in_order, simulated
 
 DEFAULT_RETRIES = 1
-MOST_TOGETHER = 32
-"""How many of a sender's next transactions are looked at for the best beginning of them."""
-WORTH_BITS = 64
-"""Binary digits behind the point of a value a unit of gas: exact integers instead of a float."""
 Outcome = tuple[tuple[TxStatus, tuple[Log, ...]], ...]
-
-
-class Ordering(StrEnum):
-    """Which pending transactions come first.
-
-    By the value a unit of gas gains, by the value as a whole, or by the tip a unit of gas alone, which no
-    execution is asked for: what any node orders by.
-    """
-
-    GAS_PRICE = "gas_price"
-    MAX_PROFIT = "max_profit"
-    TIP = "tip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +52,6 @@ class Verified:
 
     outcome: Outcome
     gas_used: int
-
-
-@dataclass(frozen=True, slots=True)
-class Valued:
-    """A pending transaction with what it gains the coinbase behind its sender's earlier ones."""
-
-    tx: Transaction
-    value_wei: int
-    gas_used: int
-    pays_by_its_tip: bool
 
 
 def no_sidecar(tx: Transaction) -> tuple[str, str] | None:
@@ -191,31 +165,50 @@ class Filling:
         self._refunds.count += len(whole.txs) - len(order.txs)
         return None
 
+    def simulated(self, transactions: Iterable[Transaction]) -> SimValues:
+        """Return what each pending transaction is worth on top of what the block holds."""
+        return simulated(
+            self._session,
+            transactions,
+            self._tip,
+            known=self._hashes,
+            lacks_blobs=lambda tx: self._blobs_missing(tx) is not None,
+        )
+
+    def merged(
+        self, values: SimValues, sequences: Mapping[Ordering, Sequence[SimValue]]
+    ) -> tuple[list[SimValue], dict[Ordering, int]]:
+        """Return the best merge of several orders on top of what the block holds, and each one's worth."""
+        return merged(self._session, values, sequences)
+
     def add_pending(self, transactions: Iterable[Transaction]) -> None:
-        """Fill the room that is left with single transactions, each sender's in nonce order.
+        """Fill the room that is left with single transactions, by the block's ordering."""
+        self.add_in_order(in_order(self.simulated(transactions), self._ordering))
 
-        Execution says what a transaction is worth: its tip and whatever it pays the coinbase besides. A
-        sender's next transactions are worth what the best beginning of them gains for its gas, so that a
-        poor one does not hide the rich one behind it.
+    def add_in_order(self, sequence: Iterable[SimValue]) -> None:
+        """Fill the room that is left with transactions in this order.
+
+        They are executed in one call as long as nothing has to be decided between two of them.
         """
-        waiting: dict[bytes, deque[Valued]] = {}
-        for sender, txs in _by_sender(transactions, self._hashes, self._tip).items():
-            waiting[sender] = deque(self._valued(txs))
-        heads = [self._entry(queue, sender) for sender, queue in waiting.items() if queue]
-        heapq.heapify(heads)
-        while heads:
-            _, _, sender, length = heapq.heappop(heads)
-            queue = waiting[sender]
-            for _ in range(length):
-                self._add(queue.popleft())
-            if queue:
-                heapq.heappush(heads, self._entry(queue, sender))
+        batch: list[Transaction] = []
+        room = self._gas_left
+        for one in sequence:
+            tx = one.tx
+            if one.pays_by_its_tip and tx.gas_limit <= room and self._refusal(tx) is None:
+                batch.append(tx)
+                room -= tx.gas_limit
+                continue
+            self._keep_each(batch)
+            batch = []
+            self._add(one)
+            room = self._gas_left
+        self._keep_each(batch)
 
-    def _add(self, valued: "Valued") -> None:
-        order = Order(valued.tx.hash, OrderKind.PENDING, (valued.tx,))
-        refusal = self._refusal(valued.tx)
-        if refusal is None and not valued.pays_by_its_tip:
-            value_wei = _coinbase_value(self._session.run(order.txs).txs)
+    def _add(self, one: SimValue) -> None:
+        order = Order(one.tx.hash, OrderKind.PENDING, (one.tx,))
+        refusal = self._refusal(one.tx)
+        if refusal is None and not one.pays_by_its_tip:
+            value_wei = _coinbase_value(self._session.try_out(order.txs))
             if value_wei < 0:
                 refusal = "costs_the_block", f"takes {-value_wei} wei from the coinbase"
         if refusal is None:
@@ -223,38 +216,14 @@ class Filling:
         if refusal is not None:
             self.dropped.append(Dropped(order, *refusal))
 
-    def _valued(self, queue: Sequence[Transaction]) -> Iterator["Valued"]:
-        """Execute a sender's transactions behind what is committed, and say what each is worth."""
-        if self._ordering is Ordering.TIP:
-            for tx in queue:
-                worth = max(self._tip(tx), 0) * tx.gas_limit
-                yield Valued(tx, worth, tx.gas_limit, pays_by_its_tip=False)
-            return
-        executable = [tx for tx in queue if self._tip(tx) >= 0 and self._blobs_missing(tx) is None]
-        results = (
-            {result.tx_hash: result for result in self._session.run(executable).txs} if executable else {}
-        )
-        for tx in queue:
-            result = results.get(tx.hash)
-            if result is None or result.status is TxStatus.INVALID:
-                yield Valued(tx, 0, 0, pays_by_its_tip=True)
-                continue
-            value = result.coinbase_payment_wei
-            yield Valued(tx, value, result.gas_used, value == self._tip(tx) * result.gas_used)
-
-    def _entry(self, queue: Sequence["Valued"], sender: bytes) -> tuple[int, bytes, bytes, int]:
-        """Return a sender's place in the queue: by the value a unit of gas of its best beginning gains."""
-        best, length, value, gas = None, 1, 0, 0
-        together = 1 if self._ordering is Ordering.TIP else MOST_TOGETHER
-        for place, valued in enumerate(islice(queue, together), start=1):
-            value, gas = value + valued.value_wei, gas + valued.gas_used
-            if self._ordering is Ordering.MAX_PROFIT:
-                worth = value
+    def _keep_each(self, txs: Sequence[Transaction]) -> None:
+        """Commit single transactions that all have room; what is invalid changes nothing."""
+        for tx, result in zip(txs, self._session.commit(txs) if txs else (), strict=True):
+            order = Order(tx.hash, OrderKind.PENDING, (tx,))
+            if result.status is TxStatus.INVALID:
+                self.dropped.append(Dropped(order, result.error, result.detail))
             else:
-                worth = (value << WORTH_BITS) // gas if gas else 0
-            if best is None or worth > best:
-                best, length = worth, place
-        return -(best or 0), queue[0].tx.hash, sender, length
+                self._kept(order, (result,))
 
     def _tip(self, tx: Transaction) -> int:
         return tx.effective_priority_fee_wei(self._base_fee)
@@ -278,22 +247,14 @@ class Filling:
         invalid = next((result for result in results if result.status is TxStatus.INVALID), None)
         if invalid is not None:
             return invalid.error, invalid.detail
+        self._kept(order, results)
+        return None
+
+    def _kept(self, order: Order, results: tuple[TxResult, ...]) -> None:
         self._gas_left -= sum(result.gas_used for result in results)
         self._hashes.update(tx.hash for tx in order.txs)
         self._sent.update(tx.sender for tx in order.txs)
         self.included.append(Included(order, _coinbase_value(results), results))
-        return None
-
-
-def _by_sender(
-    transactions: Iterable[Transaction], known: AbstractSet[bytes], tip: Callable[[Transaction], int]
-) -> dict[bytes, list[Transaction]]:
-    """Return each sender's transactions that are not in the block yet, by nonce, then best first."""
-    found: dict[bytes, list[Transaction]] = defaultdict(list)
-    for tx in sorted(transactions, key=lambda tx: (tx.nonce, -tip(tx), tx.hash)):
-        if tx.hash not in known:
-            found[tx.sender].append(tx)
-    return found
 
 
 def _coinbase_value(results: Sequence[TxResult]) -> int:

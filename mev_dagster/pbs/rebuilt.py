@@ -1,8 +1,8 @@
 """A landed block built again from its own transactions: what ours is worth beside it, and what stayed out."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import ForkSchedule
@@ -11,13 +11,13 @@ from mev_dagster.errors import MissingState
 from mev_dagster.evm.blocks import execute_block
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.protocol_accounts import PROTOCOL_ACCOUNTS
-from mev_dagster.evm.types import SimulationEngine
+from mev_dagster.evm.types import ABSENT_ACCOUNT, SimulationEngine, TxResult
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bls import PUBKEY_BYTES
 from mev_dagster.pbs.context import Proposer, context_of
 from mev_dagster.pbs.keys import Keyring
-from mev_dagster.pbs.ordering import Ordering
 from mev_dagster.pbs.payout import Payment
+from mev_dagster.pbs.sim_values import Ordering
 from mev_dagster.pbs.template import BlockTemplate, build_template
 
 
@@ -45,13 +45,13 @@ class Rebuilt:
 def rebuild(
     engine: SimulationEngine, block: Block, landed_on: Prestate, known: Prestate, chain: int | ForkSchedule
 ) -> Rebuilt:
-    """Build on what is `known`; execute the block itself on the state it landed on."""
+    """Build on what is `known`, and on what the block found empty on the state it landed on."""
     schedule = schedule_for(chain) if isinstance(chain, int) else chain
     context = context_of(block, schedule, slot=0)
-    header = block.header
+    header, landed = block.header, _landed(engine, block, landed_on, schedule)
     template = build_template(
         engine,
-        known,
+        known if landed is None else knowing_what_was_empty(known, landed_on, landed),
         context,
         Proposer(bytes(PUBKEY_BYTES), header.coinbase, header.gas_limit),
         Keyring.test_only("rebuilt"),
@@ -66,7 +66,7 @@ def rebuild(
         value_wei=template.block_value_wei,
         values_wei=template.values_wei,
         ordering=template.ordering,
-        chain_value_wei=_landed_value_wei(engine, block, landed_on, schedule),
+        chain_value_wei=None if landed is None else _landed_value_wei(block, landed),
         left_out=dict(sorted(Counter(item.code for item in template.dropped).items())),
         protocol_accounts_missing=_protocol_accounts_missing(template),
     )
@@ -78,13 +78,34 @@ def _protocol_accounts_missing(template: BlockTemplate) -> int:
     return sum(any(name in detail for name in names) for detail in missing)
 
 
-def _landed_value_wei(
+def knowing_what_was_empty(known: Prestate, landed_on: Prestate, landed: Sequence[TxResult]) -> Prestate:
+    """Return what is known with what the landed block read and its state does not list: that was empty.
+
+    A block file may leave out what its own block found empty. Only what was really read is taken for that:
+    another order of the same transactions may read elsewhere, and there nothing is known.
+    """
+    accounts = dict(known.accounts)
+    for result in landed:
+        for address in result.accounts_read:
+            if address not in accounts and landed_on.lists_every_account:
+                accounts[address] = ABSENT_ACCOUNT
+        for address, slot in result.slots_read:
+            account = accounts.get(address)
+            if account is not None and slot not in account.storage and landed_on.lists_every_slot:
+                accounts[address] = replace(account, storage={**account.storage, slot: 0})
+    return replace(known, accounts=accounts)
+
+
+def _landed(
     engine: SimulationEngine, block: Block, state: Prestate, schedule: ForkSchedule
-) -> int | None:
+) -> tuple[TxResult, ...] | None:
     try:
-        results = execute_block(engine, state, block, schedule).sim.txs
+        return execute_block(engine, state, block, schedule).sim.txs
     except MissingState:
         return None
+
+
+def _landed_value_wei(block: Block, results: Sequence[TxResult]) -> int:
     return sum(
         result.coinbase_payment_wei
         for tx, result in zip(block.transactions, results, strict=True)

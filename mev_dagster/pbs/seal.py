@@ -15,13 +15,14 @@ from mev_dagster.chain.blocks import (
 )
 from mev_dagster.chain.fees import GAS_PER_BLOB
 from mev_dagster.chain.forks import Fork
-from mev_dagster.chain.receipts import Receipt, logs_bloom, receipts_root
+from mev_dagster.chain.receipts import Receipt, logs_bloom
 from mev_dagster.chain.requests import requests_hash
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.chain.trie import state_root
 from mev_dagster.errors import DecodeError, InputError, MissingState
-from mev_dagster.evm.blocks import receipts_of
+from mev_dagster.evm.blocks import receipts_of, root_of
 from mev_dagster.evm.state.prestate import Prestate
+from mev_dagster.evm.state.whole_tree import root_after
+from mev_dagster.evm.state.witness import Witness
 from mev_dagster.evm.types import AccountDiff, SimResult, SimulationEngine, StateSource
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.context import BlockContext
@@ -80,7 +81,7 @@ def seal(
         coinbase=coinbase,
         state_root=UNKNOWN_STATE_ROOT if root is None else root,
         transactions_root=transactions_root(txs),
-        receipts_root=receipts_root(receipts),
+        receipts_root=root_of(receipts, result),
         logs_bloom=logs_bloom([log for receipt in receipts for log in receipt.logs]),
         difficulty=0,
         number=context.number,
@@ -125,16 +126,14 @@ def blob_gas_used(transactions: Sequence[Transaction]) -> int:
 
 
 def state_root_after(state: StateSource, state_diff: Mapping[bytes, AccountDiff]) -> bytes | None:
-    """Return the state root after these changes, or None when the state is not known as a whole."""
+    """Return the state root after these changes, or None where what is known of the state does not reach."""
+    if isinstance(state, Witness):
+        with suppress(MissingState):
+            return state.root_after(state_diff)
+        return None
     if not isinstance(state, Prestate) or not state.complete:
         return None
-    return state_root(
-        {
-            address: (account.nonce, account.balance_wei, account.code_hash, account.storage)
-            for address, account in state.apply(state_diff).accounts.items()
-            if account.exists
-        }
-    )
+    return root_after(state, state_diff)
 
 
 def requests_of(encoded: Sequence[bytes]) -> ExecutionRequests:

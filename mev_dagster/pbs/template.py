@@ -15,7 +15,7 @@ from mev_dagster.pbs.bls import PUBKEY_BYTES, SIGNATURE_BYTES
 from mev_dagster.pbs.context import BlockContext, Proposer
 from mev_dagster.pbs.filled import BlockPlan, FilledBlock, fill
 from mev_dagster.pbs.keys import Keyring, PayoutKey
-from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Included, Ordering
+from mev_dagster.pbs.ordering import DEFAULT_RETRIES, Dropped, Included
 from mev_dagster.pbs.orders import Candidate, Order, OrderKind, Resigner, orders_of
 from mev_dagster.pbs.payload import payload_of
 from mev_dagster.pbs.payout import TRANSFER_GAS, Payment, Payout, fitted, payment_for, plan_payout
@@ -23,6 +23,7 @@ from mev_dagster.pbs.schema import BID_TRACE
 from mev_dagster.pbs.seal import SealedBlock, seal
 from mev_dagster.pbs.sidecars import Sidecars
 from mev_dagster.pbs.signing import SANDBOX_GENESIS_FORK_VERSION
+from mev_dagster.pbs.sim_values import PLAIN_ORDERINGS, Ordering
 from mev_dagster.pbs.types import BidTrace, BlobsBundle, ConsensusFork, SubmitBlockRequest
 
 MOST_PAYOUT_GAS = 1_000_000
@@ -101,14 +102,14 @@ def build_templates(
     ms_into_slot: int = 0,
     payment: Payment | None = None,
     retries: int = DEFAULT_RETRIES,
-    orderings: Sequence[Ordering] = tuple(Ordering),
+    orderings: Sequence[Ordering] = PLAIN_ORDERINGS,
     bundles: Iterable[Order] = (),
     sidecars: Mapping[bytes, BlobsBundle] = NO_SIDECARS,
 ) -> tuple[BlockTemplate, ...]:
     """Fill once, then pay and seal for each strategy; templates stand as their strategies do.
 
     A pure function: equal inputs and keys give equal blocks, hash included. Strategies that bid the same
-    share their block. It is filled by every one of `orderings`, and the one worth most is kept. `sidecars`
+    share their block. It is filled by the best of `orderings` and of their merge. `sidecars`
     are blobs by transaction; a blob transaction without them stays out.
 
     Where the fee recipient takes no payment, the block is built once more with it as the coinbase: that is

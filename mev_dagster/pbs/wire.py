@@ -18,6 +18,8 @@ from mev_dagster.units import MIB
 
 JSON_TYPE = "application/json"
 SSZ_TYPE = "application/octet-stream"
+GZIP_NAMES = frozenset({"gzip", "x-gzip"})
+"""The second is an old name of the first (RFC 9110, section 8.4.1.3)."""
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 MAX_BODY_BYTES = 15 * MIB
@@ -85,7 +87,7 @@ def decode_submission(
 ) -> SubmitBlockRequest:
     """Decode a submission. Without `json` the first byte tells the form; without `fork` the content does."""
     if json if json is not None else body.lstrip()[:1] in (b"{", b"["):
-        document = _unwrapped(codec_json.loads(body))
+        document = _unwrapped(codec_json.loads_unambiguous(body))
         kind = SUBMIT_BLOCK_REQUEST[fork or fork_of_json(document)]
         submission: SubmitBlockRequest = codec_json.from_json(kind, document)
         return submission

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mev_dagster.blockrun.run_tags import AT_ONCE, COLD, COLD_AT_ONCE, HOT, HOT_AT_ONCE, LANE_TAG
 from mev_dagster.platform.dagster_storage import storage_yaml
 from mev_dagster.settings import Settings
 
@@ -26,8 +27,22 @@ compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 run_coordinator:
-  module: dagster._core.run_coordinator
-  class: DefaultRunCoordinator
+  module: resources.runtime.lane_coordinator
+  class: LaneRunCoordinator
+  config:
+    max_concurrent_runs: {at_once}
+    dequeue_interval_seconds: 2
+    max_user_code_failure_retries: 5
+    user_code_failure_retry_delay: 15
+    tag_concurrency_limits:
+      - {{key: "{lane}", value: "{cold}", limit: {cold_at_once}}}
+      - {{key: "{lane}", value: "{hot}", limit: {hot_at_once}}}
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 600
+  cancel_timeout_seconds: 60
+  max_resume_run_attempts: 0
+  poll_interval_seconds: 30
 run_launcher:
   module: resources.runtime.warm_launcher
   class: WarmRunLauncher
@@ -76,7 +91,17 @@ def prepare(config: Settings) -> Path:
     file = home / "dagster.yaml"
     file.touch(mode=0o600)  # it holds the password of a Postgres
     file.write_text(
-        INSTANCE.format(storage=storage_yaml(config, home), home=home, worker=worker_socket(config))
+        INSTANCE.format(
+            storage=storage_yaml(config, home),
+            home=home,
+            worker=worker_socket(config),
+            lane=LANE_TAG,
+            cold=COLD,
+            cold_at_once=COLD_AT_ONCE,
+            hot=HOT,
+            hot_at_once=HOT_AT_ONCE,
+            at_once=AT_ONCE,
+        )
     )
     (home / "workspace.yaml").write_text(
         WORKSPACE.format(host=config.host, port=config.dagster.code_server_port)

@@ -21,7 +21,7 @@ TIMEOUT_SECONDS = 3.0
 HEARTBEAT_SECONDS = 90.0
 """A daemon says that it lives every 30 s; three times that is a daemon that does not."""
 BEAT_SECONDS = 60.0
-DAEMONS = ("ASSET", "BACKFILL", "SCHEDULER", "SENSOR")
+DAEMONS = ("ASSET", "BACKFILL", "QUEUED_RUN_COORDINATOR", "SCHEDULER", "SENSOR")
 DAEMON_QUERY = b'{"query":"{instance{daemonHealth{allDaemonStatuses{daemonType lastHeartbeatTime}}}}"}'
 PING_METHOD = "/api.DagsterApi/Ping"
 PING_BODY = b"\x0a\x04ping"

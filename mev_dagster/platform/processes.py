@@ -74,8 +74,8 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
     )
     code_server: tuple[str, ...] = (
         str(binaries / "dagster"),
-        "api",
-        "grpc",
+        "code-server",
+        "start",
         "-m",
         CODE_LOCATION,
         "-h",

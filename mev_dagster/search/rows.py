@@ -1,4 +1,4 @@
-"""A search's findings as columns of `opportunities`, `simulations`, `pools` and `pool_states`."""
+"""A search's findings as columns of `opportunities`, `plans`, `simulations`, `pools` and `pool_states`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from mev_dagster.dex.venue import PoolState
 from mev_dagster.evm.analytics import Slot, contended_slots
 from mev_dagster.evm.types import SimResult, TxResult
 from mev_dagster.search.identity import canonical_json
+from mev_dagster.search.plan_record import to_record
 from mev_dagster.search.rank import Candidate
 from mev_dagster.search.run import SearchResult
 from mev_dagster.units import NS_PER_SECOND
@@ -40,6 +41,15 @@ def opportunity_columns(result: SearchResult) -> Columns:
         "coinbase_payment_wei": [check.coinbase_payment_wei if check else 0 for check in checks],
         "verified": [candidate.verified for candidate in found],
         "detail": [_detail(candidate) for candidate in found],
+    }
+
+
+def plan_columns(result: SearchResult) -> Columns:
+    """Return one row per candidate: its plan."""
+    return {
+        **_block(result, len(result.candidates)),
+        "opportunity_id": [candidate.opportunity_id for candidate in result.candidates],
+        "plan": [to_record(candidate.plan) for candidate in result.candidates],
     }
 
 

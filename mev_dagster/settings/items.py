@@ -7,7 +7,7 @@ environment a list is words with commas between them, or JSON.
 import json
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from mev_dagster.settings.addresses import NODE, WEB, address
 from mev_dagster.settings.section import Section
@@ -47,6 +47,25 @@ class AddressedItem(Item):
         return told
 
 
+def _headers(value: Any) -> Any:
+    """Read headers: a table, JSON, or the one line `Name: value`."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: at character {error.pos}") from None
+    name, colon, text = value.partition(":")
+    if not colon or not name.strip() or not text.strip():
+        raise ValueError("expected `Name: value` or a JSON object")
+    return {name.strip(): text.strip()}
+
+
+Headers = Annotated[dict[str, SecretStr], BeforeValidator(_headers)]
+"""HTTP headers of a node; their values are never shown."""
+
+
 class ProviderItem(AddressedItem):
     """One of the user's execution nodes."""
 
@@ -56,6 +75,14 @@ class ProviderItem(AddressedItem):
     http_url: Annotated[str | None, address(*WEB)] = Field(
         None, description="its HTTP endpoint, where it is not `url` with HTTP's scheme"
     )
+    headers: Headers = Field(
+        default_factory=dict, description="headers it is sent, such as a key; never shown"
+    )
+
+    @property
+    def told_headers(self) -> dict[str, str]:
+        """The headers as they are sent."""
+        return {name: value.get_secret_value() for name, value in self.headers.items()}
 
     @property
     def node_http_url(self) -> str | None:

@@ -20,7 +20,7 @@ class Section(BaseModel):
 
 def holds_credential(name: str) -> bool:
     """Return whether a field of this name may hold a credential."""
-    return name.endswith(("url", "password"))
+    return name.endswith(("url", "password", "headers"))
 
 
 def shown(name: str | None, value: Any) -> Any:

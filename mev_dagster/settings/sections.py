@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from mev_dagster.settings.addresses import NODE, WEB, address
-from mev_dagster.settings.items import Words
+from mev_dagster.settings.items import Headers, Words
 from mev_dagster.settings.section import Section
 from mev_dagster.units import MIB
 
@@ -29,6 +29,9 @@ class RpcSettings(Section):
     )
     http_url: Annotated[str | None, address(*WEB)] = Field(
         None, description="its HTTP endpoint, where it is not url with another scheme"
+    )
+    headers: Headers = Field(
+        default_factory=dict, description="headers it is sent: `Name: value` or JSON; never shown"
     )
 
 
@@ -63,6 +66,12 @@ class IngestSettings(Section):
 
     port: Port = Field(19464, description="port of the daemon's /metrics, /healthz and /readyz")
     queue_events: int = Field(65_536, ge=1, description="bound of the queue; more is dropped and counted")
+    stale_slots: int = Field(
+        5,
+        ge=0,
+        description="slots without a new head before the daemon is not ready; 0 = a chain may stand still",
+    )
+    queue_bytes: int = Field(64 * MIB, ge=1, description="the same bound in bytes")
 
 
 class EventsSettings(Section):

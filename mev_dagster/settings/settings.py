@@ -3,6 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -120,7 +121,14 @@ class Settings(BaseSettings):
         """The execution nodes in order of preference: `rpc.url` alone, or `[[providers]]`."""
         if self.rpc.url is None:
             return self.providers
-        return (ProviderItem(url=self.rpc.url, http_url=self.rpc.http_url),)
+        return (ProviderItem(url=self.rpc.url, http_url=self.rpc.http_url, headers=self.rpc.headers),)
+
+    def headers_for(self, url: str) -> dict[str, str]:
+        """Return what a node at this address is sent besides: what stands beside the same host and port."""
+        for node in self.nodes:
+            if _origin(url) in {_origin(node.url), _origin(node.node_http_url or "")}:
+                return node.told_headers
+        return {}
 
     @property
     def submission_relays(self) -> tuple[RelayItem, ...]:
@@ -160,6 +168,10 @@ class Settings(BaseSettings):
     def prestate_dir(self) -> Path:
         """Content-addressed prestates and codes."""
         return self.home / "prestate"
+
+
+def _origin(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 @lru_cache(maxsize=1)

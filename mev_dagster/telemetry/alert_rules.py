@@ -22,10 +22,12 @@ RULES: Mapping[str, str] = MappingProxyType({
     "HeadStale": "ingest",
     "IngestLag": "store",
     "LaneDown": "ingest",
+    "LaneSilent": "ingest",
     "MissingBlocks": "ingest",
     "ProcessDown": "platform",
     "QueueSaturation": "ingest",
     "StoreBacklog": "store",
+    "WrongChain": "ingest",
 })  # fmt: skip
 """Our rules and the component each names; a rule of the same name with another component is not ours."""
 

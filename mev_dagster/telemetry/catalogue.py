@@ -38,6 +38,7 @@ LABELS = {
     "version": "the release",
     "via": "push, pull",
     "what": "what is tried again, by its policy in our code",
+    "where": "node, capture, store",
     "vs": "the lane it is held against",
 }
 
@@ -97,6 +98,9 @@ class DeclaredIngestMetrics(RoomMetrics):
     queue_capacity = gauge("mev_ingest_queue_capacity", "events", "Bound of that queue")
     lane_up = gauge("mev_lane_up", "1", "1 while the lane delivers", "lane")
     lane_restarts = counter("mev_lane_restarts_total", "restarts", "Deaths of the lane", "lane")
+    wrong_chain = counter(
+        "mev_wrong_chain_total", "refusals", "Connects refused because another chain was found there", "where"
+    )
     resynced = counter(
         "mev_lane_resynced_txs_total", "transactions", "Pending transactions a resync brought", "lane"
     )
@@ -142,6 +146,19 @@ class DeclaredIngestMetrics(RoomMetrics):
     loop_lag = histogram("mev_loop_lag_seconds", "seconds", "Delay of the event loop", buckets=FAST_SECONDS)
     run_reports = counter(
         "mev_run_reports_total", "reports", "Reports of runs taken up, or why not", "outcome"
+    )
+
+
+class RpcLaneMetrics(RoomMetrics):
+    """The RPC lane: what nodes did not tell by themselves."""
+
+    exported_by = "ingest"
+
+    silences = counter(
+        "mev_lane_silences_total",
+        "silences",
+        "Subscriptions that showed nothing while the node, asked, had news",
+        "kind",
     )
 
 
@@ -287,6 +304,7 @@ ROOMS: tuple[type[RoomMetrics], ...] = (
     DoorMetrics,
     BlockMetrics,
     DeclaredIngestMetrics,
+    RpcLaneMetrics,
     RunMetrics,
     PluginMetrics,
     RetryMetrics,

@@ -19,26 +19,41 @@ class Digest(Protocol):
         ...
 
 
-def feed(digest: Digest, column: pa.Array) -> None:
-    """Add a column: its length, which values are missing, how long each is where that varies, the values."""
-    missing = column.null_count
-    digest.update(np.array((len(column), missing), "<u8"))
+def feed(digest: Digest, *pieces: pa.Array) -> None:
+    """Add a column: its length, which values are missing, how long each is where that varies, the values.
+
+    A column in pieces gives what the whole gives, without ever being whole in memory.
+    """
+    missing = sum(piece.null_count for piece in pieces)
+    digest.update(np.array((sum(map(len, pieces)), missing), "<u8"))
     if missing:
-        digest.update(column.is_null().cast(pa.uint8()).to_numpy())
-        column = column.drop_null()
-    kind = column.type
+        for piece in pieces:
+            digest.update(piece.is_null().cast(pa.uint8()).to_numpy())
+        pieces = tuple(piece.drop_null() for piece in pieces)
+    kind = pieces[0].type
     if pa.types.is_list(kind):
-        digest.update(column.value_lengths().to_numpy())
-        feed(digest, column.flatten())
-    elif pa.types.is_string(kind) or pa.types.is_binary(kind):
-        digest.update(pc.binary_length(column).to_numpy())
-        offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :]
-        data = column.buffers()[2]
+        for piece in pieces:
+            digest.update(piece.value_lengths().to_numpy())
+        feed(digest, *(piece.flatten() for piece in pieces))
+        return
+    varies = pa.types.is_string(kind) or pa.types.is_binary(kind)
+    if varies:
+        for piece in pieces:
+            digest.update(pc.binary_length(piece).to_numpy())
+    for piece in pieces:
+        if len(piece):
+            _feed_values(digest, piece, varies=varies)
+
+
+def _feed_values(digest: Digest, piece: pa.Array, *, varies: bool) -> None:
+    if varies:
+        offsets = np.frombuffer(piece.buffers()[1], np.int32)[piece.offset :]
+        data = piece.buffers()[2]
         if data is not None:
-            digest.update(memoryview(data)[int(offsets[0]) : int(offsets[len(column)])])
-    elif pa.types.is_boolean(kind):
-        digest.update(column.cast(pa.uint8()).to_numpy())
-    elif len(column):
-        width = kind.bit_width // 8
-        start = column.offset * width
-        digest.update(memoryview(column.buffers()[1])[start : start + len(column) * width])
+            digest.update(memoryview(data)[int(offsets[0]) : int(offsets[len(piece)])])
+    elif pa.types.is_boolean(piece.type):
+        digest.update(piece.cast(pa.uint8()).to_numpy())
+    else:
+        width = piece.type.bit_width // 8
+        start = piece.offset * width
+        digest.update(memoryview(piece.buffers()[1])[start : start + len(piece) * width])

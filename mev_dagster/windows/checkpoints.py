@@ -60,10 +60,9 @@ def row_digest(
     """
     sha = hashlib.sha256()
     for table in sorted(tables):
-        rows = pa.concat_batches(tables[table])
-        for name in sorted(rows.schema.names):
+        for name in sorted(tables[table][0].schema.names):
             sha.update(f"{table}.{name}:".encode())
-            feed(sha, rows.column(name))
+            feed(sha, *(rows.column(name) for rows in tables[table]))
     for table, row in heads:
         values = [value for name, value in row.items() if name != "log_id"]
         sha.update(repr((table, values)).encode())

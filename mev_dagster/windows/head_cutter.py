@@ -15,16 +15,27 @@ class HeadCutter:
         self._held: RawBatch | None = None
 
     def take(
-        self, source: Iterator[RawBatch], *, at_least: int, at_most: int | None = None
+        self,
+        source: Iterator[RawBatch],
+        *,
+        at_least: int,
+        at_most: int | None = None,
+        at_most_bytes: int | None = None,
     ) -> list[RawBatch]:
         """Return the next batch in parts: with `at_least` events and a head at the end, or all there are.
 
-        A window longer than `at_most` events is cut where it reaches them.
+        A window longer than `at_most` events or bytes is cut where it reaches them.
         """
         taken: list[RawBatch] = []
-        count = 0
+        count = size = 0
         while (part := self._next(source)) is not None:
-            end = _end(part, at_least - count, None if at_most is None else at_most - count)
+            most = None if at_most is None else at_most - count
+            if at_most_bytes is not None:
+                lengths = part.ends - part.offsets
+                fit = int(np.searchsorted(np.cumsum(lengths), at_most_bytes - size)) + 1
+                most = fit if most is None else min(most, fit)
+                size += int(lengths.sum())
+            end = _end(part, at_least - count, most)
             if end is not None:
                 if end < len(part):
                     self._held = part.piece(end, len(part))

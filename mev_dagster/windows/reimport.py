@@ -21,6 +21,7 @@ from mev_dagster.windows.checkpoints import LIVE, checkpoint_rows
 from mev_dagster.windows.checkpoints import TABLE as CHECKPOINT_TABLE
 from mev_dagster.windows.log_windows import log_identity
 from mev_dagster.windows.log_writer import LogWriter, as_columns
+from mev_dagster.windows.rivals import settle
 from mev_dagster.windows.rows import INGEST_TABLES, RowBuilder, Rows, settled, span_rows
 
 WINDOWS_AT_ONCE = 64
@@ -66,6 +67,7 @@ def reimport(
     written = dict.fromkeys(INGEST_TABLES, 0)
     for span in _spans(windows, lacking, windows_at_once):
         rows = _rows_of(log, log_id, span)
+        settle(store, rows)
         for table in (*INGEST_TABLES, CHECKPOINT_TABLE):
             writer.forget_span(table, (span.first_number, span.last_number), (span.first_seq, span.last_seq))
         for table in INGEST_TABLES:

@@ -32,6 +32,7 @@ from mev_dagster.windows.bodies import BodyDecoder
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED
 from mev_dagster.windows.checkpoints import Checkpoint, EventDigest, row_digest
 from mev_dagster.windows.log_windows import WindowSpan, find_window, log_identity
+from mev_dagster.windows.open_rows import OpenRows
 from mev_dagster.windows.row_parts import Piece, Row, RowPart, Rows
 from mev_dagster.windows.window_columns import (
     KINDS,
@@ -96,6 +97,7 @@ class RowBuilder:
         self._blocks: FIFOCache[bytes, Row] = FIFOCache(BLOCKS_REMEMBERED)
         self._expected_number = 0  # of the head that will close the open window
         self._open: list[_OpenPiece] = []
+        self._held = OpenRows()
         self._head_returns = False  # the newest head lost to a rival once and has come back
         self._rows = self._no_rows()
 
@@ -116,7 +118,9 @@ class RowBuilder:
         """Return the rows since the last call."""
         rows, self._rows = self._rows, self._no_rows()
         for part in self._open:
-            part.taken = True
+            if not part.taken:
+                part.taken = True
+                part.piece = Piece(self._held.hold(part.piece.rows), part.piece.number)
         return rows
 
     def _no_rows(self) -> Rows:
@@ -234,6 +238,7 @@ class RowBuilder:
             Checkpoint(window.number, window.last_seq, window.closed_ns, self._events.close(), digest)
         )
         self._open.clear()
+        self._held.let_go()
 
 
 def _cells(batch: RawBatch, transactions: pa.RecordBatch) -> dict[str, _Cells]:

@@ -13,6 +13,7 @@ from mev_dagster.store.client import Store
 from mev_dagster.store.sql import conditions, literal, quoted
 from mev_dagster.store.tables import TABLES
 from mev_dagster.windows.log_writer import PROGRESS_TABLE
+from mev_dagster.windows.rivals import settle
 from mev_dagster.windows.rows import INGEST_TABLES, Rows
 
 FEEDER_SECONDS = 5.0
@@ -39,6 +40,8 @@ def ensure_window(
         sleep(POLL_SECONDS)
         found = _found(store, rows)
     rewritten = 0
+    if found["blocks"] != rows.written.count("blocks"):
+        settle(store, rows)
     for table in INGEST_TABLES:
         wanted = rows.written.get(table, [])
         if found[table] == len(wanted):

@@ -1,17 +1,15 @@
-"""Run launcher of the lanes: per-block runs start in a process that has everything imported.
+"""Run launcher: runs start in a process that has everything imported.
 
-Dagster's stock launcher starts a new interpreter per run (6-9 s of imports on two cores). A run with a lane
-tag is instead handed over a unix socket to the warm worker (`resources.runtime.warm_worker`), which forks and
-executes hot runs at once and cold ones behind them. Whenever the worker is absent, full or slow to answer,
-the run goes to the stock launcher, so nothing depends on the worker being alive.
+Dagster's stock launcher starts a new interpreter per run (6-9 s of imports on two cores). A run is instead
+handed over a unix socket to the warm worker (`resources.runtime.warm_worker`), which forks. Whenever the
+worker is absent, full, slow to answer or has loaded other code than the code server, the run goes to the
+stock launcher, so nothing depends on the worker being alive; the queue's limits hold for those too.
 
 Uses private parts of Dagster 1.13 (`dagster==1.13.*` is pinned; `tests/resources` covers it).
 """
 
-import json
 import os
 import signal
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -22,35 +20,13 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._serdes import ConfigurableClassData
 
-from mev_dagster.blockrun.run_tags import COLD, HOT, LAUNCHER_TAG, STOCK, WARM, lane_of
-
-WORKER_PID_TAG = "mev/worker_pid"
-ANSWER_SECONDS = 2.0
-MESSAGE_BYTES = 4096
-CONFIRMATION = b"go\n"
-
-
-def offer(socket_path: str, run_id: str, lane: str = HOT) -> dict[str, Any] | None:
-    """Offer a run to the warm worker; return its answer, None when it is absent or does not answer.
-
-    The worker takes the run only when its answer is confirmed in time: whoever gave up waiting may then
-    start the run elsewhere, and it never runs twice.
-    """
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(ANSWER_SECONDS)
-            connection.connect(socket_path)
-            connection.sendall(json.dumps({"run_id": run_id, "lane": lane}).encode() + b"\n")
-            answer: dict[str, Any] = json.loads(connection.recv(MESSAGE_BYTES))
-            if answer.get("accepted"):
-                connection.sendall(CONFIRMATION)
-            return answer
-    except (OSError, ValueError):
-        return None
+from mev_dagster.blockrun.run_tags import LAUNCHER_TAG, STOCK, WARM, lane_of
+from mev_dagster.blockrun.source_code import CODE_TAG
+from resources.runtime.warm_protocol import INTERRUPTED, REMOVED, WORKER_PID_TAG, cancel, offer
 
 
 class WarmRunLauncher(DefaultRunLauncher):
-    """Hands the lanes' runs to the warm worker and everything else to the stock launcher."""
+    """Hands runs to the warm worker, and those it does not take to the stock launcher."""
 
     def __init__(self, socket_path: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(inst_data)
@@ -67,42 +43,37 @@ class WarmRunLauncher(DefaultRunLauncher):
         return cls(socket_path=config_value["socket_path"], inst_data=inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Offer the lanes' runs to the worker; launch the rest, and what it refuses, the stock way."""
-        run = context.dagster_run
-        if WORKER_PID_TAG in run.tags or LAUNCHER_TAG in run.tags:
+        """Offer a run to the worker; launch what it refuses the stock way, with the code it was asked of."""
+        run, code = context.dagster_run, _code_of(context)
+        if run.tags.get(WORKER_PID_TAG) or run.tags.get(LAUNCHER_TAG):
             # A run executed again has its parent's tags: that process is long gone.
             self._instance.add_run_tags(run.run_id, {WORKER_PID_TAG: "", LAUNCHER_TAG: ""})
-        lane = lane_of(run.tags)
-        if lane in (HOT, COLD):
-            answer = offer(self._socket_path, run.run_id, lane)
-            if answer is not None and answer.get("accepted"):
-                return
-            why = "does not answer" if answer is None else str(answer.get("reason"))
-            self._instance.report_engine_event(
-                f"The warm worker {why}; this run starts in a new process.", run, cls=self.__class__
-            )
-        if lane is not None or WORKER_PID_TAG in run.tags:
-            self._instance.add_run_tags(run.run_id, {LAUNCHER_TAG: STOCK})
+        answer = offer(self._socket_path, run.run_id, lane_of(run.tags), code)
+        if answer is not None and answer.get("accepted"):
+            return
+        why = "does not answer" if answer is None else str(answer.get("reason"))
+        self._instance.report_engine_event(
+            f"The warm worker {why}; this run starts in a new process.", run, cls=self.__class__
+        )
+        self._instance.add_run_tags(run.run_id, {LAUNCHER_TAG: STOCK, CODE_TAG: code})
         super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt a run wherever it executes."""
+        """Interrupt a run wherever it is: waiting in the worker, executing there, or in its own process."""
         run = self._instance.get_run_by_id(run_id)
-        pid = _worker_pid(run)
-        if run is not None and pid is None and _waits(run):
-            # The worker's child looks at the run before it begins, and leaves one that has ended alone.
-            self._instance.report_run_canceling(run)
-            self._instance.report_run_canceled(run)
-            return True
-        if run is None or pid is None:
+        if run is None or run.tags.get(LAUNCHER_TAG) == STOCK:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         if run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            self._instance.report_run_canceled(run)
+        answer = cancel(self._socket_path, run_id)
+        if answer == INTERRUPTED:
+            return True
+        pid = _worker_pid(run)
+        if answer != REMOVED and pid is not None and _interrupted(pid):
+            return True
+        # The worker's child looks at the run before it begins, and leaves one that has ended alone.
+        self._instance.report_run_canceled(run)
         return True
 
     @property
@@ -121,18 +92,31 @@ class WarmRunLauncher(DefaultRunLauncher):
         )
 
 
-def _waits(run: DagsterRun) -> bool:
-    """Say whether a run waits for its turn in the worker."""
-    return (
-        lane_of(run.tags) is not None
-        and run.tags.get(LAUNCHER_TAG) not in (STOCK, WARM)
-        and run.status in (DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED)
-    )
+def _code_of(context: LaunchRunContext) -> str:
+    """Return the code that the run's code location has loaded; empty where it does not say."""
+    origin = context.dagster_run.remote_job_origin
+    if context.workspace is None or origin is None:
+        return ""
+    repository = origin.repository_origin
+    location = context.workspace.get_code_location(repository.code_location_origin.location_name)
+    metadata = location.get_repository(repository.repository_name).repository_snap.metadata or {}
+    return str(metadata[CODE_TAG].value) if CODE_TAG in metadata else ""
 
 
-def _worker_pid(run: DagsterRun | None) -> int | None:
+def _interrupted(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _worker_pid(run: DagsterRun) -> int | None:
     """Return the pid of the worker's child; a run that the stock launcher took may carry its parent's."""
-    if run is None or run.tags.get(LAUNCHER_TAG) == STOCK:
+    if run.tags.get(LAUNCHER_TAG) == STOCK or run.status is DagsterRunStatus.QUEUED:
         return None
     value = run.tags.get(WORKER_PID_TAG)
     return int(value) if value else None
+
+
+__all__ = ["WARM", "WORKER_PID_TAG", "WarmRunLauncher", "offer"]

@@ -1,12 +1,14 @@
 """What a step hands to the next is stored: a step alone, in another process, goes on from the stored rows."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-import resources.block_search
+import resources.block_search as search_door
+from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
@@ -31,11 +33,24 @@ def number() -> int:
         return capture.numbers[9]
 
 
-def in_another_process(number: int, *assets: str) -> bool:
+TO_THE_LABELS = (
+    "ingest_windows", "decoded_txs", "tx_features", "simulations", "opportunities", "mev_labels",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def taken() -> int:
+    """A block in which a rival landed what the search had found."""
+    with open_capture(SHIPPED_CAPTURE) as capture:
+        return capture.numbers[13]
+
+
+def in_another_process(number: int, *assets: str, prepare: Callable[[], None] = lambda: None) -> bool:
     """Run assets of a block in a child whose builder's keys are its own, as beside a node."""
     child = os.fork()
     if child == 0:
-        resources.block_search.keys_for = lambda source: Keyring.ephemeral()
+        search_door.keys_for = lambda source: Keyring.ephemeral()
+        prepare()
         with dg.DagsterInstance.ephemeral() as instance:
             result = run(instance, number, *assets)
         os._exit(0 if result.success else 1)
@@ -78,3 +93,73 @@ def test_a_submission_without_a_stored_block_says_what_to_run(offered, store, nu
     said = failure.step_failure_data.error.to_string()
     assert "StepMissing" in said
     assert "run block_templates first" in said
+
+
+@pytest.fixture
+def judged(home: Path, store: Store, taken: int) -> dict[str, tuple[int, ...]]:
+    """The block searched and labelled by a process that is gone by now, and what its score said."""
+    assert in_another_process(taken, *TO_THE_LABELS)
+    assert in_another_process(taken, "backtests")
+    return scores(store, taken)
+
+
+def scores(store: Store, number: int) -> dict[str, tuple[int, ...]]:
+    rows = store.rows(
+        "SELECT kind, true_positives, false_positives, false_negatives, pnl_wei FROM backtests FINAL"
+        f" WHERE first_block_number = {number} AND source = 'block'"
+    )
+    return {kind: tuple(counts) for kind, *counts in rows}
+
+
+def nothing_but_the_store_and_the_log() -> None:
+    """No node and no capture answers in this process, and nothing is executed or proposed."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("the score asked for what no step had stored")
+
+    for name in ("inputs", "prepared", "decision", "block", "receipts"):
+        setattr(BlockRun, name, property(refused))
+    search_door.EngineResource.build = lambda self: None
+
+
+def test_a_score_alone_in_another_process_needs_what_is_stored_and_the_log(judged, store, taken):
+    assert sum(judged["all"][:3]) > 0
+    store.delete("backtests", {"first_block_number": taken})
+    assert in_another_process(taken, "backtests", prepare=nothing_but_the_store_and_the_log)
+    assert scores(store, taken) == judged
+
+
+def test_a_score_alone_is_of_the_stored_labels(judged, store, taken):
+    assert judged["all"][0] > 0
+    store.delete("mev_labels", {"block_number": taken})
+    assert in_another_process(taken, "backtests")
+    found = scores(store, taken)
+    assert (found["all"][0], found["all"][2]) == (0, 0)
+    assert found["all"][1] >= judged["all"][1]
+    assert found["all"][3] == judged["all"][3]
+
+
+def test_a_score_alone_is_of_the_stored_candidates(judged, store, taken):
+    for table in ("opportunities", "plans"):
+        store.delete(table, {"block_number": taken})
+    assert in_another_process(taken, "backtests")
+    tp, _, fn, _ = judged["all"]
+    assert scores(store, taken)["all"] == (0, 0, tp + fn, 0)
+
+
+@pytest.mark.parametrize(
+    ("table", "step"),
+    [
+        ("block_runs", "run opportunities first"),
+        ("plans", "run opportunities again"),
+        ("label_runs", "run mev_labels first"),
+    ],
+)
+def test_a_score_without_a_stored_step_says_what_to_run(judged, store, taken, table, step):
+    store.delete(table, {"block_number": taken})
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run(instance, taken, "backtests")
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.error.to_string()
+    assert "StepMissing" in said
+    assert step in said

@@ -9,8 +9,10 @@ from ingest_run import new_pipeline, running, transfer
 from mev_dagster.captures.format import CaptureWriter, open_capture
 from mev_dagster.captures.manifest import ArrivalTimes
 from mev_dagster.captures.synthetic import RULE, synthetic_events
+from mev_dagster.errors import WrongChain
 from mev_dagster.events.types import BlockSeen, Lane, TxBody, TxIncluded, TxSeen
 from mev_dagster.ingest.lanes.capture import CaptureLane
+from mev_dagster.node.identity import ChainPin
 from mev_dagster.telemetry.clock import VirtualClock
 
 
@@ -68,3 +70,11 @@ async def test_a_log_that_holds_part_of_the_capture_gets_the_rest(capture):
     assert rest.events == whole.events[cut:]
     again = await played(capture, pipeline, None)
     assert again.events == []
+
+
+async def test_a_capture_of_another_chain_than_the_log_is_refused(capture):
+    lane = CaptureLane(capture, VirtualClock(), pin=ChainPin(chain_id=1))
+    async with running(lane, new_pipeline()) as run:
+        with pytest.raises(WrongChain, match="expected chain id 1, the node says 0x7a69"):
+            await run.lane_task
+    assert not run.events

@@ -206,6 +206,21 @@ def test_another_chain_at_the_same_address_is_refused_and_reverts_nothing(anvil_
     assert max(event.number for event in logged(home) if isinstance(event, BlockSeen)) == 2
 
 
+def test_a_store_of_another_chain_gets_nothing_while_the_log_goes_on(anvil, store, home, launch):
+    store.insert("store_chain", {"chain_id": [5]})
+    daemon = launch("--rpc", anvil.url)
+    wait_for(partial(connected, daemon), "the lane")
+    wait_for(lambda: daemon.get("/readyz")[0] == 503, "the refusal")
+    [reason] = daemon.get("/readyz")[1]["reasons"]
+    assert "the store is of chain 5, the log of chain 31337" in reason
+    anvil.mine(1)
+    wait_for(lambda: daemon.health()["head_block"] == 1, "the head in the log")
+    assert store.count("blocks") == 0
+    store.command("TRUNCATE TABLE store_chain")
+    wait_for(lambda: caught_up(daemon, 1), "the right store to be filled", seconds=90)
+    assert daemon.get("/readyz")[0] == 200
+
+
 def test_a_full_queue_counts_its_drops_and_the_resync_brings_them_back(anvil, store, home, launch):
     daemon = launch("--rpc", anvil.url, ingest_queue_events=4)
     wait_for(partial(connected, daemon), "the lane")
@@ -275,7 +290,7 @@ def test_once_an_unreachable_node_is_one_clear_line(run_mev, store):
         ((), "no lane: give --rpc ws://host:port or --capture PATH"),
         (("--lanes", "capture"), "lane capture needs --capture"),
         (("--lanes", "carrier"), "--lanes: no lane 'carrier'; there are "),
-        (("--rpc", "http://127.0.0.1:1"), "the rpc lane subscribes over WebSocket"),
+        (("--rpc", "ftp://127.0.0.1:1"), "rpc.url: expected ws://host"),
         (("--capture", "/nonexistent"), "/nonexistent"),
         (("--capture", ".", "--speed", "fast"), "--speed: expected 1, a positive number or max"),
     ],

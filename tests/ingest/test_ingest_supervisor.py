@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mev_dagster.errors import InputError, NodeUnreachable
-from mev_dagster.events.types import Lane, LaneState
+from mev_dagster.events.types import Lane, LaneState, LaneStatus, TxSeen
 from mev_dagster.ingest.metrics import IngestMetrics
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.supervisor import RESTARTED, LaneSupervisor
@@ -26,7 +26,9 @@ class ScriptedLane:
 
     async def run(self, queue) -> None:
         connects, ending = self.script.pop(0)
-        self.connected = connects
+        self.connected = bool(connects)
+        if connects == "data":
+            queue.offer(TxSeen(-1, 1, 1, self.kind, self.source, b"\x01" * 32))
         if ending is not None:
             raise ending
 
@@ -39,7 +41,7 @@ async def supervised(*script, **options):
     queue.close()
     statuses = []
     while batch := await queue.take(10):
-        statuses += batch
+        statuses += [one for one in batch if isinstance(one, LaneStatus)]
     return statuses, metrics, clock
 
 
@@ -61,14 +63,15 @@ async def test_a_fault_in_a_lane_is_survived_like_a_loss():
     assert statuses[0].reason == "ZeroDivisionError: bug"
 
 
-async def test_waits_double_up_to_a_limit_and_start_over_after_a_connection():
+async def test_waits_double_up_to_a_limit_and_start_over_after_data_and_nothing_less():
     waits = [RESTARTED.backoff.seconds(1, random.Random(seed)) for seed in range(50)]
     assert 0.125 <= min(waits) <= max(waits) <= 0.25
     assert RESTARTED.backoff.seconds(20, random.Random(0)) <= 30.0
     lost = NodeUnreachable("x")
     _, _, one = await supervised(*[(False, lost)] * 6, (True, None))
     _, _, two = await supervised(*[(True, lost)] * 6, (True, None))
-    assert two.mono_ns() < one.mono_ns()
+    _, _, three = await supervised(*[("data", lost)] * 6, (True, None))
+    assert three.mono_ns() < two.mono_ns() == one.mono_ns()
 
 
 async def test_what_no_restart_mends_is_raised():

@@ -20,6 +20,7 @@ from label_blocks import (
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.signing import address_of
+from mev_dagster.dex.abi import topic
 from mev_dagster.dex.venues.maker_psm.events import BUY_GEM_TOPIC
 from mev_dagster.evm.types import CallFrame
 from mev_dagster.labels.flow import Movement, movements_of
@@ -96,6 +97,43 @@ def test_filling_somebodys_order_is_no_atomic_arbitrage():
     maker = b"\x66" * 20
     order = [transfer(USD, maker, BOT, 100), transfer(WETH, BOT, maker, 40)]
     assert arbitrages([*order, *own(POOL, USD, 100, WETH, 45)]) == ()
+
+
+MAKER, SETTLEMENT = b"\x66" * 20, b"\x67" * 20
+FILLED = [transfer(USD, MAKER, BOT, 100), transfer(WETH, BOT, MAKER, 40)]
+
+
+def ordered(signature, *topics, words=1):
+    return Log(SETTLEMENT, (topic(signature), *map(word, topics)), bytes(32 * words))
+
+
+ORDERS = [
+    ordered("OrderFilled(address,bytes32,uint256)", MAKER, words=2),
+    ordered("OrderFilled(bytes32,uint256)", words=2),
+    ordered("Fill(bytes32,address,address,uint256)", b"\1" * 32, BOT, MAKER),
+    ordered("Trade(address,address,address,uint256,uint256,uint256,bytes)", MAKER, words=9),
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_filling_a_signed_order_out_of_pools_is_an_arbitrage_with_its_maker(order):
+    (found,) = arbitrages([*FILLED, *own(POOL, USD, 100, WETH, 45), order])
+    assert (found.profit, found.venues, found.confidence) == (((WETH, 5),), (POOL, MAKER), "medium")
+
+
+def test_what_a_settlement_keeps_of_its_users_orders_is_nobodys_arbitrage():
+    fills = [transfer(USD, MAKER, SETTLEMENT, 100), transfer(WETH, SETTLEMENT, MAKER, 40)]
+    swapped = swap(POOL, USD, 100, WETH, 45, payer=SETTLEMENT, recipient=SETTLEMENT)
+    assert arbitrages([*fills, *swapped, ORDERS[3]], to=SETTLEMENT) == ()
+
+
+def test_one_order_without_a_maker_stands_for_one_silent_trader_alone():
+    other = b"\x68" * 20
+    second = [transfer(DAI, other, BOT, 10), transfer(WETH, BOT, other, 4)]
+    swaps = [*own(POOL, USD, 100, WETH, 45), *own(OTHER_POOL, DAI, 10, WETH, 5)]
+    assert arbitrages([*FILLED, *second, *swaps, ORDERS[1]]) == ()
+    (found,) = arbitrages([*FILLED, *second, *swaps, ORDERS[1], ORDERS[1]])
+    assert found.profit == ((WETH, 6),)
 
 
 @pytest.mark.parametrize("pools", [2, 60, 400])

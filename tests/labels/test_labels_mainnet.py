@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from mev_dagster.errors import InputError
+from mev_dagster.labels.decided import DECIDED
+from mev_dagster.labels.gold import Gold, judge, read_gold
 from mev_dagster.labels.label import label_block
 from mev_dagster.labels.score import read_silver, score
 from mev_dagster.labels.sources import landed_blocks
@@ -14,45 +16,61 @@ from mev_dagster.labels.sources import landed_blocks
 
 @pytest.fixture(scope="module")
 def scored(fixtures):
-    labelled = [label_block(block) for block in landed_blocks([fixtures / "blocks_prestate"])]
-    return score(labelled, read_silver(fixtures / "labels"))
-
-
-def test_every_sandwich_of_the_other_inspector_is_found_and_no_other(scored):
-    found = scored.silver["sandwiches"]
-    assert (found.tp, found.fp, found.fn) == (11, 0, 0)
-
-
-def test_every_arbitrage_of_the_other_inspector_is_found(scored):
-    found = scored.silver["arbitrages"]
-    assert (found.tp, found.fn) == (8, 0)
-
-
-def test_the_arbitrages_the_other_inspector_lacks_take_out_more_than_they_put_in(scored, fixtures):
-    more = {one.key[0]: one.block for one in scored.disagreements if one.kind == "arbitrages"}
-    files = [fixtures / "blocks_prestate" / f"{number}.json.zst" for number in sorted(more.values())]
-    profits = {}
-    for labels in (label_block(block) for block in landed_blocks(files)):
-        for found in labels.of("arbitrage"):
-            profits["0x" + found.tx_hashes[0].hex()] = found.net_wei
-    assert sorted(profits[tx_hash] for tx_hash in more) == [
-        676061677117320,
-        10123008285247068,
-        25252034321240292,
-        43063393109072558,
+    folders = [fixtures / name for name in ("blocks_prestate", "mev_inspect", "traces")]
+    skipped = []
+    blocks = list(landed_blocks(folders, unread=lambda path, failure: skipped.append((path.name, failure))))
+    assert [(name, failure.code) for name, failure in skipped] == [
+        ("17073191_prestate_diff.json.zst", "no_calls")
     ]
+    labelled = [label_block(block) for block in blocks]
+    return labelled, score(labelled, read_silver(fixtures / "labels"))
 
 
-def test_every_swap_the_other_inspector_has_and_we_lack_belongs_to_a_reverted_transaction(scored):
-    found = scored.silver["swaps"]
-    assert (found.tp, found.fp, found.fn) == (392, 20, 13)
-    lacking = [one for one in scored.disagreements if one.kind == "swaps" and one.side == "silver"]
-    # A Curve pool that swaps ether, which counts as its wrapped form here, and one among many stable coins.
-    others = {one.key[1] for one in lacking if one.why != "the transaction reverted, so nothing was swapped"}
-    assert others == {
-        "0xc5424b857f758e906013f3555dad202e4bdb4567",
-        "0xbebc44782c7db0a1a60cb6fe97d0b483032ff1c7",
+def counts(scored, kind):
+    found = scored[1].silver[kind]
+    return found.tp, found.fp, found.fn
+
+
+def test_every_sandwich_and_liquidation_of_the_other_inspector_is_found_and_no_other(scored):
+    assert counts(scored, "sandwiches") == (19, 0, 0)
+    assert counts(scored, "liquidations") == (7, 0, 0)
+
+
+def test_every_arbitrage_of_the_other_inspector_is_found_but_the_one_that_was_undone(scored):
+    assert counts(scored, "arbitrages")[0::2] == (22, 1)
+    assert scored[1].decided("arbitrages").recall == 1.0
+
+
+def test_the_arbitrages_the_other_inspector_lacks_took_out_more_than_they_put_in(scored):
+    labelled, compared = scored
+    net = {one.tx_hashes[0].hex(): one.net_wei for labels in labelled for one in labels.of("arbitrage")}
+    more = [one for one in compared.disagreements if (one.kind, one.side) == ("arbitrages", "ours")]
+    assert len(more) == 14
+    known = [net[one.key[0][2:]] for one in more if net[one.key[0][2:]] is not None]
+    assert len(known) == 13  # the last is in a trace that does not tell prices of gas
+    assert min(known) == 122667424086721
+
+
+def test_every_swap_the_other_inspector_has_and_we_lack_was_undone(scored):
+    lacking = [one for one in scored[1].disagreements if (one.kind, one.side) == ("swaps", "silver")]
+    assert counts(scored, "swaps") == (864, 28, 40)
+    assert {one.why.partition(",")[0] for one in lacking} == {
+        "the transaction reverted",
+        "the call that swapped was undone inside a transaction that went on",
     }
+
+
+def test_every_disagreement_is_decided_and_nothing_else_is(scored):
+    compared = scored[1]
+    about = {(one.block, one.kind, one.side, one.key) for one in compared.disagreements}
+    assert (compared.undecided, about) == (0, set(DECIDED.about))
+
+
+def test_every_fact_asserted_by_hand_is_found_in_traces_too(scored, fixtures):
+    recent = [
+        label_block(block) for block in landed_blocks([fixtures / "blocks_recent" / "24628607.json.zst"])
+    ]
+    assert judge([*scored[0], *recent], read_gold(fixtures / "labels")) == Gold(expected=16, found=16)
 
 
 def test_arbitrages_checked_by_hand_are_found_with_gross_and_net_to_the_wei_and_no_other(fixtures):
@@ -95,5 +113,5 @@ def test_bad_input_is_one_line_and_status_2(arguments, tmp_path):
 
 
 def test_a_folder_without_silver_labels_is_named(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="no file of silver labels"):
         read_silver(tmp_path)

@@ -4,10 +4,10 @@ import pytest
 from label_blocks import BOT, EVE, OTHER_POOL, POOL, USD, WETH, block, position, swap, tx, word
 
 from mev_dagster.chain.receipts import Log
+from mev_dagster.dex.venues.aave.events import LIQUIDATION_TOPIC as AAVE_TOPIC
 from mev_dagster.errors import InputError
 from mev_dagster.labels.inspectors import accepted, installed
 from mev_dagster.labels.inspectors.jit import BURN_TOPIC, MINT_TOPIC
-from mev_dagster.labels.inspectors.liquidation import AAVE_TOPIC
 from mev_dagster.labels.label import label_block
 from mev_dagster.labels.precedence import PAIRS, winners
 
@@ -56,8 +56,9 @@ def test_what_wins_over_a_winner_wins_too():
     assert (over["jit"], "sandwich" in over) == ({"sandwich"}, False)
 
 
-def test_every_kind_but_one_yields_to_another():
-    assert {plugin.hook.kind for plugin in installed().plugins} - set(winners(PAIRS)) == {"sandwich"}
+def test_every_kind_of_what_stands_but_one_yields_to_another():
+    first = {plugin.hook.kind for plugin in installed().plugins} - set(winners(PAIRS))
+    assert first == {"sandwich", "failed_arbitrage"}
 
 
 def test_a_circle_is_refused():

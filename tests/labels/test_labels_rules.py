@@ -23,8 +23,9 @@ from label_blocks import (
 
 from mev_dagster.chain.receipts import Log
 from mev_dagster.chain.signing import address_of
+from mev_dagster.dex.venues.aave.events import LIQUIDATION_TOPIC as AAVE_TOPIC
+from mev_dagster.dex.venues.compound.events import LIQUIDATE_TOPIC as COMPOUND_TOPIC
 from mev_dagster.labels.inspectors.jit import BURN_TOPIC, MINT_TOPIC
-from mev_dagster.labels.inspectors.liquidation import AAVE_TOPIC, COMPOUND_TOPIC
 from mev_dagster.labels.label import label_block
 from mev_dagster.labels.rows import mev_label_columns
 from mev_dagster.store.tables import TABLES

@@ -74,7 +74,7 @@ async def test_a_server_that_never_answers_times_out():
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8545", "127.0.0.1:8545", "ws://"])
 async def test_only_a_websocket_address_is_accepted(url):
-    with pytest.raises(InputError, match="expected ws://host:port"):
+    with pytest.raises(InputError, match="is no WebSocket address"):
         await NodeConnection.open(url, SystemClock())
 
 

@@ -96,6 +96,47 @@ def test_a_server_s_own_error_is_a_class_of_its_own(status):
     assert classify(status, boost("failed saving and updating bid")) is AnswerClass.SERVER_ERROR
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, b"null", AnswerClass.ACCEPTED),
+        (200, b'""', AnswerClass.ACCEPTED),
+        (200, b'{"message":""}', AnswerClass.ACCEPTED),
+        (204, b"", AnswerClass.ACCEPTED),
+        (200, b'{"error":"simulation failed: wrong state root"}', AnswerClass.TERMINAL_BLOCK),
+        (200, b'{"error":{"code":-32000,"message":"submission for past slot"}}', GONE),
+        (200, b"<!doctype html><title>Just a moment...</title>", AnswerClass.UNKNOWN),
+        (400, b'\xef\xbb\xbf{"code":400,"message":"submission for past slot"}', GONE),
+        (
+            400,
+            b'{"statusCode":400,"message":["invalid signature"],"error":"Bad Request"}',
+            AnswerClass.TERMINAL_BLOCK,
+        ),
+        (400, b'{"title":"Bad Request","detail":"payload attributes not (yet) known"}', AnswerClass.NOT_YET),
+        (400, boost("simulation failed: block already known"), GONE),
+        (400, b"", AnswerClass.UNKNOWN),
+        (400, b"<html><title>400 Bad Request</title><p>submission for past slot", AnswerClass.UNKNOWN),
+        (403, b"<html><title>Attention Required! | Cloudflare</title>", AnswerClass.REFUSED),
+        (404, b"404 page not found\n", AnswerClass.REFUSED),
+        (413, b"<html><head><title>413 Request Entity Too Large</title>", AnswerClass.TERMINAL_BLOCK),
+        (415, boost("invalid content type"), AnswerClass.REFUSED),
+        (429, b"<html><title>429 Too Many Requests</title>", AnswerClass.RATE_LIMITED),
+        (500, b"", AnswerClass.SERVER_ERROR),
+        (500, b"<html><title>Internal Server Error</title>", AnswerClass.SERVER_ERROR),
+        (502, b"<html>\r\n<head><title>502 Bad Gateway</title></head>", AnswerClass.TRANSIENT),
+        (522, b"error code: 522", AnswerClass.TRANSIENT),
+        (301, b'<a href="https://elsewhere">Moved Permanently</a>', AnswerClass.REFUSED),
+        (307, b"", AnswerClass.REFUSED),
+    ],
+)
+def test_what_proxies_and_frameworks_answer_in_a_relay_s_place_is_classified(status, body, outcome):
+    assert classify(status, body) is outcome
+
+
+def test_of_a_page_its_title_is_told():
+    assert message_of(b"<html><head>\n<title>502 Bad\n Gateway</title></head></html>") == "502 Bad Gateway"
+
+
 @given(st.binary(max_size=200), st.integers(100, 599))
 def test_no_answer_breaks_the_classification(body, status):
     assert classify(status, body) in AnswerClass

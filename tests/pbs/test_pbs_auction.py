@@ -2,13 +2,16 @@
 
 import asyncio
 import gzip
+import json
 from dataclasses import replace
 
 import aiohttp
 import pytest
-from pbs_sandbox import BUILDER, SLOT, make_relay, make_submission, running
+from pbs_sandbox import BUILDER, SLOT, changed, make_relay, make_submission, running
 from test_pbs_sandbox import post
 
+from mev_dagster.chain.networks import MAINNET
+from mev_dagster.errors import DecodeError
 from mev_dagster.pbs import codec_json, schema, wire
 from mev_dagster.pbs.blinded import (
     BLINDED_BLOCK,
@@ -20,7 +23,7 @@ from mev_dagster.pbs.keys import BlsKey
 from mev_dagster.pbs.sandbox.negotiation import preferred
 from mev_dagster.pbs.sandbox.relay import RelayRules
 from mev_dagster.pbs.schema import PAYLOAD_AND_BLOBS, VALIDATOR_REGISTRATION
-from mev_dagster.pbs.signing import SANDBOX_GENESIS_FORK_VERSION
+from mev_dagster.pbs.signing import MAINNET_CONSENSUS, SANDBOX_GENESIS_FORK_VERSION
 from mev_dagster.pbs.types import SignedValidatorRegistration, ValidatorRegistration
 
 JSON = {"Content-Type": wire.JSON_TYPE}
@@ -106,6 +109,21 @@ async def test_a_second_block_of_one_slot_gets_no_payload_and_a_retry_gets_the_s
         "another payload for this slot was already delivered",
     )
     assert [bid.submission for bid in relay.auction.delivered] == [low]
+
+
+async def test_a_second_block_around_the_same_payload_is_an_equivocation_too():
+    relay = make_relay()
+    submission = make_submission(relay)
+    kind = submission.fork
+    first = signed_blind(relay, submission)
+    message = replace(first.message, state_root=b"\x01" * 32)
+    _, proposer = relay.validators.of_slot(SLOT)
+    second = SignedBlindedBeaconBlock(message, proposer.sign_block(BLINDED_BLOCK[kind], message, kind))
+    async with running(relay) as url:
+        await post(url, submission)
+        asked = [await payload_of(url, submission, one) for one in (first, second, first)]
+    assert [status for status, _, _ in asked] == [200, 400, 200]
+    assert [bid.submission for bid in relay.auction.delivered] == [submission]
 
 
 async def test_a_block_of_another_validator_s_index_gets_no_payload():
@@ -214,6 +232,29 @@ async def test_a_registration_of_the_future_is_refused(timestamp, text):
     assert relay.registrations == {}
 
 
+async def test_a_registration_from_before_its_chain_began_is_refused():
+    relay = make_relay()
+    at = replace(relay.slots.of_block(1).context, schedule=MAINNET, slot=1)
+    relay.slots.add(relay.validators.slot_for(at, None, b"\xcb" * 20))
+    _, key = relay.validators.of_slot(1)
+    genesis = MAINNET_CONSENSUS.genesis_time
+    async with running(relay) as url:
+        early = await register(url, registration(key, b"\x42" * 20, genesis - 1))
+        assert early == (400, "timestamp too early: before the chain began")
+        assert await register(url, registration(key, b"\x42" * 20, genesis)) == (200, "")
+
+
+async def test_a_bid_for_another_validator_s_key_is_named_with_both():
+    relay = make_relay()
+    other = relay.validators.of_slot(SLOT + 1)[1].pubkey
+    bid = changed(make_submission(relay), message={"proposer_pubkey": other})
+    own = relay.validators.of_slot(SLOT)[1].pubkey
+    async with running(relay) as url:
+        status, body = await post(url, bid)
+    text = f"proposer public key mismatch. got: 0x{other.hex()}, expected: 0x{own.hex()}"
+    assert (status, codec_json.loads(body)["message"]) == (400, text)
+
+
 async def test_a_key_that_is_no_validator_cannot_register():
     relay = make_relay()
     stranger = BlsKey(12_345, test_only=True)
@@ -241,6 +282,10 @@ async def test_a_key_that_is_no_validator_cannot_register():
         ("text/html", None),
         ("application/json;q=0", None),
         ("application/json;q=nonsense", None),
+        ("application/json;q=nan", None),
+        ("application/json;q=1e0, application/octet-stream;q=0.001", "ssz"),
+        ("application/json;q=1.0000, application/octet-stream;q=0.001", "ssz"),
+        ("application/json;q=-1", None),
     ],
 )
 def test_the_form_with_the_highest_quality_is_served(accept, chosen):
@@ -277,6 +322,18 @@ async def test_a_body_of_two_gzip_members_is_one_body():
     assert BUILDER.bls.pubkey == submission.message.builder_pubkey
 
 
+@pytest.mark.parametrize("name", ["x-gzip", "GZIP"])
+async def test_gzip_goes_by_its_old_name_too(name):
+    relay = make_relay()
+    submission = make_submission(relay)
+    body = gzip.compress(wire.encode_submission(submission, json=False))
+    headers = {"Content-Type": wire.SSZ_TYPE, "Content-Encoding": name}
+    async with running(relay) as url:
+        path = f"{url}/relay/v1/builder/blocks"
+        async with aiohttp.request("POST", path, data=body, headers=headers) as got:
+            assert got.status == 200
+
+
 async def test_json_that_is_not_utf8_is_the_sender_s_mistake():
     relay = make_relay()
     async with running(relay) as url:
@@ -284,3 +341,43 @@ async def test_json_that_is_not_utf8_is_the_sender_s_mistake():
         for body in (b'{"\xff":1}', b'["\xff"]', b"\xff"):
             async with aiohttp.request("POST", path, data=body, headers=JSON) as got:
                 assert got.status == 400
+
+
+@pytest.mark.parametrize("digits", [21, 5_000])
+async def test_a_limit_of_any_length_is_the_sender_s_mistake(digits):
+    async with running(make_relay()) as url:
+        path = f"{url}/relay/v1/data/bidtraces/proposer_payload_delivered?limit={'9' * digits}"
+        async with aiohttp.request("GET", path) as got:
+            assert (got.status, (await got.json())["message"]) == (400, "maximum limit is 200")
+
+
+@pytest.mark.parametrize(
+    ("document", "unique"),
+    [
+        (b'{"a":1,"b":{"a":2}}', True),
+        (b'{"a":"b\\":","c":"d"}', True),
+        (b'{"a":1,"a":1}', False),
+        (b'[{"x":{"deep":[1],"deep" :[2]}}]', False),
+        (b'{"a":1,"\\u0061":2}', False),
+        (b'{"a":1' + b"0" * 5_000 + b',"a":2}', False),
+    ],
+)
+def test_a_field_that_stands_twice_means_nothing(document, unique):
+    if unique:
+        assert codec_json.loads_unambiguous(document) == json.loads(document)
+    else:
+        with pytest.raises(DecodeError):
+            codec_json.loads_unambiguous(document)
+
+
+async def test_a_submission_that_names_its_message_twice_is_refused():
+    relay = make_relay()
+    submission = make_submission(relay)
+    body = wire.encode_submission(submission, json=True)
+    doubled = body.replace(b'{"slot":', b'{"slot":"1","slot":', 1)
+    assert doubled != body
+    async with (
+        running(relay) as url,
+        aiohttp.request("POST", f"{url}/relay/v1/builder/blocks", data=doubled, headers=JSON) as got,
+    ):
+        assert (got.status, "stands twice" in (await got.json())["message"]) == (400, True)

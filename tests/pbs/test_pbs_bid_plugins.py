@@ -1,6 +1,7 @@
 """A bidding strategy or a relay of another package that fails costs a bid or a submission, not the block."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -109,6 +110,14 @@ async def fails():
     raise RuntimeError("out of order")
 
 
+async def blocks():
+    time.sleep(3)  # what a careless client does: nobody else's loop may stand still for it
+
+
+async def exits():
+    raise SystemExit(1)
+
+
 async def nonsense():
     return "accepted"
 
@@ -124,7 +133,9 @@ def client_of(installed, tmp_path, answer):
     ("answer", "ended", "reason"),
     [
         (waits, SubmissionEnd.DEADLINE, "timed_out"),
+        (blocks, SubmissionEnd.DEADLINE, "timed_out"),
         (fails, SubmissionEnd.UNKNOWN, "raised"),
+        (exits, SubmissionEnd.UNKNOWN, "raised"),
         (nonsense, SubmissionEnd.UNKNOWN, "raised"),
     ],
 )
@@ -136,7 +147,21 @@ async def test_a_client_that_fails_ends_its_own_submission(installed, tmp_path, 
     assert counted.count("relays", reason) == 1
 
 
-@pytest.mark.parametrize("answer", [waits, fails])
+async def test_one_that_blocks_keeps_no_other_relay_waiting(installed, tmp_path):
+    client, _ = client_of(installed, tmp_path, blocks)
+    async with client:
+        submitting = asyncio.create_task(
+            client.submit(None, deadline_ns=client.clock.mono_ns() + 2 * 10**9, superseded=lambda: False)
+        )
+        turns = 0
+        while not submitting.done():
+            await asyncio.sleep(0)
+            turns += 1
+    assert turns > 100
+    assert (await submitting).ended is SubmissionEnd.DEADLINE
+
+
+@pytest.mark.parametrize("answer", [waits, blocks, fails])
 async def test_a_client_that_knows_no_proposer_is_a_relay_that_cannot_be_reached(
     installed, tmp_path, monkeypatch, answer
 ):

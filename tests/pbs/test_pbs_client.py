@@ -1,6 +1,7 @@
 """The relay client: what it may reach, what an answer means, when it tries again, and what it keeps."""
 
 import asyncio
+import gzip
 import random
 import socket
 from contextlib import asynccontextmanager
@@ -342,6 +343,26 @@ async def test_an_endless_answer_is_cut_off():
     async with scripted(say(200, bytes(5 * 1024 * 1024))) as (url, _), client_of(url) as client:
         with pytest.raises(NodeAnswerError, match="longer than"):
             await client.post_json("/x", {})
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "ended"),
+    [
+        (gzip.compress(b'{"message":"submission for past slot"}'), "gzip", "terminal_slot"),
+        (gzip.compress(b"submission for ") + gzip.compress(b"past slot"), "x-gzip", "terminal_slot"),
+        (b'{"message":"submission for past slot"}', "identity", "terminal_slot"),
+        (b"", "gzip", "unknown"),
+        (b"not gzip", "gzip", "unknown"),
+        (gzip.compress(bytes(8 * 1024 * 1024)), "gzip", "unknown"),
+        (b"\x0b\x02\x80", "br", "unknown"),
+    ],
+)
+async def test_what_a_proxy_compressed_is_read_or_is_an_outcome(submission, body, encoding, ended):
+    answer = say(400, body, **{"Content-Encoding": encoding})
+    async with scripted(answer) as (url, requests), client_of(url) as client:
+        report = await offer(client, submission)
+    assert report.ended == ended
+    assert [headers["Accept-Encoding"] for _, _, headers, _ in submissions(requests)] == ["gzip"]
 
 
 async def test_the_breaker_stops_a_failing_relay_within_a_slot(submission):

@@ -4,8 +4,8 @@ from pbs_devnet import BASE_FEE, PROPOSER, TIP_JAR, call, context, state, transf
 
 from mev_dagster.evm.engines import get_engine
 from mev_dagster.pbs.keys import Keyring
-from mev_dagster.pbs.ordering import Ordering
 from mev_dagster.pbs.payout import TRANSFER_GAS
+from mev_dagster.pbs.sim_values import Ordering
 from mev_dagster.pbs.template import build_template
 
 

@@ -19,9 +19,9 @@ COLUMNS = [
 ]
 
 
-def digest(column):
+def digest(*pieces):
     sha = hashlib.sha256()
-    feed(sha, column)
+    feed(sha, *pieces)
     return sha.digest()
 
 
@@ -30,6 +30,14 @@ def test_a_slice_of_more_and_a_copy_have_the_same_digest(column):
     padded = pa.concat_arrays([column.slice(2), column, column.slice(0, 2)])
     assert digest(padded.slice(1, 3)) == digest(column)
     assert digest(pa.array(column.to_pylist(), column.type)) == digest(column)
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: str(column.type))
+@pytest.mark.parametrize("cuts", [(0, 1, 3), (1, 1, 3), (0, 0, 3), (1, 2, 3), (2, 3, 3)])
+def test_a_column_in_pieces_has_the_digest_of_the_whole(column, cuts):
+    starts = (0, *cuts[:-1])
+    pieces = [column.slice(start, end - start) for start, end in zip(starts, cuts, strict=True)]
+    assert digest(*pieces) == digest(column)
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: str(column.type))

@@ -6,7 +6,9 @@ a live node.
 """
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from mev_dagster.captures.format import Capture, open_capture
@@ -15,6 +17,7 @@ from mev_dagster.events.types import BlockSeen, Event, Lane, LaneStatus, TxBody,
 from mev_dagster.ingest.arrivals import UNLOGGED, Arrival, BlockArrived
 from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
 from mev_dagster.ingest.queue import ArrivalQueue
+from mev_dagster.node.identity import ChainIdentity, ChainPin
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.canonical_chain import CanonicalChain
@@ -34,16 +37,20 @@ class CaptureLane:
         *,
         speed: float | None = None,
         chain: CanonicalChain | None = None,
+        pin: ChainPin | None = None,
     ) -> None:
         self.source = capture.path.name
         self.connected = False
         self._capture, self._clock = capture, clock
         self._numbers = frozenset(capture.numbers)  # the head that opens the first window is not among them
         self._speed = speed  # times real time; None is as fast as it goes
+        self._pin = pin
         self._tip = chain.tip.hash if chain is not None and chain.tip is not None else None
 
     async def run(self, queue: ArrivalQueue) -> None:
         """Deliver the whole capture, or what follows the log's own head."""
+        if self._pin is not None:
+            self._pin.check(ChainIdentity(self._capture.chain_id), self.source)
         self.connected = True
         pace = _Pace(self._clock, self._speed)
         for index, event in enumerate(self._events()):
@@ -56,13 +63,14 @@ class CaptureLane:
             await queue.put(arrival)
         self.connected = False
 
-    def _events(self) -> list[Event]:
-        events = list(self._capture.events())
-        for index in range(len(events) - 1, -1, -1):
-            event = events[index]
-            if isinstance(event, BlockSeen) and event.block_hash == self._tip:
-                return events[index + 1 :]
-        return events
+    def _events(self) -> Iterator[Event]:
+        """Read the events as they are played, those behind the log's own head where the capture holds it."""
+        behind = None
+        if self._tip is not None:
+            for place, event in enumerate(self._capture.events()):
+                if isinstance(event, BlockSeen) and event.block_hash == self._tip:
+                    behind = place
+        return islice(self._capture.events(), 0 if behind is None else behind + 1, None)
 
     def _arrival(self, event: Event) -> Arrival | None:
         if isinstance(event, TxSeen | TxBody | TxRejected | LaneStatus):
@@ -89,7 +97,9 @@ class CaptureMaker(LaneMaker):
             raise InputError("lane capture needs --capture")
         speed = parse_speed(str(order.options.get("speed", 1)))
         capture = open_capture(Path(str(order.options["path"])))
-        return lambda context: CaptureLane(capture, context.clock, speed=speed, chain=context.chain)
+        return lambda context: CaptureLane(
+            capture, context.clock, speed=speed, chain=context.chain, pin=context.pin
+        )
 
 
 def parse_speed(text: str) -> float | None:

@@ -21,7 +21,8 @@ class IngestLane(Protocol):
     """One source of arrivals.
 
     A lane of another package is `Lane.PRIVATE`, and its `source` begins with its own name: events, rows and
-    metrics tell it from others by that, and the numbers that stand in event logs never change.
+    metrics tell it from others by that, and the numbers that stand in event logs never change. A lane that
+    can tell what its source keeps from it has a text `trouble` besides, empty while there is none.
     """
 
     kind: Lane

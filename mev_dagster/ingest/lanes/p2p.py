@@ -109,7 +109,7 @@ class P2PLane:
         """Queue a sighting for each hash, with the time of its frame."""
         queue = self._opened_queue
         hashes = announcement.hashes
-        if len(queue) + len(hashes) > BODIES_ONLY_ABOVE * queue.capacity:
+        if queue.fill + len(hashes) / queue.capacity > BODIES_ONLY_ABOVE:
             queue.drop(Lane.P2P, SOURCE, "announcements_shed", len(hashes))
             return
         name = peer.name
@@ -119,7 +119,7 @@ class P2PLane:
     def delivered(self, peer: Peer, transaction: PooledTransaction, wall_ns: int, mono_ns: int) -> bool:
         """Queue a body while there is room; it is no loss when there is none, for it is asked for again."""
         queue = self._opened_queue
-        if len(queue) >= queue.capacity:
+        if queue.is_full:
             return False
         return queue.offer(
             TxBody(UNLOGGED, wall_ns, mono_ns, Lane.P2P, SOURCE, transaction.hash, transaction.raw)
@@ -139,8 +139,7 @@ class P2PLane:
 
     def is_full(self) -> bool:
         """Hold all reading while the pipeline is behind."""
-        queue = self._opened_queue
-        return len(queue) > HOLD_ABOVE * queue.capacity
+        return self._opened_queue.fill > HOLD_ABOVE
 
     @property
     def _opened_queue(self) -> ArrivalQueue:

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from mev_dagster.errors import InputError, PluginFailed
 from mev_dagster.events.types import Lane, source_name
+from mev_dagster.ingest.lanes.isolated import IsolatedLane
 from mev_dagster.ingest.lanes.lane import IngestLane, LaneFactory, LaneMaker, LaneOrder
 from mev_dagster.plugins import OURS, Plugin, bounded, left_out, load, note, tried
 from mev_dagster.settings import Settings
@@ -72,14 +73,16 @@ def _prepared(plugin: Plugin[LaneMaker], order: LaneOrder) -> Sequence[LaneFacto
 
 
 def _guarded(plugin: Plugin[LaneMaker], factory: LaneFactory) -> LaneFactory:
-    return lambda context: bounded(plugin, lambda _: _named(plugin.name, factory(context)))
+    return lambda context: bounded(plugin, lambda _: _isolated(plugin, factory(context)))
 
 
-def _named(name: str, lane: IngestLane) -> IngestLane:
-    if lane.kind is not Lane.PRIVATE or source_name(lane.source) != name:
-        expected = f"Lane.PRIVATE with a source that begins with {name!r}"
+def _isolated(plugin: Plugin[LaneMaker], lane: IngestLane) -> IngestLane:
+    if lane.kind is not Lane.PRIVATE or source_name(lane.source) != plugin.name:
+        expected = f"Lane.PRIVATE with a source that begins with {plugin.name!r}"
         raise TypeError(f"expected {expected}, found {lane.kind!r} and {lane.source!r}")
-    return lane
+    if not callable(lane.run):
+        raise TypeError(f"a {type(lane).__name__} cannot be run")
+    return IsolatedLane(plugin, lane)
 
 
 def _unknown(name: str, makers: Mapping[str, Plugin[LaneMaker]]) -> Plugin[LaneMaker]:

@@ -1,10 +1,12 @@
-"""The RPC lane: a live node over WebSocket. Pending transactions, new heads, reorgs, reconciliation."""
+"""The RPC lane: a live node over WebSocket, IPC or HTTP. Pending transactions, heads, reorgs, its pool."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from urllib.parse import urlsplit
 
+from prometheus_client import CollectorRegistry
+
+from mev_dagster.chain.blocks import Block
 from mev_dagster.errors import InputError, NodeAnswerError, NodeTimeout, WrongChain
 from mev_dagster.events.types import Lane, LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED, BlockArrived
@@ -12,14 +14,18 @@ from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
 from mev_dagster.ingest.lanes.rpc_heads import HeadFollower
 from mev_dagster.ingest.lanes.rpc_pending import PendingWatch
 from mev_dagster.ingest.lanes.rpc_pool import PoolReader
+from mev_dagster.ingest.lanes.rpc_silence import PendingSilence
 from mev_dagster.ingest.lanes.rpc_watch import ANSWER_SECONDS, POLL_SECONDS, QUIET_SECONDS, HeadWatch
 from mev_dagster.ingest.lanes.wanted import WantedBodies
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.tasks import run_until_one_ends
 from mev_dagster.node.envelope import shortened
 from mev_dagster.node.identity import ChainPin, identity_of
+from mev_dagster.node.link import NodeLink, check_node_url, node_name
+from mev_dagster.node.open import open_node
 from mev_dagster.node.pace import Pace
-from mev_dagster.node.websocket import NodeConnection, check_websocket_url
+from mev_dagster.settings import ProviderItem
+from mev_dagster.telemetry.catalogue import RpcLaneMetrics
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.units import NS_PER_SECOND
@@ -43,27 +49,29 @@ class RpcMaker(LaneMaker):
 
     def prepare_all(self, order: LaneOrder) -> tuple[LaneFactory, ...]:
         """Check every node's address; one lane follows each."""
-        orders = [
-            LaneOrder(order.settings.changed(rpc={"url": one.url, "http_url": one.http_url}), order.options)
-            for one in order.settings.nodes
-        ]
-        return tuple(map(self.prepare, orders or [order]))
+        if not order.settings.nodes:
+            raise InputError("lane rpc needs --rpc or MEV_RPC_URL")
+        return tuple(_follower(one, order.settings.chain_id) for one in order.settings.nodes)
 
     def prepare(self, order: LaneOrder) -> LaneFactory:
-        """Check the node's address."""
-        url, chain_id = order.settings.node_url, order.settings.chain_id
-        if not url:
-            raise InputError("lane rpc needs --rpc or MEV_RPC_URL")
-        check_websocket_url(url)
-        return lambda context: RpcLane(
-            url,
-            context.clock,
-            chain=context.chain,
-            knows=context.knows,
-            decoded=context.decoded,
-            chain_id=chain_id,
-            pin=context.pin,
-        )
+        """Check the address of the preferred node."""
+        return self.prepare_all(order)[0]
+
+
+def _follower(node: ProviderItem, chain_id: int | None) -> LaneFactory:
+    url, headers = check_node_url(node.url), node.told_headers
+    return lambda context: RpcLane(
+        url,
+        context.clock,
+        chain=context.chain,
+        knows=context.knows,
+        decoded=context.decoded,
+        chain_id=chain_id,
+        pin=context.pin,
+        registry=context.registry,
+        headers=headers,
+        name=node.name,
+    )
 
 
 class RpcLane:
@@ -85,9 +93,12 @@ class RpcLane:
         decoded: DecodedTransactions | None = None,
         chain_id: int | None = None,
         pin: ChainPin | None = None,
+        registry: CollectorRegistry | None = None,
+        headers: Mapping[str, str] | None = None,
+        name: str = "",
     ) -> None:
-        parts = urlsplit(check_websocket_url(url))
-        self.source = parts.netloc.rpartition("@")[2]
+        self.source = name or node_name(check_node_url(url))
+        self._headers = headers
         self.connected = False
         self._url, self._clock = url, clock
         self._knows = knows
@@ -102,12 +113,19 @@ class RpcLane:
         self._pin = pin or ChainPin(chain_id=chain_id)
         self._wanted = WantedBodies(knows)
         self._pace = Pace()
-        self._pool = PoolReader(url, clock)
+        self._pool = PoolReader(url, clock, senders=self._decoded.newest_senders, headers=headers)
+        self._silence = PendingSilence()
+        self._metrics = RpcLaneMetrics.on(CollectorRegistry() if registry is None else registry)
+
+    @property
+    def trouble(self) -> str:
+        """What the node keeps from us although it is connected; empty while it tells everything."""
+        return self._silence.why
 
     async def run(self, queue: ArrivalQueue) -> None:
         """Connect, subscribe, catch up, then deliver until the connection is lost."""
         self._queue = queue
-        node = await NodeConnection.open(self._url, self._clock)
+        node = await open_node(self._url, self._clock, headers=self._headers)
         try:
             await self._check_chain(node)
             heads = HeadWatch(node, self._heads, self._clock)
@@ -128,7 +146,7 @@ class RpcLane:
             log.info("connected", source=self.source)
             caught_up = asyncio.Event()
             await run_until_one_ends(
-                self._follow(node, queue, heads, caught_up),
+                self._follow(node, queue, heads, pending, caught_up),
                 self._watch(queue, heads, pending),
                 self._reconcile(queue, pending, caught_up),
                 pending.fetch_bodies(),
@@ -137,7 +155,7 @@ class RpcLane:
         finally:
             await node.close()
 
-    async def _check_chain(self, node: NodeConnection) -> None:
+    async def _check_chain(self, node: NodeLink) -> None:
         """Refuse a node of another chain; a flag that no node has confirmed yet may be what is wrong."""
         confirmed = self._pin.confirmed
         try:
@@ -148,17 +166,30 @@ class RpcLane:
             raise InputError(str(error)) from error
 
     async def _follow(
-        self, node: NodeConnection, queue: ArrivalQueue, heads: HeadWatch, caught_up: asyncio.Event
+        self,
+        node: NodeLink,
+        queue: ArrivalQueue,
+        heads: HeadWatch,
+        pending: PendingWatch,
+        caught_up: asyncio.Event,
     ) -> None:
         while True:
             head, wall_ns, mono_ns = await heads.announced.get()
             try:
                 async for block in self._heads.follow(node, head):
+                    if caught_up.is_set():
+                        self._compare(pending, block)
                     await queue.put(BlockArrived(wall_ns, mono_ns, Lane.RPC, self.source, block))
             except (NodeAnswerError, NodeTimeout) as error:
                 log.warning("head refused", source=self.source, error=error)
                 queue.drop(Lane.RPC, self.source, "head_refused")
             caught_up.set()
+
+    def _compare(self, pending: PendingWatch, block: Block) -> None:
+        """Hold a block against what the subscription showed of it."""
+        unseen = sum(not self._knows(tx_hash) for tx_hash in block.transaction_hashes)
+        if self._silence.block_brought(unseen, pending.notified_ns, self._clock.mono_ns()):
+            pending.given_up = True
 
     async def _watch(self, queue: ArrivalQueue, heads: HeadWatch, pending: PendingWatch) -> None:
         """Compare what is announced with what the node answers; subscribe again where it has gone silent."""
@@ -166,12 +197,16 @@ class RpcLane:
             await self._clock.sleep(POLL_SECONDS)
             missed = await heads.poll()
             self.connected = heads.is_alive()
+            self._silence.heard(pending.notified_ns)
             if missed and heads.missed % RESUBSCRIBED_EVERY == 1:
+                self._metrics.silences.labels("heads").inc()
                 await queue.put(self._status(LaneState.GAP, "newHeads is silent, a poll shows a head", 1))
                 await heads.subscribe()
                 await pending.subscribe()
             elif pending.given_up:
-                await queue.put(self._status(LaneState.GAP, "the node gave newPendingTransactions up"))
+                said = self._silence.why or "the node gave newPendingTransactions up"
+                self._metrics.silences.labels("pending").inc()
+                await queue.put(self._status(LaneState.GAP, said))
                 await pending.subscribe()
 
     async def _reconcile(self, queue: ArrivalQueue, pending: PendingWatch, caught_up: asyncio.Event) -> None:
@@ -198,7 +233,8 @@ class RpcLane:
                 said = f"newPendingTransactions did not show {count} transactions of the pool"
                 await queue.put(self._status(LaneState.GAP, said, count))
             await queue.put(self._status(LaneState.RESYNCED, self._pool.reason, count))
-            if self._is_quiet(pending):
+            if self._silence.pool_showed(count, pending.notified_ns, self._clock.mono_ns()):
+                self._metrics.silences.labels("pending").inc()
                 await pending.subscribe()
 
     async def _until_due(self, queue: ArrivalQueue, pending: PendingWatch) -> None:
@@ -209,7 +245,7 @@ class RpcLane:
             waited = (self._clock.mono_ns() - started_ns) / NS_PER_SECOND
             if waited >= RECONCILE_SECONDS:
                 return
-            if pending.lost and len(queue) < queue.capacity // 2:
+            if pending.lost and queue.fill < 0.5:
                 return
             if waited >= QUIET_SECONDS and self._is_quiet(pending):
                 return
@@ -228,12 +264,12 @@ class RpcLane:
         return LaneStatus(*stamp, state, reason, count)
 
 
-async def _client(node: NodeConnection) -> str:
+async def _client(node: NodeLink) -> str:
     try:
         return shortened(str(await node.call("web3_clientVersion", timeout_seconds=ANSWER_SECONDS)))
     except (NodeAnswerError, NodeTimeout):
         return "unnamed client"
 
 
-async def _lost(node: NodeConnection) -> None:
+async def _lost(node: NodeLink) -> None:
     raise await node.wait_closed()

@@ -11,7 +11,7 @@ from mev_dagster.errors import DecodeError, NodeAnswerError, NodeTimeout
 from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.ingest.limits import check_block
 from mev_dagster.node.envelope import shortened
-from mev_dagster.node.websocket import NodeConnection
+from mev_dagster.node.link import NodeLink
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.telemetry.logging import logger
 from mev_dagster.units import NS_PER_SECOND
@@ -56,7 +56,7 @@ class HeadFollower:
         block_hash = _hash_of(head, "hash")
         return block_hash in self._chain or block_hash in self._refused
 
-    async def follow(self, node: NodeConnection, head: dict[str, Any]) -> AsyncIterator[Block]:
+    async def follow(self, node: NodeLink, head: dict[str, Any]) -> AsyncIterator[Block]:
         """Yield the blocks between what is known and `head`, oldest first."""
         for block_hash in await self._path(node, head, await self._healed(node)):
             block = await self._fetched(node, block_hash)
@@ -66,7 +66,7 @@ class HeadFollower:
             # Only now: a block that its receiver never took must be fetched again.
             self._chain.extend(BlockRef(block.header.number, block.hash), block.header.parent_hash)
 
-    async def _healed(self, node: NodeConnection) -> frozenset[bytes]:
+    async def _healed(self, node: NodeLink) -> frozenset[bytes]:
         """Return refused blocks that the node now tells the truth about and that follow on what we know."""
         found: set[bytes] = set()
         for block_hash in list(self._refused)[:ASKED_AGAIN_AT_A_HEAD]:
@@ -80,9 +80,7 @@ class HeadFollower:
             del self._refused[block_hash]
         return frozenset(found)
 
-    async def _path(
-        self, node: NodeConnection, head: dict[str, Any], healed: frozenset[bytes]
-    ) -> list[bytes]:
+    async def _path(self, node: NodeLink, head: dict[str, Any], healed: frozenset[bytes]) -> list[bytes]:
         """Return the hashes from the first unknown block to `head`, oldest first.
 
         Where blocks were healed that is the oldest healed ancestor, if there is one.
@@ -111,7 +109,7 @@ class HeadFollower:
             header = parent
         return path[:upto][::-1]
 
-    async def _fetched(self, node: NodeConnection, block_hash: bytes) -> Block | None:
+    async def _fetched(self, node: NodeLink, block_hash: bytes) -> Block | None:
         """Return a block, asked for again within its slot while the node lacks it; else it is refused."""
         deadline_ns = self._clock.mono_ns() + round(self._patience_seconds * NS_PER_SECOND)
         pause = FIRST_PAUSE_SECONDS
@@ -148,7 +146,7 @@ class HeadFollower:
         self._refused[block_hash] = None
         self._tell_refused("block_refused")
 
-    async def _ask(self, node: NodeConnection, block_hash: bytes, *, full: bool) -> Any:
+    async def _ask(self, node: NodeLink, block_hash: bytes, *, full: bool) -> Any:
         return await node.call(
             "eth_getBlockByHash", to_hex(block_hash), full, timeout_seconds=self._patience_seconds
         )

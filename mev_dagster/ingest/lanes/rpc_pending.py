@@ -23,8 +23,8 @@ from mev_dagster.ingest.lanes.wanted import WantedBodies
 from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.ingest.tasks import run_until_one_ends
 from mev_dagster.node.envelope import UNREADABLE
+from mev_dagster.node.link import NodeLink
 from mev_dagster.node.pace import Pace
-from mev_dagster.node.websocket import NodeConnection
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.units import NS_PER_SECOND
 from mev_dagster.windows.memory import DecodedTransactions
@@ -50,7 +50,7 @@ class PendingWatch:
 
     def __init__(
         self,
-        node: NodeConnection,
+        node: NodeLink,
         queue: ArrivalQueue,
         source: str,
         *,
@@ -184,9 +184,9 @@ class PendingWatch:
             self._asking.add(tx_hash)
             try:
                 body = await self._fetch(tx_hash)
-            except NodeRateLimited:
+            except NodeRateLimited as error:
                 now_ns = self._clock.mono_ns()
-                self._pace.refused(now_ns)
+                self._pace.refused(now_ns, error.retry_after_seconds)
                 self._wanted.put_off(tx_hash, now_ns)
                 self._wake.set()
             except (NodeAnswerError, NodeTimeout):

@@ -8,7 +8,7 @@ import msgspec
 from mev_dagster.errors import NodeAnswerError, NodeTimeout, NodeUnreachable
 from mev_dagster.ingest.lanes.rpc_heads import HeadFollower
 from mev_dagster.node.envelope import UNREADABLE
-from mev_dagster.node.websocket import NodeConnection
+from mev_dagster.node.link import NodeLink
 from mev_dagster.telemetry.clock import Clock
 from mev_dagster.units import NS_PER_SECOND
 
@@ -24,7 +24,7 @@ Announced = tuple[dict[str, Any], int, int]  # header, wall_ns, mono_ns
 class HeadWatch:
     """One connection's heads, as announced and, where that goes silent, as polled."""
 
-    def __init__(self, node: NodeConnection, heads: HeadFollower, clock: Clock) -> None:
+    def __init__(self, node: NodeLink, heads: HeadFollower, clock: Clock) -> None:
         self.missed = 0  # heads that only a poll showed, since the last announced one
         self.announced: asyncio.Queue[Announced] = asyncio.Queue(HEADS_WAITING)
         self._node, self._heads, self._clock = node, heads, clock

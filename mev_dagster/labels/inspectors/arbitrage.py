@@ -41,11 +41,11 @@ class Arbitrages(Inspector):
         for landed in view.block.txs:
             if landed.logs:
                 flow = view.flow_of(landed.index)
-                contracts = flow.contracts
                 circle = circle_of(flow.movements, flow.actor, view.ether)
-                # Whoever trades and says nothing of it is no pool but a user whose order was filled.
-                if circle.profit and len(circle.traders) > 1 and circle.traders <= contracts | circle.tokens:
-                    yield _label(view, landed, circle)
+                # Whoever trades and says nothing of it is no pool but somebody the sender deals with.
+                silent = circle.traders - flow.contracts - circle.tokens - flow.makers
+                if circle.profit and len(circle.traders) > 1 and len(silent) <= flow.unnamed_makers:
+                    yield _label(view, landed, circle, circle.traders & flow.makers | silent)
 
     def key(self, label: Label) -> Key:
         """Return its transaction."""
@@ -56,7 +56,7 @@ class Arbitrages(Inspector):
         return Told((entry["transaction_hash"],))
 
 
-def _label(view: LandedView, landed: LandedTx, circle: Circle) -> Label:
+def _label(view: LandedView, landed: LandedTx, circle: Circle, makers: frozenset[bytes]) -> Label:
     swaps = tuple(s for s in view.swaps_of(landed.index) if s.pool in circle.traders)
     named = tuple(dict.fromkeys(swap.pool for swap in swaps))
     pools = (*named, *sorted(circle.traders.difference(named)))
@@ -71,14 +71,23 @@ def _label(view: LandedView, landed: LandedTx, circle: Circle) -> Label:
         profit=circle.profit,
         costs=costs,
         net_wei=net_wei,
-        confidence=Confidence.MEDIUM if net_wei is None else Confidence.HIGH,
-        why=f"value went around {len(pools)} pools, and its sender holds more afterwards and less of nothing",
+        confidence=Confidence.HIGH if view.in_ether(circle.profit) and not makers else Confidence.MEDIUM,
+        why=f"value went around {_through(len(pools), len(makers))}, and its sender holds more afterwards "
+        "and less of nothing",
         behind=moved_by,
         opportunity="backrun" if moved_by else "arbitrage",
         detail=Cycles(swaps, pools, keeper, moved_by),
     )
 
 
+def _through(pools: int, makers: int) -> str:
+    if not makers:
+        return f"{pools} pools"
+    orders = "an order that was filled" if makers == 1 else f"{makers} orders that were filled"
+    return f"{pools - makers} pools and {orders}"
+
+
 def _moved_by(pools: frozenset[bytes], index: int, view: LandedView) -> bytes | None:
-    earlier = [swap for swap in view.swaps if swap.tx_index < index and swap.pool in pools]
-    return earlier[-1].tx_hash if earlier else None
+    earlier = [own[-1] for pool in pools if (own := view.swaps_between(pool, -1, index))]
+    last = max(earlier, key=lambda swap: (swap.tx_index, swap.log_position), default=None)
+    return last.tx_hash if last else None

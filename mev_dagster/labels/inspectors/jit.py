@@ -1,5 +1,6 @@
 """Just-in-time liquidity: a V3 position minted before other people's swaps and burned right after them."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -56,17 +57,17 @@ class JitLiquidity(Inspector):
 
     def find(self, view: LandedView) -> Iterator[Label]:
         """Yield them in the order of their mints."""
-        burns = list(_changes(view.block, BURN_TOPIC))
+        burns: dict[tuple[object, ...], deque[_Change]] = {}
+        for burn in _changes(view.block, BURN_TOPIC):
+            burns.setdefault(burn[1:], deque()).append(burn)
         for mint in _changes(view.block, MINT_TOPIC):
-            burn = next((b for b in burns if b.tx_index > mint.tx_index and b[1:] == mint[1:]), None)
-            if burn is None:
+            waiting = burns.get(mint[1:], deque())
+            while waiting and waiting[0].tx_index <= mint.tx_index:
+                waiting.popleft()
+            if not waiting:
                 continue
-            burns.remove(burn)
-            between = tuple(
-                swap
-                for swap in view.swaps
-                if swap.pool == mint.position[0] and mint.tx_index < swap.tx_index < burn.tx_index
-            )
+            burn = waiting.popleft()
+            between = tuple(view.swaps_between(mint.position[0], mint.tx_index, burn.tx_index))
             if between:
                 yield _label(view, mint, burn, between)
 

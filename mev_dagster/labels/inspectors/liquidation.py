@@ -1,19 +1,15 @@
-"""Liquidations of Aave (V2 and V3 share the event) and of Compound V2 and its forks."""
+"""Liquidations: debts repaid by other accounts for what secured them, on every market that a venue reads."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mev_dagster.chain.receipts import Log
-from mev_dagster.dex.abi import address, topic, word
-from mev_dagster.errors import DecodeError
+from mev_dagster.dex.events import events_of
+from mev_dagster.dex.venue_events import LiquidationEvent
 from mev_dagster.labels.inspector import Inspector, Json, Key, Told, hexes
 from mev_dagster.labels.landed import LandedTx
-from mev_dagster.labels.value import Confidence, Label, Victim
+from mev_dagster.labels.value import Amounts, Confidence, Label, Victim
 from mev_dagster.labels.view import LandedView
-
-AAVE_TOPIC = topic("LiquidationCall(address,address,address,uint256,uint256,address,bool)")
-COMPOUND_TOPIC = topic("LiquidateBorrow(address,address,uint256,address,uint256)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +37,6 @@ class Repayment:
         }
 
 
-_Parts = tuple[str, bytes, bytes, bytes, int, bytes, int]
-
-
-def _aave(log: Log) -> _Parts:
-    if len(log.topics) != 4 or len(log.data) != 128:
-        raise DecodeError("not_a_liquidation", f"{len(log.topics)} topics, {len(log.data)} bytes")
-    collateral, debt, borrower = (found[12:] for found in log.topics[1:])
-    return "aave", address(log.data, 2), borrower, debt, word(log.data, 0), collateral, word(log.data, 1)
-
-
-def _compound(log: Log) -> _Parts:
-    if len(log.topics) != 1 or len(log.data) != 160:
-        raise DecodeError("not_a_liquidation", f"{len(log.topics)} topics, {len(log.data)} bytes")
-    liquidator, borrower, collateral = (address(log.data, index) for index in (0, 1, 3))
-    return "compound_v2", liquidator, borrower, log.address, word(log.data, 2), collateral, word(log.data, 4)
-
-
-_DECODERS: Mapping[bytes, Callable[[Log], _Parts]] = {AAVE_TOPIC: _aave, COMPOUND_TOPIC: _compound}
-
-
 class Liquidations(Inspector):
     """Finds the liquidations of a block."""
 
@@ -70,15 +46,9 @@ class Liquidations(Inspector):
     def find(self, view: LandedView) -> Iterator[Label]:
         """Yield them in log order."""
         for landed in view.block.txs:
-            for log in landed.logs:
-                decode = _DECODERS.get(log.topics[0]) if log.topics else None
-                if decode is None:
-                    continue
-                try:
-                    parts = decode(log)
-                except DecodeError:
-                    continue  # anyone may emit an event with this topic
-                yield _label(view, landed, log.address, parts)
+            for _, event in events_of(landed.logs):
+                if isinstance(event, LiquidationEvent):
+                    yield _label(view, landed, event)
 
     def key(self, label: Label) -> Key:
         """Return its transaction and whose debt it was."""
@@ -89,18 +59,41 @@ class Liquidations(Inspector):
         return Told((entry["transaction_hash"], entry["liquidated_user"]))
 
 
-def _label(view: LandedView, landed: LandedTx, market: bytes, parts: _Parts) -> Label:
-    protocol, liquidator, borrower, debt, repaid, collateral, seized = parts
+def _label(view: LandedView, landed: LandedTx, event: LiquidationEvent) -> Label:
+    liquidator = event.liquidator if any(event.liquidator) else landed.tx.sender
+    taken, paid = (event.collateral_token, event.collateral_taken), (event.debt_token, -event.debt_repaid)
+    costs = view.costs([landed.index])
+    # A market that names its tokens by a hash leaves them to what moved: what the actor holds more.
+    named = any(event.collateral_token) and any(event.debt_token)
+    profit = tuple(one for one in (taken, paid) if one[1]) if named else _held_more(view, landed)
     return Label(
         kind=Liquidations.kind,
         accounts=tuple(dict.fromkeys((liquidator, landed.tx.sender))),
         tx_hashes=(landed.tx.hash,),
-        venues=(market,),
-        profit=((collateral, seized), (debt, -repaid)),
-        costs=view.costs([landed.index]),
-        net_wei=None,
+        venues=(event.market,),
+        profit=profit,
+        costs=costs,
+        net_wei=view.net_wei(profit, costs),
         confidence=Confidence.MEDIUM,
-        why=f"a debt on {protocol} was repaid by another account, which seized collateral for it",
-        victims=(Victim(None, borrower),),
-        detail=Repayment(landed.tx.hash, protocol, liquidator, borrower, debt, repaid, collateral, seized),
+        why=f"a debt on {event.protocol} was repaid by another account, which seized collateral for it",
+        victims=(Victim(None, event.borrower),),
+        detail=Repayment(
+            landed.tx.hash,
+            event.protocol,
+            liquidator,
+            event.borrower,
+            event.debt_token,
+            event.debt_repaid,
+            event.collateral_token,
+            event.collateral_taken,
+        ),
     )
+
+
+def _held_more(view: LandedView, landed: LandedTx) -> Amounts:
+    flow = view.flow_of(landed.index)
+    total: dict[bytes, int] = {}
+    for account in flow.actor:
+        for token, change in flow.held.get(account, {}).items():
+            total[token] = total.get(token, 0) + change
+    return tuple(sorted((token, change) for token, change in total.items() if change))

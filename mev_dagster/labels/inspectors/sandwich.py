@@ -101,21 +101,22 @@ class Sandwiches(Inspector):
 
 def _sharing(found: Sequence[Legs]) -> list[tuple[Legs, ...]]:
     """Return the legs that share transactions together, in the order of their first swaps."""
-    groups: list[tuple[set[int], list[Legs]]] = []
+    leads: dict[int, int] = {}
+
+    def lead(index: int) -> int:
+        while leads.setdefault(index, index) != index:
+            leads[index] = index = leads[leads[index]]
+        return index
+
     for legs in found:
-        apart, own, together = [], set(legs.own), [legs]
-        for txs, group in groups:
-            if txs & own:
-                own |= txs
-                together = [*group, *together]
-            else:
-                apart.append((txs, group))
-        groups = [*apart, (own, together)]
-    groups.sort(key=lambda group: min(group[0]))
-    return [
-        tuple(sorted(group, key=lambda legs: (legs.fronts[0].tx_index, legs.fronts[0].log_position)))
-        for _, group in groups
-    ]
+        first, *others = sorted(legs.own)
+        for other in others:
+            one, two = sorted((lead(first), lead(other)))
+            leads[two] = one
+    groups: dict[int, list[Legs]] = {}
+    for legs in found:
+        groups.setdefault(lead(min(legs.own)), []).append(legs)
+    return [tuple(groups[first]) for first in sorted(groups)]
 
 
 def _changes(view: LandedView, index: int, actor: frozenset[bytes]) -> dict[bytes, int]:
@@ -223,7 +224,7 @@ def _label(view: LandedView, together: tuple[Legs, ...]) -> Label | None:
         profit=earned.profit,
         costs=costs,
         net_wei=net_wei,
-        confidence=Confidence.HIGH if net_wei is not None and earned.whole else Confidence.MEDIUM,
+        confidence=Confidence.HIGH if view.in_ether(earned.profit) and earned.whole else Confidence.MEDIUM,
         why=_why(sandwich, len(pools), earned.whole),
         victims=_victims(view, together),
         opportunity="sandwich",

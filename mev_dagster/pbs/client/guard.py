@@ -79,4 +79,5 @@ def guarded_session() -> aiohttp.ClientSession:
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        headers={"Accept-Encoding": "gzip"},
     )

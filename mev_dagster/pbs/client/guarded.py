@@ -1,6 +1,5 @@
 """A relay client of another package: what it does wrong ends its own submission, not the block's run."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,6 +11,7 @@ from mev_dagster.errors import NodeAnswerError, PluginFailed, RelayUnreachable
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SlotDuty, SubmissionEnd, SubmissionReport
 from mev_dagster.pbs.types import SubmitBlockRequest
+from mev_dagster.plugin_loop import OwnLoop
 from mev_dagster.plugins import SECONDS_OF_A_CALL, Plugin
 from mev_dagster.telemetry.clock import Clock, SystemClock
 from mev_dagster.units import NS_PER_SECOND
@@ -30,12 +30,13 @@ def guarded(plugin: Plugin[Any], client: Any, name: str) -> "RelayClient":
 
 
 class GuardedRelay:
-    """What the steps of a block ask of a relay, each with a time limit."""
+    """What the steps of a block ask of a relay, each with a time limit, on an event loop of its own."""
 
     clock: Clock = SystemClock()
 
     def __init__(self, plugin: Plugin[Any], client: Any, name: str) -> None:
         self._plugin, self._client, self._name = plugin, client, name
+        self._own = OwnLoop(plugin)
 
     @property
     def name(self) -> str:
@@ -56,6 +57,8 @@ class GuardedRelay:
             await self._asked(lambda: self._client.__aexit__(kind, error, trace))
         except PluginFailed as failure:
             plugins.note(failure)
+        finally:
+            await self._own.close()
 
     async def submit(
         self,
@@ -115,13 +118,7 @@ class GuardedRelay:
     async def _asked(
         self, call: Callable[[], Awaitable[Answer]], seconds: float = SECONDS_OF_A_CALL
     ) -> Answer:
-        try:
-            async with asyncio.timeout(seconds):
-                return await call()
-        except TimeoutError as error:
-            raise self._failed("timed_out", f"no answer within {seconds:g} s") from error
-        except Exception as error:
-            raise self._failed("raised", f"{type(error).__name__}: {error!s:.200}") from error
+        return await self._own.run(call, seconds=seconds)
 
     def _failed(self, reason: str, detail: str) -> PluginFailed:
         said = " ".join(detail.split())

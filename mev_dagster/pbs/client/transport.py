@@ -95,7 +95,9 @@ class RelayTransport:
             async with self._session.request(
                 method, self.base + path, allow_redirects=False, timeout=timeout, **arguments
             ) as response:
-                return RelayAnswer(response.status, await _limited(response), response.headers)
+                return RelayAnswer(
+                    response.status, _inflated(response, await _limited(response)), response.headers
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise RelayUnreachable(f"{self.base}{path}: {type(error).__name__}: {error}") from error
 
@@ -107,6 +109,23 @@ class RelayTransport:
 
     def _said(self, path: str, answer: RelayAnswer) -> str:
         return f"{self.base}{path}: {answer.status} {message_of(answer.body)[:MAX_MESSAGE_CHARACTERS]}"
+
+
+def _inflated(response: aiohttp.ClientResponse, body: bytes) -> bytes:
+    """Return the body as it was before a server or a proxy compressed it: by gzip, as we said it may."""
+    encodings = [name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")]
+    for encoding in reversed([name for name in encodings if name not in {"", "identity"}]):
+        if encoding not in wire.GZIP_NAMES:
+            raise NodeAnswerError(
+                f"{response.url}: an answer encoded as {encoding[:40]}, expected gzip or none"
+            )
+        if not body:
+            break  # nothing was compressed
+        try:
+            body = wire.gunzip(body, MAX_ANSWER_BYTES)
+        except DecodeError as error:
+            raise NodeAnswerError(f"{response.url}: {error}") from error
+    return body
 
 
 async def _limited(response: aiohttp.ClientResponse) -> bytes:

@@ -34,7 +34,7 @@ class RelayAuction:
     delivered: list[ReceivedBid] = field(default_factory=list)
     _latest: dict[AuctionKey, dict[bytes, ReceivedBid]] = field(default_factory=dict)
     _floor: dict[AuctionKey, ReceivedBid] = field(default_factory=dict)
-    _delivered_slots: dict[int, ReceivedBid] = field(default_factory=dict)
+    _delivered_slots: dict[int, bytes] = field(default_factory=dict)
 
     def store(self, bid: ReceivedBid) -> None:
         """Record a verified bid: as its builder's latest, and as the floor where nothing may take it back."""
@@ -69,16 +69,17 @@ class RelayAuction:
             standing.append(self._floor[key])
         return max(standing, key=_rank, default=None)
 
-    def deliver(self, bid: ReceivedBid) -> bool:
-        """Record that the proposer took a payload; False where its slot's payload was another one.
+    def deliver(self, bid: ReceivedBid, signed_root: bytes) -> bool:
+        """Record that the proposer took a payload; False where its slot's went to another signed block.
 
-        Asking again for the same payload is a retry: it is given again and recorded once.
+        Asking again with the same block is a retry: the payload is given again and recorded once. A second
+        block around the same payload is an equivocation as well.
         """
-        slot, block_hash = bid.submission.message.slot, bid.submission.message.block_hash
+        slot = bid.submission.message.slot
         taken = self._delivered_slots.get(slot)
         if taken is not None:
-            return taken.submission.message.block_hash == block_hash
-        self._delivered_slots[slot] = bid
+            return taken == signed_root
+        self._delivered_slots[slot] = signed_root
         self.delivered.append(bid)
         for stale in self.delivered[:-MAX_DELIVERED_KEPT]:
             self._delivered_slots.pop(stale.submission.message.slot, None)

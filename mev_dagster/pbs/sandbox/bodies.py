@@ -30,7 +30,7 @@ async def read_body(request: Request, limit: int = wire.MAX_BODY_BYTES) -> bytes
     encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
     if encoding == "identity":
         return body
-    if encoding != "gzip":
+    if encoding not in wire.GZIP_NAMES:
         raise Unreadable(refusal("content_encoding", f"unsupported content encoding: {encoding}", 415))
     try:
         return wire.gunzip(body, limit)
@@ -44,7 +44,7 @@ async def read_json(request: Request, limit: int = wire.MAX_BODY_BYTES) -> Any:
         raise Unreadable(refusal("content_type", "expected application/json", 415))
     body = await read_body(request, limit)
     try:
-        return codec_json.loads(body)
+        return codec_json.loads_unambiguous(body)
     except DecodeError as error:
         raise unreadable(error) from error
 
@@ -71,7 +71,7 @@ def response(answer: SubmissionAnswer) -> Response:
 async def _read(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     too_large = refusal("too_large", f"http: request body too large, at most {limit} bytes", 413)
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isdecimal() and (len(announced) > 18 or int(announced) > limit):
         raise Unreadable(too_large)
     body = bytearray()
     try:

@@ -20,6 +20,7 @@ from mev_dagster.units import NS_PER_MS, NS_PER_SECOND
 
 MAX_RECEIVED = 500
 MAX_DELIVERED = 200
+MAX_LIMIT_DIGITS = 20
 
 Filter = Callable[[ReceivedBid], bool]
 
@@ -150,11 +151,12 @@ def _limit(request: Request, maximum: int) -> int:
     text = request.query_params.get("limit")
     if text is None:
         return maximum
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal()):
         raise _bad("invalid limit argument")
-    if int(text) > maximum:
+    limit = int(text[:MAX_LIMIT_DIGITS])
+    if limit > maximum or len(text) > MAX_LIMIT_DIGITS:
         raise _bad(f"maximum limit is {maximum}")
-    return int(text)
+    return limit
 
 
 def _bad(message: str) -> Unreadable:

@@ -1,6 +1,10 @@
 """Content negotiation by quality (RFC 9110, section 12.5.1)."""
 
+import re
 from collections.abc import Sequence
+
+QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+"""What a quality may be; anything else, as a type that is not wanted."""
 
 
 def preferred(accept: str, offered: Sequence[str]) -> str | None:
@@ -30,10 +34,7 @@ def _range(part: str) -> tuple[str, float] | None:
     if not name:
         return None
     quality = next((one.partition("=")[2] for one in parameters if one.partition("=")[0].strip() == "q"), "1")
-    try:
-        return name, min(max(float(quality), 0.0), 1.0)
-    except ValueError:
-        return name, 0.0
+    return name, float(quality) if QUALITY.fullmatch(quality.strip()) else 0.0
 
 
 def _quality(kind: str, ranges: Sequence[tuple[str, float]]) -> tuple[float, int] | None:

@@ -86,8 +86,8 @@ def routes(relay: SandboxRelay) -> list[Route]:
     ]
 
 
-async def _unblinded(request: Request, relay: SandboxRelay) -> ReceivedBid:
-    """Return the bid whose payload a signed blinded block commits to."""
+async def _unblinded(request: Request, relay: SandboxRelay) -> tuple[ReceivedBid, bytes]:
+    """Return the bid whose payload a signed blinded block commits to, and the root that was signed."""
     version = request.headers.get("eth-consensus-version", "").lower()
     fork = next((item for item in ConsensusFork if item.version == version), None)
     if fork is None:
@@ -111,18 +111,18 @@ async def _unblinded(request: Request, relay: SandboxRelay) -> ReceivedBid:
     root = signing_root(BLINDED_BLOCK[fork], signed.message, sandbox_proposer_domain(fork))
     if not _verifies(pubkey, root, signed.signature):
         raise Unreadable(refusal("invalid_signature", "could not verify payload signature"))
-    return bid
+    return bid, root
 
 
 async def _delivered(request: Request, relay: SandboxRelay) -> ReceivedBid:
-    """Return the bid whose payload is handed over: one payload a slot, and none of a slot that is over."""
-    bid = await _unblinded(request, relay)
+    """Return the bid whose payload is handed over: to one block a slot, and none of a slot that is over."""
+    bid, signed_root = await _unblinded(request, relay)
     slot = bid.submission.message.slot
     if relay.is_past(slot) and not (slot == relay.head_slot and relay.auction.is_delivered(slot)):
         raise Unreadable(refusal("past_slot", "payload request for a past slot"))
     if _is_late(relay, slot, relay.rules.payload_cutoff_ms):
         raise Unreadable(refusal("too_late", "timestamp too late"))
-    if not relay.auction.deliver(bid):
+    if not relay.auction.deliver(bid, signed_root):
         raise Unreadable(refusal("payload_delivered", "another payload for this slot was already delivered"))
     return bid
 
@@ -170,7 +170,9 @@ async def _body(request: Request, kind: Any) -> Any:
     json = is_json(request)
     body = await read_body(request)
     try:
-        return codec_json.from_json(kind, codec_json.loads(body)) if json else kind.decode(memoryview(body))
+        if json:
+            return codec_json.from_json(kind, codec_json.loads_unambiguous(body))
+        return kind.decode(memoryview(body))
     except DecodeError as error:
         raise unreadable(error) from error
 

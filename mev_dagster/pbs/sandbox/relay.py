@@ -214,12 +214,19 @@ class SandboxRelay:
         now_seconds = self.clock.wall_ns() // NS_PER_SECOND
         if message.timestamp > now_seconds + REGISTRATION_AHEAD_SECONDS:
             return refusal("future_registration", "timestamp too far in the future")
+        if message.timestamp < self._genesis_time(message.pubkey):
+            return refusal("early_registration", "timestamp too early: before the chain began")
         if not self.validators.knows(message.pubkey):
             return refusal("unknown_validator", f"not a known validator: 0x{message.pubkey.hex()}")
         known = self.registrations.get(message.pubkey)
         if known is None or known.message.timestamp < message.timestamp:
             self.registrations[message.pubkey] = registration
         return None
+
+    def _genesis_time(self, pubkey: bytes) -> int:
+        """Return when the chain a validator proposes on began; nobody registered before that."""
+        own = (slot for slot in self.slots.announced() if slot.registration.message.pubkey == pubkey)
+        return max((_clock_of(slot).genesis_time for slot in own), default=0)
 
     def registration_of(self, pubkey: bytes) -> SignedValidatorRegistration | None:
         """Return a validator's latest registration; announced proposers are registered already."""

@@ -99,6 +99,16 @@ def _fee_recipient(view: View) -> Ruling:
     return _holds("fee_recipient", to_hex(view.slot.proposer.fee_recipient))
 
 
+def _proposer(view: View) -> Ruling:
+    """helix's rule and text; mev-boost-relay takes such a bid into an auction that nobody asks for."""
+    assert view.slot is not None, "the duty rule comes first"
+    found, expected = view.submission.message.proposer_pubkey, view.slot.proposer.pubkey
+    if found != expected:
+        text = f"proposer public key mismatch. got: {to_hex(found)}, expected: {to_hex(expected)}"
+        return _refused("proposer", "proposer_pubkey_mismatch", text)
+    return _holds("proposer", to_hex(expected))
+
+
 def _worth_something(view: View) -> Ruling:
     check = checks.not_empty(view.submission)
     return Ruling(check, None if check.ok else dropped(check.code))
@@ -169,6 +179,7 @@ RULES: tuple[Rule, ...] = (
     _builder,
     _duty,
     _fee_recipient,
+    _proposer,
     _worth_something,
     _hashes,
     _attributes,

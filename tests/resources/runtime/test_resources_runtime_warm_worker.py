@@ -13,8 +13,8 @@ import pytest
 
 from mev_dagster.blockrun.run_tags import COLD, HOT, lane_of
 from mev_dagster.serving.liveness import PING, PONG
-from resources.runtime.warm_launcher import CONFIRMATION, offer
-from resources.runtime.warm_worker import MAX_WAITING, Queue, negotiate
+from resources.runtime.warm_protocol import CONFIRMATION, INTERRUPTED, REMOVED, UNKNOWN, offer
+from resources.runtime.warm_queue import MAX_WAITING, Queue, negotiate
 
 
 def conversation(*sent: bytes) -> tuple[Queue, bytes]:
@@ -68,28 +68,51 @@ def test_a_confirmed_offer_is_queued():
     assert list(queue.waiting[HOT]) == ["a"]
 
 
-def test_a_cold_run_waits_for_every_hot_one_and_goes_alone():
+def test_a_cold_run_goes_alone_and_waits_for_no_head():
     queue = Queue()
     queue.waiting[COLD].extend(["old", "older"])
-    queue.waiting[HOT].extend(["head"])
+    queue.waiting[HOT].extend(["head", "next head", "third head"])
     started = []
     while (taken := queue.next()) is not None:
         queue.running[len(started)] = taken
         started.append(taken)
-    assert started == [("head", HOT), ("old", COLD)]
-    queue.waiting[HOT].append("next head")
-    assert queue.next() == ("next head", HOT)
+    assert started == [("head", HOT), ("next head", HOT), ("old", COLD)]
 
 
-def test_a_backfill_from_the_ui_takes_the_cold_lane_and_a_tag_outweighs_that():
+def test_a_run_is_ended_wherever_it_is_in_the_worker():
+    queue = Queue(running={7: ("runs", HOT)})
+    queue.waiting[COLD].extend(["waits", "waits too"])
+    assert queue.cancel("waits") == REMOVED
+    assert list(queue.waiting[COLD]) == ["waits too"]
+    assert queue.cancel("runs") == INTERRUPTED
+    assert queue.to_interrupt == [7]
+    assert queue.cancel("nobody's") == UNKNOWN
+
+
+def test_a_run_asked_of_other_code_is_refused_and_the_worker_hears_of_it():
+    queue = Queue(code="mine")
+    assert queue.answer(HOT, "mine") == {"accepted": True}
+    assert queue.answer(HOT, "other")["accepted"] is False
+    assert queue.told == "other"
+    queue.stale = True
+    assert queue.answer(HOT, "mine")["accepted"] is False
+
+
+def test_what_the_code_server_has_loaded_is_answered_with_what_the_worker_has():
+    ours, theirs = socket.socketpair()
+    queue = Queue(code="mine")
+    with ours, theirs:
+        ours.sendall(b'{"code": "other"}\n')
+        negotiate(theirs, queue)
+        assert ours.recv(4096) == b"mine"
+    assert queue.told == "other"
+
+
+def test_a_run_takes_the_lane_of_its_tag_and_else_the_cold_one():
     assert lane_of({"dagster/backfill": "a"}) == COLD
     assert lane_of({"dagster/backfill": "a", "mev/lane": HOT}) == HOT
-    assert lane_of({}) is None
-
-
-def test_a_run_that_is_executed_again_takes_the_cold_lane_though_its_backfill_s_tag_is_gone():
-    assert lane_of({"dagster/parent_run_id": "a", "dagster/partition": "7"}) == COLD
     assert lane_of({"dagster/parent_run_id": "a", "mev/lane": HOT}) == HOT
+    assert lane_of({}) == COLD
 
 
 def test_a_run_that_waits_for_its_turn_is_cancelled_at_once(dagster_home: Path):
@@ -97,8 +120,8 @@ def test_a_run_that_waits_for_its_turn_is_cancelled_at_once(dagster_home: Path):
 
     from mev_dagster.blockrun.run_tags import LANE_TAG
     from mev_dagster.definitions import defs
+    from resources.runtime.warm_child import execute
     from resources.runtime.warm_launcher import WarmRunLauncher
-    from resources.runtime.warm_worker import execute
 
     with DagsterInstance.get() as instance:
         launcher = WarmRunLauncher(str(dagster_home / "nobody.sock"))
@@ -136,7 +159,7 @@ def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagste
 
     from mev_dagster.blockrun.run_tags import LANE_TAG
     from mev_dagster.definitions import defs
-    from resources.runtime.warm_launcher import WORKER_PID_TAG
+    from resources.runtime.warm_protocol import WORKER_PID_TAG
 
     job = defs().resolve_job_def("retain")
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
@@ -167,7 +190,8 @@ def test_a_rerun_by_the_stock_launcher_is_not_looked_for_under_its_parents_pid(d
 
     from mev_dagster.blockrun.run_tags import LANE_TAG, LAUNCHER_TAG, STOCK
     from mev_dagster.definitions import defs
-    from resources.runtime.warm_launcher import WORKER_PID_TAG, WarmRunLauncher
+    from resources.runtime.warm_launcher import WarmRunLauncher
+    from resources.runtime.warm_protocol import WORKER_PID_TAG
 
     ended = subprocess.Popen([sys.executable, "-c", "pass"])
     ended.wait()

@@ -1,6 +1,7 @@
 """Balancer as a venue: the events of all three versions."""
 
 from mev_dagster.dex.venue import Venue
+from mev_dagster.dex.venues.balancer.calls import CALLS
 from mev_dagster.dex.venues.balancer.events import EVENTS, PROTOCOL
 
 
@@ -9,3 +10,4 @@ class Balancer(Venue):
 
     name = PROTOCOL
     events = EVENTS
+    calls = CALLS

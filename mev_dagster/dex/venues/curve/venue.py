@@ -1,6 +1,7 @@
 """Curve as a venue: its events."""
 
 from mev_dagster.dex.venue import Venue
+from mev_dagster.dex.venues.curve.calls import CALLS
 from mev_dagster.dex.venues.curve.events import EVENTS, PROTOCOL
 
 
@@ -9,3 +10,4 @@ class Curve(Venue):
 
     name = PROTOCOL
     events = EVENTS
+    calls = CALLS

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from mev_dagster.dex.constant_product import STANDARD_FEE, Fee
 from mev_dagster.dex.venue import ChainAt, Venue
+from mev_dagster.dex.venues.uniswap_v2.calls import CALLS
 from mev_dagster.dex.venues.uniswap_v2.events import EVENTS, PROTOCOL
 from mev_dagster.dex.venues.uniswap_v2.pool import (
     RESERVES_SLOT,
@@ -37,6 +38,7 @@ class UniswapV2(Venue):
 
     name = PROTOCOL
     events = EVENTS
+    calls = CALLS
     intents = INTENTS
     slots = (TOKEN0_SLOT, TOKEN1_SLOT, RESERVES_SLOT)
 

@@ -1,6 +1,7 @@
 """Uniswap V3 as a venue: its events. Its pools are not quoted yet, so none is recognised by its code."""
 
 from mev_dagster.dex.venue import Venue
+from mev_dagster.dex.venues.uniswap_v3.calls import CALLS
 from mev_dagster.dex.venues.uniswap_v3.events import EVENTS, PROTOCOL
 
 
@@ -9,3 +10,4 @@ class UniswapV3(Venue):
 
     name = PROTOCOL
     events = EVENTS
+    calls = CALLS

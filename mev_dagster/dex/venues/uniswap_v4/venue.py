@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mev_dagster.dex.venue import Venue
 from mev_dagster.dex.venue_events import SwapEvent
+from mev_dagster.dex.venues.uniswap_v4.calls import CALLS
 from mev_dagster.dex.venues.uniswap_v4.events import EVENTS, PROTOCOL
 from mev_dagster.dex.venues.uniswap_v4.key import find_key, key_of_call
 
@@ -13,6 +14,7 @@ class UniswapV4(Venue):
 
     name = PROTOCOL
     events = EVENTS
+    calls = CALLS
 
     def tokens(
         self, event: SwapEvent, moved: Sequence[bytes], calls: Sequence[bytes]
@@ -22,8 +24,6 @@ class UniswapV4(Venue):
             key = key_of_call(data)
             if key is not None and key.pool_id == event.pool_id:
                 return key.currency0, key.currency1
-        if not moved:
-            return None
         if not moved:
             return None
         found = find_key(event.pool_id, event.fee_ppm or 0, moved, calls[0] if calls else b"")

@@ -10,6 +10,7 @@ from mev_dagster.dex.venue_events import SwapEvent, VenueEvent
 PROTOCOL = "0x"
 
 RFQ_TOPIC = topic("RfqOrderFilled(bytes32,address,address,address,address,uint128,uint128,bytes32)")
+OTC_TOPIC = topic("OtcOrderFilled(bytes32,address,address,address,address,uint128,uint128)")
 LIMIT_TOPIC = topic(
     "LimitOrderFilled(bytes32,address,address,address,address,address,uint128,uint128,uint128,uint256,bytes32)"
 )
@@ -27,15 +28,33 @@ def decode_limit(log: Log) -> SwapEvent:
     return _swap(log, 4)
 
 
-def _swap(log: Log, tokens_at: int) -> SwapEvent:
-    taker = address(log.data, 2)
+def decode_otc(log: Log) -> SwapEvent:
+    """Decode an OtcOrderFilled log: what the maker gave stands first."""
+    check_shape(log, "0x_otc", topics=1, words=7)
+    return _swap(log, 3, maker_first=True)
+
+
+def _swap(log: Log, tokens_at: int, *, maker_first: bool = False) -> SwapEvent:
+    maker, taker = address(log.data, 1), address(log.data, 2)
     maker_token, taker_token = address(log.data, tokens_at), address(log.data, tokens_at + 1)
-    sold, bought = word(log.data, tokens_at + 2), word(log.data, tokens_at + 3)
-    tokens = (taker_token, maker_token)
-    maker = log.data[32:64]
+    amounts = word(log.data, tokens_at + 2), word(log.data, tokens_at + 3)
+    bought, sold = amounts if maker_first else amounts[::-1]
     return SwapEvent(
-        PROTOCOL, log.address, taker, taker, sold, -bought, tokens, pool_id=maker, by_address=False
+        PROTOCOL,
+        log.address,
+        taker,
+        taker,
+        sold,
+        -bought,
+        (taker_token, maker_token),
+        pool_id=log.data[32:64],
+        by_address=False,
+        maker=maker,
     )
 
 
-EVENTS: Mapping[bytes, Callable[[Log], VenueEvent]] = {RFQ_TOPIC: decode_rfq, LIMIT_TOPIC: decode_limit}
+EVENTS: Mapping[bytes, Callable[[Log], VenueEvent]] = {
+    RFQ_TOPIC: decode_rfq,
+    LIMIT_TOPIC: decode_limit,
+    OTC_TOPIC: decode_otc,
+}

@@ -1,6 +1,7 @@
 """0x as a venue: the filled orders of its fourth version."""
 
 from mev_dagster.dex.venue import Venue
+from mev_dagster.dex.venues.zero_ex.calls import CALLS
 from mev_dagster.dex.venues.zero_ex.events import EVENTS, PROTOCOL
 
 
@@ -9,3 +10,4 @@ class ZeroEx(Venue):
 
     name = PROTOCOL
     events = EVENTS
+    calls = CALLS

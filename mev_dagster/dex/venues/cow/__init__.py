@@ -1,0 +1,1 @@
+"""CoW's settlements: a batch of users' orders at one price a token."""

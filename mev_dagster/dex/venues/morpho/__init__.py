@@ -1,0 +1,1 @@
+"""Morpho's markets: one contract that lends, liquidates and lends for one call."""

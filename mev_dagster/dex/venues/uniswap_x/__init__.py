@@ -1,0 +1,1 @@
+"""UniswapX: orders whose price falls until somebody fills them."""
