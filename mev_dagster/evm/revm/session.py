@@ -164,8 +164,6 @@ class RevmSession:
         finally:
             self._native.end_trial()
 
-<<<<<<< HEAD
-=======
     def try_out(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
         """Return the results that `run` gives, without working out the state diff."""
         self._native.begin_trial()
@@ -174,25 +172,6 @@ class RevmSession:
         finally:
             self._native.end_trial()
 
-    def run_many(self, candidates: Sequence[Sequence[Transaction]], *, threads: int = 1) -> list[SimResult]:
-        """Return what `run` gives for each candidate, on some threads at once.
-
-        One that stops for something only Python can say or supply is run again by itself.
-        """
-        packed = [[self._pack(tx) for tx in txs] for txs in candidates]
-        report = self._report if self._want == RESULTS_ONLY else self._watched
-        results = []
-        for txs, (reports, stop, accounts, digest) in zip(
-            candidates, self._native.run_many(packed, threads), strict=True
-        ):
-            if stop is not None:
-                results.append(self.run(txs))
-                continue
-            found = tuple([report(tx, told) for tx, told in zip(txs, reports, strict=True)])
-            results.append(self._result(found, accounts, digest))
-        return results
-
->>>>>>> main
     def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
         """Return what `run` gives of every beginning of `txs`, executing each transaction once."""
         results: list[TxResult] = []
