@@ -46,7 +46,7 @@ class BlockResult:
         """Their root: the engine's, where it has made one; None before Byzantium, when they held roots."""
         if self.sim.fork < Fork.BYZANTIUM:
             return None
-        return receipts_root(self.receipts) if self.sim.receipts_root is None else self.sim.receipts_root
+        return self.sim.receipts_root or root_of(self.receipts, self.sim)
 
     @property
     def gas_used(self) -> int:
@@ -140,6 +140,11 @@ def _refuse_foreign(block: Block) -> None:
             f"block {block.header.number}: transaction {first.index} is of type {first.type:#x}, "
             f"which no engine here executes ({len(block.foreign)} such transactions)"
         )
+
+
+def root_of(receipts: Sequence[Receipt], sim: SimResult) -> bytes:
+    """Return the receipts root: the engine's, where it has made one."""
+    return receipts_root(receipts) if sim.receipts_root is None else sim.receipts_root
 
 
 def receipts_of(

@@ -60,6 +60,10 @@ class ToldResult(TxResult):
 
     __hash__ = TxResult.__hash__
 
+    def __repr__(self) -> str:
+        """Print as the plain result: what an engine gives does not show which one gave it."""
+        return repr(TxResult(*self.__reduce__()[1]))
+
     def __reduce__(self) -> tuple[type[TxResult], tuple[Any, ...]]:
         """Copy and pickle as the plain result: what the extension holds does not leave its process."""
         return TxResult, tuple(getattr(self, name) for name in _FIELDS)
