@@ -13,6 +13,7 @@ from typing import Any
 
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest
+from mev_dagster.backtest.visible import without_takers
 from mev_dagster.blockrun.building import OfferedBlock, build_blocks, context_for, duty_of_any
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
@@ -21,7 +22,7 @@ from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.scored import stored_landed, stored_search
 from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
 from mev_dagster.blockrun.sealed import StoredBlock, block_for, sealed_columns, stored_blocks
-from mev_dagster.errors import InputError, MissingState, UnsupportedFork
+from mev_dagster.errors import InputError, MissingState, NoProposer, UnsupportedFork
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.features.tx import TxFeatures
@@ -29,7 +30,7 @@ from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.rows import label_run_columns, mev_label_columns
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
-from mev_dagster.pbs.rows import joined_rows, receipt_rows, submission_rows, template_rows
+from mev_dagster.pbs.rows import joined_rows, receipt_rows, submission_rows, template_rows, unsent_rows
 from mev_dagster.search.rows import (
     ALONE,
     opportunity_columns,
@@ -270,6 +271,22 @@ async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submit
     return Submitted(blocks[0], tuple(handed_over))
 
 
+async def keep_silence(run: BlockRun, clients: Sequence[RelayClient]) -> str:
+    """Store a row a relay that names no proposer, so that no block could be built; return what they said.
+
+    Empty where one does: then it is the step before that is missing.
+    """
+    context = context_for(run.block, run.source.schedule)
+    try:
+        await duty_of_any(clients, run.inputs, context, run.block)
+    except NoProposer as error:
+        names, now_ns = [client.name for client in clients], run.clock.wall_ns()
+        rows = unsent_rows(context, run.span.block_hash, names, str(error), now_ns)
+        run.replace("relay_submissions", {"block_number": run.number}, rows)
+        return str(error)
+    return ""
+
+
 # Judging
 
 
@@ -303,13 +320,14 @@ def store_labels(run: BlockRun, *, payments_by: SimulationEngine | None = None) 
 def store_score(run: BlockRun) -> Backtest:
     """Score what the search found before the block against what landed in it, and store the counts.
 
-    Both are the stored ones: `StepMissing` where a step before has not run.
+    Both are the stored ones: `StepMissing` where a step before has not run. Where the mempool is made up from
+    the block, what builds on a taker's own transaction counts for nothing.
     """
     pending = run.pending
     known = {entry.tx.hash: entry.tx for entry in pending.txs}
     search = stored_search(run.store, run.number, run.span.block_hash, known)
     landed = stored_landed(run.store, run.number, run.span.block_hash)
-    scored = score_stored(run.number, search.candidates, landed)
+    scored = score_stored(run.number, without_takers(search.candidates, pending.txs, landed), landed)
     result = Backtest((scored,), any(entry.synthetic for entry in pending.txs))
     where = {"first_block_number": run.number, "last_block_number": run.number, "source": "block"}
     run.replace(

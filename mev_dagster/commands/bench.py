@@ -28,6 +28,7 @@ BENCHES = {
     "replay": "mev_dagster.bench.replay",
     "rpc": "mev_dagster.bench.rpc",
     "ssz": "mev_dagster.bench.ssz",
+    "pbs": "mev_dagster.bench.pbs",
     "curves": "mev_dagster.bench.curves",
     "dagster": "mev_dagster.bench.dagster_runs",
     "growth": "mev_dagster.bench.growth",

@@ -7,7 +7,7 @@ texts are those relays answer with.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mev_dagster.chain.blocks import header_hash
+from mev_dagster.chain.blocks import Header, header_hash
 from mev_dagster.chain.fees import GAS_PER_BLOB
 from mev_dagster.chain.transactions import Transaction
 from mev_dagster.errors import DecodeError
@@ -185,10 +185,17 @@ def signed_for(
 
 def block_hash(submission: SubmitBlockRequest, parent_beacon_root: bytes | None = None) -> SubmissionCheck:
     """The block hash is the hash of the header the payload stands for."""
+    return header_and_hash(submission, parent_beacon_root)[1]
+
+
+def header_and_hash(
+    submission: SubmitBlockRequest, parent_beacon_root: bytes | None = None
+) -> tuple[Header | None, SubmissionCheck]:
+    """Return the header too, so that it is worked out once."""
     fork, payload = submission.fork, submission.execution_payload
     if fork >= ConsensusFork.DENEB and parent_beacon_root is None:
         detail = f"a {fork.version} block hash covers the parent beacon block root: give --parent-beacon-root"
-        return failed("block_hash", "parent_beacon_root_missing", detail)
+        return None, failed("block_hash", "parent_beacon_root_missing", detail)
     header = header_of(
         fork,
         payload,
@@ -198,8 +205,8 @@ def block_hash(submission: SubmitBlockRequest, parent_beacon_root: bytes | None 
     computed = header_hash(header)
     if computed != payload.block_hash:
         detail = f"payload says {to_hex(payload.block_hash)}, its content hashes to {to_hex(computed)}"
-        return failed("block_hash", "block_hash_mismatch", detail)
-    return passed("block_hash", to_hex(computed))
+        return header, failed("block_hash", "block_hash_mismatch", detail)
+    return header, passed("block_hash", to_hex(computed))
 
 
 def _shown(value: bytes | int) -> str:

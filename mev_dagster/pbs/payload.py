@@ -4,6 +4,7 @@ A payload carries everything its block hash covers except two values the consens
 beacon block root (EIP-4788) and, through the execution requests, the requests hash (EIP-7685).
 """
 
+from functools import lru_cache
 from hashlib import sha256
 
 from mev_dagster.chain.blocks import Block, Header, header_hash, withdrawals_root
@@ -17,6 +18,9 @@ from mev_dagster.pbs.types import ConsensusFork, ExecutionPayload, ExecutionRequ
 
 EMPTY_UNCLES_HASH = keccak(b"\xc0")
 KZG_VERSION = b"\x01"
+MOST_DECODED = 8_192
+MOST_KEPT_BYTES = 4_096
+"""So no more than 32 MiB of transactions are kept decoded."""
 
 
 def request_list(requests: ExecutionRequests) -> tuple[bytes, ...]:
@@ -72,12 +76,18 @@ def header_of(
     )
 
 
+@lru_cache(maxsize=MOST_DECODED)
+def _decoded(raw: bytes) -> Transaction:
+    """Decode a transaction once: the bids of a slot hold nearly the same ones, from every builder."""
+    return decode_transaction(raw)
+
+
 def transactions_of(payload: ExecutionPayload) -> tuple[Transaction, ...]:
     """Decode a payload's transactions; an undecodable one is named by its index."""
     decoded = []
     for index, raw in enumerate(payload.transactions):
         try:
-            decoded.append(decode_transaction(raw))
+            decoded.append(_decoded(raw) if len(raw) <= MOST_KEPT_BYTES else decode_transaction(raw))
         except DecodeError as error:
             raise DecodeError(error.reason, f"transactions[{index}]: {error.detail}") from error
     return tuple(decoded)
@@ -92,6 +102,11 @@ def block_of(
 ) -> Block:
     """Return the block that a payload stands for; its hash is computed, not taken from the payload."""
     header = header_of(fork, payload, parent_beacon_block_root=parent_beacon_block_root, requests=requests)
+    return block_under(header, payload)
+
+
+def block_under(header: Header, payload: ExecutionPayload) -> Block:
+    """Return the block of a payload whose header has been worked out."""
     return Block(header_hash(header), header, transactions_of(payload), (), payload.withdrawals)
 
 

@@ -11,7 +11,7 @@ from mev_dagster.chain.blocks import Block, Header, encode_block
 from mev_dagster.chain.forks import Fork
 from mev_dagster.chain.receipts import logs_bloom
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import DecodeError, InputError, InvalidBlock, MissingState
+from mev_dagster.errors import InputError, InvalidBlock, MissingState
 from mev_dagster.evm.blocks import BlockResult, block_env, execute_block
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.protocol_accounts import knowing_protocol_accounts
@@ -19,7 +19,7 @@ from mev_dagster.evm.types import SimulationEngine, StateSource, TxStatus
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs import checks
 from mev_dagster.pbs.checks import SubmissionCheck, failed, passed
-from mev_dagster.pbs.payload import block_of, requests_hash
+from mev_dagster.pbs.payload import block_under, requests_hash
 from mev_dagster.pbs.sandbox.slots import Slot
 from mev_dagster.pbs.seal import known_withdrawals, requests_of, state_root_after
 from mev_dagster.pbs.types import SubmitBlockRequest
@@ -57,20 +57,15 @@ class ExecutionValidator:
         context = slot.context
         yield checks.message(submission)
         yield checks.gas(submission)
-        yield checks.block_hash(submission, context.parent_beacon_block_root)
+        header, check = checks.header_and_hash(submission, context.parent_beacon_block_root)
+        yield check
         decoded, check = checks.transactions(submission)
         yield check
         if submission.blobs_bundle is not None:
             yield checks.blobs(submission, decoded)
-        try:
-            block = block_of(
-                submission.fork,
-                submission.execution_payload,
-                parent_beacon_block_root=context.parent_beacon_block_root,
-                requests=submission.execution_requests,
-            )
-        except DecodeError:
+        if header is None or decoded is None:
             return  # said above
+        block = block_under(header, submission.execution_payload)
         yield header_follows(block.header, slot)
         if context.fork >= Fork.OSAKA:
             yield block_size(block)
