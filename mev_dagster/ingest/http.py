@@ -18,11 +18,12 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.ingest.index_page import index_page
 from mev_dagster.serving.doors import App
 from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
@@ -91,6 +92,9 @@ def application(
     """
     told = [] if commands is None else _told(commands)
 
+    async def index(_: Request) -> Response:
+        return HTMLResponse(index_page(health(), not_ready(), reports), headers={"Cache-Control": "no-store"})
+
     async def metrics(_: Request) -> Response:
         body, content_type = exposition(registry)
         return Response(body, headers={"content-type": content_type})
@@ -116,6 +120,7 @@ def application(
 
     return Starlette(
         routes=[
+            Route("/", index),
             Route("/metrics", metrics),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
