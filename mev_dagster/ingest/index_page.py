@@ -24,5 +24,6 @@ def index_page(health: Mapping[str, Any], not_ready: Sequence[str], reports: Pat
         "</style>"
         f"<h1>Ingest daemon</h1><p>{state}</p><table>{rows}</table><ul>"
         '<li><a href="metrics">metrics</a></li><li><a href="healthz">health</a></li>'
-        f'<li><a href="readyz">readiness</a></li></ul><h2>Reports</h2><ul>{listed or "<li>none yet</li>"}</ul>'
+        '<li><a href="readyz">readiness</a></li></ul>'
+        f"<h2>Reports</h2><ul>{listed or '<li>none yet</li>'}</ul>"
     )
