@@ -5,14 +5,13 @@ use sha2::{Digest, Sha256};
 
 use crate::rlp::trimmed;
 use crate::state::State;
-use crate::told::Changes;
 use crate::world::Missing;
 
 /// Return the changes since the trial began, or since the session did, with their hash.
-pub fn changes_of(state: &State) -> Result<Changes, Missing> {
+pub fn changes_of(state: &State) -> Result<(Vec<AccountDiff>, [u8; 32]), Missing> {
     let diffs = state_diff(state)?;
     let hash = diff_hash(&diffs);
-    Ok(Changes { diffs, hash })
+    Ok((diffs, hash))
 }
 
 /// Changed fields of one account, `None` where unchanged.

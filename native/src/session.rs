@@ -74,7 +74,8 @@ fn told_trial(py: Python<'_>, trial: Trial) -> PyResult<Bound<'_, PyTuple>> {
         results.append(Told::with_gas(py, Arc::new(executed))?)?;
     }
     let stop = trial.stop.map(|reason| Ints::new(py)?.stop(reason)).transpose()?;
-    (results, stop, trial.changes.map_err(unknown)?).into_pyobject(py)
+    let (diffs, hash) = trial.changes.map_err(unknown)?;
+    (results, stop, Changes { diffs, hash }).into_pyobject(py)
 }
 
 fn unknown(missing: Missing) -> PyErr {
@@ -297,7 +298,8 @@ impl Session {
 
     /// The changes of the trial, or of the session.
     fn diff(&self, py: Python<'_>) -> PyResult<Changes> {
-        py.detach(|| changes_of(&self.state)).map_err(unknown)
+        let (diffs, hash) = py.detach(|| changes_of(&self.state)).map_err(unknown)?;
+        Ok(Changes { diffs, hash })
     }
 
     /// What was logged by an address in what is committed.

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::diff::changes_of;
+use crate::diff::{AccountDiff, changes_of};
 use crate::execute::{Block, Executed, How, Runner, Stop};
 use crate::state::State;
-use crate::told::Changes;
 use crate::wire::Tx;
 use crate::world::Missing;
 
@@ -14,7 +13,7 @@ use crate::world::Missing;
 pub struct Trial {
     pub executed: Vec<Executed>,
     pub stop: Option<Stop>,
-    pub changes: Result<Changes, Missing>,
+    pub changes: Result<(Vec<AccountDiff>, [u8; 32]), Missing>,
 }
 
 /// Run one candidate on top of what is committed, and take every change back.
