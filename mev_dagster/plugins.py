@@ -58,7 +58,9 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "strategies": {
         "arbitrage": "mev_dagster.search.strategies.arbitrage:Arbitrage",
         "backrun": "mev_dagster.search.strategies.backrun:Backrun",
+        "crowd_backrun": "mev_dagster.search.strategies.crowd_backrun:CrowdBackrun",
         "sandwich": "mev_dagster.search.strategies.sandwich:Sandwich",
+        "seen_sandwich": "mev_dagster.search.strategies.seen_sandwich:SeenSandwich",
     },
     "inspectors": {
         "arbitrage": "mev_dagster.labels.inspectors.arbitrage:Arbitrages",

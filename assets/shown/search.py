@@ -38,7 +38,7 @@ def opportunities(found: FoundOpportunities) -> dict[str, Any]:
         "verified": len(verified),
         **{f"verified_{kind}": count for kind, count in sorted(kinds.items())},
         "best_profit_eth": ether(max(profits, default=0)),
-        "total_profit_eth": ether(sum(profits)),
+        "total_profit_eth": ether(result.total_profit_wei),
         "proposed": result.proposed,
         "pruned": result.pruned,
         "rechecked": decision.checked,

@@ -71,28 +71,31 @@ class Found:
         """Return the best candidate's profit after gas, as executed."""
         return self.best.simulated_profit_wei or 0
 
-    def way_that_landed(self, landed: Landed) -> Way | None:
-        """Return the best candidate that does what somebody did, None when none does."""
-        return next((way for way in self.ways if does(way.plan, landed)), None)
+    def ways_that_landed(self, landed: Landed) -> Iterator[Way]:
+        """Yield the candidates that do what somebody did, best first."""
+        return (way for way in self.ways if does(way.plan, landed))
 
 
 def landed_in(labels: BlockLabels) -> Iterator[Landed]:
-    """Yield what was taken in a block that a search could have proposed."""
+    """Yield what was taken in a block, under the kind a search would call it, else under the label's own."""
+    positions = {landed.tx.hash: landed.index for landed in labels.block.txs}
     for label in labels.labels:
-        if label.opportunity:
-            yield Landed(
-                label.opportunity,
-                frozenset(label.victim_hashes),
-                frozenset(label.venues),
-                label.tx_hashes,
-                label.worth_wei(labels.block.wrapped_ether),
-            )
+        first = min((positions[tx_hash] for tx_hash in label.tx_hashes if tx_hash in positions), default=0)
+        venues = frozenset(label.venues)
+        yield Landed(
+            label.opportunity or label.kind,
+            frozenset(label.victim_hashes),
+            venues,
+            label.tx_hashes,
+            label.worth_wei(labels.block.wrapped_ether),
+            frozenset(swap.tx_hash for swap in labels.swaps if swap.tx_index < first and swap.pool in venues),
+        )
 
 
 def opportunities_of(candidates: Iterable[Way]) -> list[Found]:
     """Return the opportunities among ranked candidates, best first.
 
-    Ways that cross a common pool compete where their plans take the same prize.
+    Ways that cross a common pool compete where their plans take the same prize, or a part of it.
     """
     found: list[list[Way]] = []
     for candidate in candidates:
@@ -105,4 +108,5 @@ def opportunities_of(candidates: Iterable[Way]) -> list[Found]:
 
 
 def _competes(one: Way, other: Way) -> bool:
-    return bool(set(one.plan.venues) & set(other.plan.venues)) and one.plan.prize == other.plan.prize
+    mine, others = set(one.plan.prize), set(other.plan.prize)
+    return bool(set(one.plan.venues) & set(other.plan.venues)) and (mine == others or bool(mine & others))

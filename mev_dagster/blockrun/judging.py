@@ -1,7 +1,9 @@
 """Label and score: what landed in a block, and how the search did against it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
+from mev_dagster.backtest.missed import why_missed
 from mev_dagster.backtest.opportunity import Way, landed_in
 from mev_dagster.backtest.score import BlockScore, score_block
 from mev_dagster.blockrun.decide import Decision
@@ -34,9 +36,11 @@ def seeing_calls(engine: SimulationEngine) -> SimulationEngine:
 
 
 @one_block()
-def score(decision: Decision, labels: BlockLabels) -> BlockScore:
+def score(decision: Decision, labels: BlockLabels, seen_later: Collection[bytes] = ()) -> BlockScore:
     """Compare what was decided before a block with what landed in it."""
-    return score_block(decision.result.env.number, decision.result.candidates, tuple(landed_in(labels)))
+    result = decision.result
+    why = partial(why_missed, result=result, seen_later=seen_later)
+    return score_block(result.env.number, result.candidates, tuple(landed_in(labels)), why)
 
 
 @one_block()

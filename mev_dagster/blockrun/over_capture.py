@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from mev_dagster.backtest.score import Backtest
+from mev_dagster.backtest.visible import visible_before
 from mev_dagster.blockrun.decide import Decision, decide
 from mev_dagster.blockrun.judging import label_landed, score
 from mev_dagster.captures.format import Capture
+from mev_dagster.events.types import TxSeen
 from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.search.inputs import capture_inputs
@@ -35,19 +37,26 @@ def backtest_capture(
     engine: SimulationEngine,
     judge: Recheck,
     *,
+    number: int | None = None,
     budget: int = DEFAULT_BUDGET,
     on_block: Callable[[int], None] = lambda number: None,
 ) -> Backtest:
-    """Score every block of a capture that has a state and receipts."""
+    """Score every block of a capture that has a state and receipts, or block `number` alone.
+
+    What nobody saw before a block is not shown to its search, and what was seen only behind it is told apart.
+    """
     blocks = []
-    for inputs in capture_inputs(capture):
-        number = inputs.env.number
-        if not capture.has_receipts(number):
+    ever_seen = {
+        event.tx_hash for event in capture.events() if isinstance(event, TxSeen) and not event.synthetic
+    }
+    for inputs in capture_inputs(capture, number):
+        at = inputs.env.number
+        if not capture.has_receipts(at):
             continue
-        on_block(number)
-        decision = decide(inputs, engine, judge, budget=budget)
+        on_block(at)
         labels = label_landed(
-            capture.block(number), capture.receipts(number), inputs.prestate, chain_id=capture.chain_id
+            capture.block(at), capture.receipts(at), inputs.prestate, chain_id=capture.chain_id
         )
-        blocks.append(score(decision, labels))
+        decision = decide(visible_before(inputs, labels), engine, judge, budget=budget)
+        blocks.append(score(decision, labels, ever_seen))
     return Backtest(tuple(blocks), capture.synthetic)

@@ -75,13 +75,13 @@ def _candidates(store: Store, number: int, pending: Mapping[bytes, Transaction])
         identity, rank, kind, strategy, venues, tokens, size, expected, simulated, verified, reason, record,
     ) in store.rows(STORED_CANDIDATES_SQL, {"number": number}):  # fmt: skip
         try:
-            items, prize = of_record(record, pending)
+            items, prize, moves = of_record(record, pending)
         except (KeyError, ValueError, TypeError) as error:
             raise StepMissing(
                 f"block {number}: the plan of candidate {to_hex(identity)} cannot be read back "
                 f"({type(error).__name__}); run opportunities again"
             ) from error
-        plan = Plan(kind, strategy, items, tuple(venues), tuple(tokens), size, expected, prize)
+        plan = Plan(kind, strategy, items, tuple(venues), tuple(tokens), size, expected, prize, moves)
         yield StoredCandidate(identity, plan, rank, simulated, bool(verified), reason)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mev_dagster.backtest.rows import backtest_columns
 from mev_dagster.backtest.score import Backtest
+from mev_dagster.backtest.visible import without_takers
 from mev_dagster.blockrun.building import OfferedBlock, build_blocks, context_for, duty_of_any
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
@@ -307,13 +308,14 @@ def store_labels(run: BlockRun, *, payments_by: SimulationEngine | None = None) 
 def store_score(run: BlockRun) -> Backtest:
     """Score what the search found before the block against what landed in it, and store the counts.
 
-    Both are the stored ones: `StepMissing` where a step before has not run.
+    Both are the stored ones: `StepMissing` where a step before has not run. Where the mempool is made up from
+    the block, what builds on a taker's own transaction counts for nothing.
     """
     pending = run.pending
     known = {entry.tx.hash: entry.tx for entry in pending.txs}
     search = stored_search(run.store, run.number, run.span.block_hash, known)
     landed = stored_landed(run.store, run.number, run.span.block_hash)
-    scored = score_stored(run.number, search.candidates, landed)
+    scored = score_stored(run.number, without_takers(search.candidates, pending.txs, landed), landed)
     result = Backtest((scored,), any(entry.synthetic for entry in pending.txs))
     where = {"first_block_number": run.number, "last_block_number": run.number, "source": "block"}
     run.replace(

@@ -3,7 +3,9 @@
 Either way it is proven before it is kept: executed alone, from the parent's state root to the block's own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mev_dagster.chain import rlp
@@ -13,7 +15,7 @@ from mev_dagster.chain.jsonrpc import header_from_rpc
 from mev_dagster.chain.keccak import EMPTY_CODE_HASH, keccak
 from mev_dagster.errors import CaptureError, DecodeError, InputError, MissingState, NodeAnswerError
 from mev_dagster.evm.blocks import execute_block
-from mev_dagster.evm.state.partial_trie import shortened_paths
+from mev_dagster.evm.state.partial_trie import PartialTrie, nodes_by_hash, shortened_paths
 from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.state.witness import Witness
 from mev_dagster.evm.state.witness_files import witness_from_json
@@ -22,6 +24,26 @@ from mev_dagster.hexadecimal import from_hex, to_hex
 from mev_dagster.node.http import JsonRpc
 
 PROOFS_A_REQUEST = 64
+SOUGHT_NIBBLES = 5  # a million hashes
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """The nodes from a root down to an account or one of its slots, or to where there is none."""
+
+    address: bytes
+    slot: int | None
+    nodes: Sequence[bytes]
+
+    def branch_beside(self) -> bytes | None:
+        """Return the path of the branch that stands where this key would; None where none is shown."""
+        if not self.nodes:
+            return None
+        key = self.address if self.slot is None else self.slot.to_bytes(32, "big")
+        try:
+            return PartialTrie(keccak(self.nodes[0]), nodes_by_hash(self.nodes)).branch_beside(keccak(key))
+        except (MissingState, DecodeError):
+            return None  # not a proof; what it lacks is told where the block is proven
 
 
 def record_witness(
@@ -85,8 +107,9 @@ def _from_proofs(
     except MissingState as missing:
         if missing.what != "trie_node":
             raise CaptureError(f"block {block.header.number}: {missing}") from missing
-        # What a removal joins is in no proof of the parent's state; the state after holds it, grown.
-        nodes |= _joined(_proof_nodes(rpc, _removed(state_diff), block.header.number))
+        # What a removal joins is in no proof of what was removed: the state after shows what it was.
+        later = _proofs(rpc, _removed(state_diff), block.header.number)
+        nodes |= _joined(later) | _proof_nodes(rpc, _beside(later), parent.number)
         try:
             _prove(made(), block, schedule, engine)
         except MissingState as still:
@@ -105,35 +128,64 @@ def _removed(state_diff: Mapping[bytes, AccountDiff]) -> dict[bytes, set[int]]:
     }
 
 
-def _joined(nodes: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+def _joined(proofs: Iterable[_Proof]) -> dict[bytes, bytes]:
     """Return what each leaf and extension may have been before a branch above it was joined to it."""
-    return {keccak(before): before for node in nodes.values() for before in shortened_paths(node)}
+    return nodes_by_hash(
+        before for proof in proofs for node in proof.nodes for before in shortened_paths(node)
+    )
 
 
-def _proof_nodes(rpc: JsonRpc, wanted: Mapping[bytes, Iterable[int]], number: int) -> dict[bytes, bytes]:
-    entries = sorted(wanted.items())
-    found: dict[bytes, bytes] = {}
+def _beside(proofs: Iterable[_Proof]) -> dict[bytes, set[int]]:
+    """Return an account or a slot below each branch that a removal left alone, not deep in its trie."""
+    wanted: dict[bytes, set[int]] = {}
+    for proof in proofs:
+        path = proof.branch_beside()
+        if path is not None and proof.slot is None:
+            wanted |= {key: set() for key in keys_below(path, length=20)}
+        elif path is not None:
+            found = keys_below(path, length=32)
+            wanted.setdefault(proof.address, set()).update(int.from_bytes(key, "big") for key in found)
+    return wanted
+
+
+def keys_below(path: bytes, *, length: int) -> list[bytes]:
+    """Return a key of so many bytes whose hash begins with these nibbles, by trial; none for a long path."""
+    if len(path) > SOUGHT_NIBBLES:
+        return []
+    start = path.hex()[1::2]
+    keys = (number.to_bytes(length, "big") for number in range(16 ** (len(path) + 1)))
+    return list(islice((key for key in keys if keccak(key).hex().startswith(start)), 1))
+
+
+def _proofs(rpc: JsonRpc, wanted: Mapping[bytes, Iterable[int]], number: int) -> list[_Proof]:
+    entries = [(address, sorted(slots)) for address, slots in sorted(wanted.items())]
+    found: list[_Proof] = []
     for start in range(0, len(entries), PROOFS_A_REQUEST):
         part = entries[start : start + PROOFS_A_REQUEST]
         answers = rpc.batch(
             [
-                ("eth_getProof", [to_hex(address), [f"{slot:#066x}" for slot in sorted(slots)], hex(number)])
+                ("eth_getProof", [to_hex(address), [f"{slot:#066x}" for slot in slots], hex(number)])
                 for address, slots in part
             ]
         )
-        for answer in answers:
-            found |= _nodes_of(rpc, answer)
+        for (address, slots), answer in zip(part, answers, strict=True):
+            found += _proofs_of(rpc, address, slots, answer)
     return found
 
 
-def _nodes_of(rpc: JsonRpc, answer: Any) -> dict[bytes, bytes]:
+def _proof_nodes(rpc: JsonRpc, wanted: Mapping[bytes, Iterable[int]], number: int) -> dict[bytes, bytes]:
+    nodes = (node for proof in _proofs(rpc, wanted, number) for node in proof.nodes)
+    # Nodes of less than 32 bytes stand inside the one above them.
+    return nodes_by_hash(node for node in nodes if len(node) >= 32 or rlp.decode(node))
+
+
+def _proofs_of(rpc: JsonRpc, address: bytes, slots: Sequence[int], answer: Any) -> list[_Proof]:
     try:
         lists = [answer["accountProof"], *(proof["proof"] for proof in answer["storageProof"])]
-        nodes = [from_hex(node) for listed in lists for node in listed]
+        nodes = [[from_hex(node) for node in listed] for listed in lists]
+        return [_Proof(address, slot, of) for slot, of in zip((None, *slots), nodes, strict=True)]
     except (KeyError, TypeError, ValueError) as error:
         raise NodeAnswerError(f"{rpc.shown_url}: eth_getProof: unexpected form: {error}") from error
-    # Nodes of less than 32 bytes stand inside the one above them.
-    return {keccak(node): node for node in nodes if len(node) >= 32 or rlp.decode(node)}
 
 
 def _header(rpc: JsonRpc, block_hash: bytes, number: int) -> Header:

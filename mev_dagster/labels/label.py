@@ -9,6 +9,7 @@ from mev_dagster.labels.inspectors import Inspectors, accepted, installed
 from mev_dagster.labels.label_check import checked
 from mev_dagster.labels.landed import LandedBlock
 from mev_dagster.labels.precedence import kept
+from mev_dagster.labels.prices import Price
 from mev_dagster.labels.swaps import LandedSwap
 from mev_dagster.labels.value import Label
 from mev_dagster.labels.view import LandedView, view_of
@@ -20,6 +21,7 @@ class BlockLabels:
     """What landed in one block, and who looked. Labels stand by kind, each kind in the block's order.
 
     `attempted_swaps` are those of calls that were undone, where calls are known; they did not happen.
+    `prices` are those that the nets of its labels rest on, where they are not ether.
     `left_out` says which inspectors of other packages had no answer for this block, and why.
     """
 
@@ -29,6 +31,7 @@ class BlockLabels:
     labels: tuple[Label, ...]
     left_out: tuple[PluginFailed, ...] = ()
     attempted_swaps: tuple[LandedSwap, ...] = ()
+    prices: tuple[tuple[bytes, Price], ...] = ()
 
     def of(self, kind: str) -> tuple[Label, ...]:
         """Return the labels of one kind."""
@@ -62,7 +65,14 @@ def _labelled(block: LandedBlock, looking: Inspectors) -> BlockLabels:
             left_out.append(failure)
     hooks = tuple(plugin.hook for plugin in looking.plugins)
     labels, tried = kept(found, looking.over), view.attempts.swaps
-    return BlockLabels(block, view.swaps, hooks, labels, tuple(left_out), tried)
+    prices = _prices_used(view, labels)
+    return BlockLabels(block, view.swaps, hooks, labels, tuple(left_out), tried, prices)
+
+
+def _prices_used(view: LandedView, labels: Sequence[Label]) -> tuple[tuple[bytes, Price], ...]:
+    earned = {token for label in labels for token, _ in label.profit} - view.ether
+    known = ((token, view.prices.of(token)) for token in sorted(earned))
+    return tuple((token, price) for token, price in known if price is not None)
 
 
 def _asked(plugin: Plugin[Inspector], view: LandedView) -> list[Label]:

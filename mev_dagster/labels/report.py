@@ -21,6 +21,10 @@ def labels_to_json(labels: BlockLabels) -> Json:
         "number": labels.block.number,
         "lacks": [str(lack) for lack in labels.block.lacks],
         "swaps": [swap_to_json(swap) for swap in labels.swaps],
+        "prices": [
+            {"token": token, "amount": price.amount, "wei": price.wei, "through": price.through}
+            for token, price in labels.prices
+        ],
         "attempted_swaps": [swap_to_json(swap) for swap in labels.attempted_swaps],
         **{
             inspector.plural: [label_to_json(label) for label in labels.of(inspector.kind)]

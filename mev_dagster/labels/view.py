@@ -10,6 +10,7 @@ from mev_dagster.labels.attempts import attempts_in
 from mev_dagster.labels.flow import Balances, Movement, actor_of, balances, movements_of, speakers
 from mev_dagster.labels.landed import Lack, LandedBlock
 from mev_dagster.labels.pockets import out_of_pools
+from mev_dagster.labels.prices import Prices, prices_of
 from mev_dagster.labels.swaps import LandedSwap, swaps_in
 from mev_dagster.labels.value import Amounts, Costs
 
@@ -38,6 +39,7 @@ class LandedView:
     _flows: dict[int, TxFlow] = field(default_factory=dict, compare=False, repr=False)
     _of_tx: dict[int, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
     _of_pool: dict[bytes, list[LandedSwap]] = field(default_factory=dict, compare=False, repr=False)
+    _prices: list[Prices] = field(default_factory=list, compare=False, repr=False)
     _attempts: list["LandedView"] = field(default_factory=list, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,13 +106,30 @@ class LandedView:
             sum(landed.gas_cost_wei for landed in own), sum(landed.direct_payment_wei for landed in own)
         )
 
+    def moved_in(self, index: int) -> tuple[Movement, ...]:
+        """Return what moved in one transaction."""
+        return self.flow_of(index).movements
+
+    @property
+    def prices(self) -> Prices:
+        """Return what tokens are worth by the block's own trades, read once."""
+        if not self._prices:
+            self._prices.append(prices_of(self.swaps, self, self.block.wrapped_ether))
+        return self._prices[0]
+
+    def in_ether(self, profit: Amounts) -> bool:
+        """Say whether all of a profit is ether and its costs are known, so that no net is an estimate."""
+        known = Lack.GAS_PRICES not in self.block.lacks
+        return known and [token for token, _ in profit] == [self.block.wrapped_ether]
+
     def net_wei(self, profit: Amounts, costs: Costs) -> int | None:
-        """Return the profit after costs; None where some of it is no ether."""
-        if Lack.GAS_PRICES in self.block.lacks or [token for token, _ in profit] != [
-            self.block.wrapped_ether
-        ]:
+        """Return the profit after costs; None where some of it has no price, or gas has none."""
+        if Lack.GAS_PRICES in self.block.lacks or not profit:
             return None
-        return profit[0][1] - costs.total_wei
+        worth_wei = [self.prices.wei_of(token, amount) for token, amount in profit]
+        if any(one is None for one in worth_wei):
+            return None
+        return sum(one for one in worth_wei if one is not None) - costs.total_wei
 
 
 def _tx_index(swap: LandedSwap) -> int:

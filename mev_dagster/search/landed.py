@@ -8,7 +8,8 @@ class Landed:
     """An opportunity somebody took.
 
     `worth_wei` is before gas and payments, because what was bid for the place in the block hides in them;
-    None when the profit is no ether.
+    None when the profit is no ether. `behind` are the transactions that traded in its pools earlier in the
+    block: what it found there is what they left.
     """
 
     kind: str
@@ -16,3 +17,4 @@ class Landed:
     pools: frozenset[bytes]
     tx_hashes: tuple[bytes, ...]
     worth_wei: int | None
+    behind: frozenset[bytes] = frozenset()

@@ -68,7 +68,7 @@ def try_pending(
     tried each on its own, where few enough come before. `chain_behind` reads the pools whose logs do not
     tell how they stand behind a transaction.
     """
-    trier = _Trier(session, graph, chain_behind)
+    trier = Trier(session, graph, chain_behind)
     chains = _by_sender(txs, env.base_fee_per_gas_wei)
     runs: dict[bytes, PendingRun] = {}
     for sender, chain in chains.items():
@@ -128,14 +128,14 @@ def _prerequisites(
     return known if len(known) == len(earlier) else None
 
 
-class _Trier:
-    """Executes transactions and follows the pools they speak of."""
+class Trier:
+    """Executes transactions, each list on the parent state, and follows the pools they speak of."""
 
     def __init__(self, session: StateSession, graph: PoolGraph, chain_behind: ChainBehind) -> None:
         self._session, self._pools, self._chain_behind = session, graph.pools, chain_behind
 
     def along(self, txs: tuple[Transaction, ...]) -> Iterator[tuple[bytes, PendingRun]]:
-        """Yield the calls among one sender's transactions, each with those before it."""
+        """Yield the calls among transactions, each with those before it."""
         before: dict[bytes, Pool] = {}
         sims = self._session.run_each(txs) if txs else ()
         for position, (tx, sim) in enumerate(zip(txs, sims, strict=True)):

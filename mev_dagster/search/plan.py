@@ -77,7 +77,8 @@ class Plan:
 
     `size_wei` is the wrapped ether put in, `expected_profit_wei` what the formulas say comes back above it,
     before gas. `venues` and `tokens` follow the route. `prize` tells apart what plans over a common pool
-    take: those with equal prizes exclude each other, and the empty one is the price gap of the pools.
+    take: those with a common part exclude each other, and the empty one is the price gap of the pools.
+    `moves` are the pools that its pending transactions change; the search fills them in.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class Plan:
     size_wei: int
     expected_profit_wei: int
     prize: tuple[bytes, ...] = ()
+    moves: tuple[bytes, ...] = ()
 
     @property
     def pending(self) -> tuple[Transaction, ...]:

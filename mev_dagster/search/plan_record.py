@@ -12,18 +12,19 @@ from mev_dagster.search.plan import Call, Item, OwnCall, Plan, SwapsCall
 
 
 def to_record(plan: Plan) -> str:
-    """Return the prize and the items of a plan; pending transactions by their hashes."""
-    prize = [to_hex(part) for part in plan.prize]
-    return canonical_json({"prize": prize, "items": [_written(item) for item in plan.items]}).decode()
+    """Return the prize, the moves and the items of a plan; pending transactions by their hashes."""
+    said = {"prize": [to_hex(part) for part in plan.prize], "moves": [to_hex(pool) for pool in plan.moves]}
+    return canonical_json({**said, "items": [_written(item) for item in plan.items]}).decode()
 
 
 def of_record(
     record: str, pending: Mapping[bytes, Transaction]
-) -> tuple[tuple[Item, ...], tuple[bytes, ...]]:
-    """Return the items and the prize again; `KeyError` where a transaction is not among the `pending`."""
+) -> tuple[tuple[Item, ...], tuple[bytes, ...], tuple[bytes, ...]]:
+    """Return the items, the prize and the moves again; `KeyError` for a transaction that is not `pending`."""
     said = json.loads(record)
     items = tuple(_read(item, pending) for item in said["items"])
-    return items, tuple(from_hex(part) for part in said["prize"])
+    prize, moves = (tuple(from_hex(part) for part in said[name]) for name in ("prize", "moves"))
+    return items, prize, moves
 
 
 def _written(item: Item) -> Mapping[str, Any]:

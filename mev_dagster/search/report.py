@@ -24,8 +24,10 @@ def block_to_json(result: SearchResult) -> dict[str, Any]:
         "searcher_injected": result.searcher.injected if result.searcher else None,
         "proposed": result.proposed,
         "pruned": result.pruned,
+        "pruned_by": result.pruned_by,
         "left_out": [str(failure) for failure in result.left_out],
         "verified": sum(candidate.verified for candidate in result.candidates),
+        "total_profit_wei": result.total_profit_wei,
         "rank_digest": result.rank_digest,
         "candidates": [{"block": result.env.number, **to_json(candidate)} for candidate in result.candidates],
     }
@@ -35,7 +37,7 @@ def print_block(console: Console, result: SearchResult) -> None:
     """Print one block's best candidates."""
     console.print(
         f"[bold]block {result.env.number}[/]: {len(result.features)} pending, {len(result.runs)} tried out, "
-        f"{len(result.discovery.pools)} pairs, {result.proposed} plans, {result.pruned} below gas"
+        f"{len(result.discovery.pools)} pairs, {result.proposed} plans{_pruned(result)}"
     )
     if not result.candidates:
         return
@@ -55,8 +57,13 @@ def print_block(console: Console, result: SearchResult) -> None:
             "[green]verified[/]" if candidate.verified else f"[yellow]{candidate.reason}[/]",
         )
     console.print(table)
+    console.print(f"  together {in_ether(result.total_profit_wei)} ETH after gas")
     if len(result.candidates) > _SHOWN:
         console.print(f"  and {len(result.candidates) - _SHOWN} more")
+
+
+def _pruned(result: SearchResult) -> str:
+    return "".join(f", {count} {reason}" for reason, count in result.pruned_by.items())
 
 
 def in_ether(wei: int) -> str:

@@ -1,9 +1,11 @@
 """Search one block: look, propose, prune, sign, execute, rank."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from mev_dagster import plugins
 from mev_dagster.dex.graph import PoolGraph
@@ -14,9 +16,12 @@ from mev_dagster.evm.state.prestate import Prestate
 from mev_dagster.evm.types import BlockEnv, SimulationEngine, StateSession
 from mev_dagster.features.tx import TxFeatures, features_of
 from mev_dagster.plugins import Plugin
+from mev_dagster.search.compatible import best_together, total_profit_wei
 from mev_dagster.search.contract_calls import EngineChain
+from mev_dagster.search.crowds import try_crowds
 from mev_dagster.search.identity import opportunity_id
 from mev_dagster.search.inputs import SearchInputs, known_only
+from mev_dagster.search.limits import VictimLimits
 from mev_dagster.search.pending import PendingRun, try_pending
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.plan_check import checked
@@ -34,13 +39,27 @@ MOST_PLANS = 100_000
 """What one strategy may propose for a block; one that proposes more is left out."""
 
 
+MOST_UNEXECUTED = 1_000
+"""Candidates per block that are signed and kept although the budget did not reach them."""
+
+BELOW_GAS = "below_gas"
+OVER_BUDGET = "over_budget"
+
+
+class PrunedPlan(NamedTuple):
+    """A plan that did not become a candidate, and why."""
+
+    plan: Plan
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """What the search found in one block.
 
     `state` is what it searched on: the captured state, with the searcher injected where it had to be.
     `searcher` is None where the state holds no wrapped ether, so nothing can be traded. `proposed` counts
-    the plans, `pruned` those whose profit could not have paid for gas. `left_out` are strategies that failed.
+    the plans, `dropped` are those that did not become candidates. `left_out` are strategies that failed.
     """
 
     env: BlockEnv
@@ -52,13 +71,34 @@ class SearchResult:
     runs: tuple[PendingRun, ...]
     candidates: tuple[Candidate, ...]
     proposed: int
-    pruned: int
+    dropped: tuple[PrunedPlan, ...] = ()
     left_out: tuple[PluginFailed, ...] = ()
 
     @property
     def rank_digest(self) -> bytes:
         """Return the SHA-256 of the ranked candidates."""
         return rank_digest(self.candidates)
+
+    @property
+    def pruned(self) -> int:
+        """Return how many plans did not become candidates."""
+        return len(self.dropped)
+
+    @property
+    def pruned_by(self) -> Mapping[str, int]:
+        """Return how many plans were not executed, by reason."""
+        unexecuted = (one.reason for one in self.candidates if one.verification is None)
+        return dict(sorted(Counter((*(one.reason for one in self.dropped), *unexecuted)).items()))
+
+    @property
+    def together(self) -> tuple[Candidate, ...]:
+        """Return the verified candidates that earn most in one block, best first."""
+        return best_together(self.candidates)
+
+    @property
+    def total_profit_wei(self) -> int:
+        """Return what one block can earn: rivals for a transaction or a pool are not added up."""
+        return total_profit_wei(self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +123,7 @@ class Prepared:
         candidates: tuple[Candidate, ...] = (),
         *,
         proposed: int = 0,
-        pruned: int = 0,
+        dropped: tuple[PrunedPlan, ...] = (),
         left_out: tuple[PluginFailed, ...] = (),
     ) -> SearchResult:
         """Return the search's result with these candidates."""
@@ -97,7 +137,7 @@ class Prepared:
             runs=self.runs,
             candidates=candidates,
             proposed=proposed,
-            pruned=pruned,
+            dropped=dropped,
             left_out=left_out,
         )
 
@@ -118,16 +158,21 @@ def prepare(
         session, state = start_block(engine, state, env)
         graph = PoolGraph(discovery.pools)
         on_step(f"trying {len(pending)} pending transactions")
-        runs = try_pending(pending, state, session, graph, env, partial(EngineChain, engine, state, env))
+        chain_behind = partial(EngineChain, engine, state, env)
+        runs = try_pending(pending, state, session, graph, env, chain_behind)
+        bid = bid_for(env, pending)
         view = BlockView(
             env=env,
             graph=graph,
             wrapped_ether=searcher.wrapped_ether,
             searcher=searcher,
             inventory_wei=_inventory_wei(state, searcher),
-            bid=bid_for(env, pending),
+            bid=bid,
             features=features,
             runs=runs,
+            crowds=try_crowds(runs, session, graph, env, chain_behind),
+            limits=VictimLimits(session, searcher, env, bid),
+            moved_by={run.tx.hash: run.moved for run in runs},
         )
     return Prepared(
         engine=engine.name,
@@ -155,13 +200,13 @@ def propose(
     if view is None or session is None:
         return prepared.result()
     plans, left_out = _plans(as_plugins(strategies), view)
-    proposed = {opportunity_id(plan, view.env): plan for plan in plans}
-    worthwhile = {identity: plan for identity, plan in proposed.items() if _covers_gas(plan, view)}
-    on_step(f"executing {min(budget, len(worthwhile))} of {len(worthwhile)} candidates")
+    proposed = {opportunity_id(plan, view.env): _with_moves(plan, view) for plan in plans}
+    best_first, dropped = _worthwhile(proposed, view, budget + MOST_UNEXECUTED)
+    on_step(f"executing {min(budget, len(best_first))} of {len(best_first)} candidates")
     return prepared.result(
-        ranked(_verified(worthwhile, view, session, budget)),
+        ranked(_verified(best_first, view, session, budget)),
         proposed=len(proposed),
-        pruned=len(proposed) - len(worthwhile),
+        dropped=dropped,
         left_out=left_out,
     )
 
@@ -223,11 +268,30 @@ def _covers_gas(plan: Plan, view: BlockView) -> bool:
     return plan.expected_profit_wei > least_gas * view.bid.max_fee_wei
 
 
+def _with_moves(plan: Plan, view: BlockView) -> Plan:
+    moved = view.moved_by
+    return replace(plan, moves=tuple(sorted(set().union(*(moved.get(tx.hash, ()) for tx in plan.pending)))))
+
+
+def _worthwhile(
+    proposed: Mapping[bytes, Plan], view: BlockView, most: int
+) -> tuple[list[tuple[bytes, Plan]], tuple[PrunedPlan, ...]]:
+    """Return the plans that may pay for their gas, those that promise most first, and what was dropped."""
+    paying, poor = [], []
+    for identity, plan in proposed.items():
+        if _covers_gas(plan, view):
+            paying.append((identity, plan))
+        else:
+            poor.append(PrunedPlan(plan, BELOW_GAS))
+    paying.sort(key=lambda item: (-item[1].expected_profit_wei, item[0]))
+    late = (PrunedPlan(plan, OVER_BUDGET) for _, plan in paying[most:])
+    return paying[:most], (*poor, *late)
+
+
 def _verified(
-    plans: dict[bytes, Plan], view: BlockView, session: StateSession, budget: int
+    best_first: Sequence[tuple[bytes, Plan]], view: BlockView, session: StateSession, budget: int
 ) -> list[Candidate]:
     """Sign every plan and execute those that promise most, as many as the budget allows."""
-    best_first = sorted(plans.items(), key=lambda item: (-item[1].expected_profit_wei, item[0]))
     candidates = []
     for position, (identity, plan) in enumerate(best_first):
         txs = view.searcher.sign(plan, view.env, view.bid)

@@ -68,11 +68,12 @@ class Searcher:
             if isinstance(item, Transaction):
                 signed.append(item)
             else:
-                signed.append(self._sign_call(item, nonce, env, bid))
+                signed.append(self.sign_call(item, nonce, env, bid))
                 nonce += 1
         return tuple(signed)
 
-    def _sign_call(self, call: Call, nonce: int, env: BlockEnv, bid: GasPrice) -> Transaction:
+    def sign_call(self, call: Call, nonce: int, env: BlockEnv, bid: GasPrice) -> Transaction:
+        """Return one call of ours, signed."""
         modern = env.fork >= Fork.LONDON
         return sign_transaction(
             self.private_key,

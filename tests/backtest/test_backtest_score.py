@@ -3,14 +3,12 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mev_dagster.backtest.opportunity import Found, Landed, opportunities_of
 from mev_dagster.backtest.rows import backtest_columns
-from mev_dagster.backtest.score import pnl_wei
 from mev_dagster.blockrun.over_capture import backtest_capture
 from mev_dagster.captures.format import open_capture
 from mev_dagster.captures.importers import import_blocks_prestate
@@ -63,13 +61,6 @@ def test_ways_to_close_one_gap_are_one_opportunity(candidates):
             assert not set(one.best.plan.venues) & set(better.best.plan.venues)
 
 
-def test_competing_opportunities_are_not_added_up(candidates):
-    best = candidates[0]
-    alone = pnl_wei([Found((best,))])
-    assert alone == best.simulated_profit_wei
-    assert pnl_wei([Found((best,)), Found((replace(best, opportunity_id=b"\xff" * 32),))]) == alone
-
-
 def landed(candidate, **changes):
     fields = {
         "kind": candidate.kind,
@@ -81,28 +72,48 @@ def landed(candidate, **changes):
     return Landed(**{**fields, **changes})
 
 
+def way_that_landed(found, one):
+    return next(found.ways_that_landed(one), None)
+
+
 def test_a_backrun_lands_behind_the_same_transaction_through_a_common_pair(candidates):
     backrun = next(candidate for candidate in candidates if candidate.kind == "backrun")
     found = Found((backrun,))
-    assert found.way_that_landed(landed(backrun)) is backrun
-    assert found.way_that_landed(landed(backrun, victims=frozenset({b"\x02" * 32}))) is None
-    assert found.way_that_landed(landed(backrun, pools=frozenset({b"\x02" * 20}))) is None
-    assert found.way_that_landed(landed(backrun, kind="arbitrage")) is None
+    assert way_that_landed(found, landed(backrun)) is backrun
+    assert way_that_landed(found, landed(backrun, victims=frozenset({b"\x02" * 32}))) is None
+    assert way_that_landed(found, landed(backrun, pools=frozenset({b"\x02" * 20}))) is None
+    assert way_that_landed(found, landed(backrun, kind="arbitrage")) is None
 
 
-def test_an_arbitrage_is_the_same_with_two_pairs_in_common(candidates):
+def test_a_cycle_that_paid_before_anybody_moved_it_answers_for_what_is_labelled_a_backrun(candidates):
     arbitrage = next(candidate for candidate in candidates if candidate.kind == "arbitrage")
     found = Found((arbitrage,))
-    one_pool = frozenset(arbitrage.plan.venues[:1])
-    assert found.way_that_landed(landed(arbitrage)) is arbitrage
-    assert found.way_that_landed(landed(arbitrage, pools=one_pool)) is None
+    behind = landed(arbitrage, kind="backrun", victims=frozenset({b"\x02" * 32}))
+    assert way_that_landed(found, behind) is arbitrage
+
+
+def test_an_arbitrage_is_the_same_through_the_same_pools(candidates):
+    arbitrage = next(candidate for candidate in candidates if candidate.kind == "arbitrage")
+    found = Found((arbitrage,))
+    venues = frozenset(arbitrage.plan.venues)
+    assert way_that_landed(found, landed(arbitrage)) is arbitrage
+    assert way_that_landed(found, landed(arbitrage, pools=venues - {min(venues)})) is None
+    assert way_that_landed(found, landed(arbitrage, pools=venues | {b"\x02" * 20})) is None
+
+
+def test_a_sandwich_is_the_same_around_the_same_transactions(shipped):
+    every = (candidate for block in shipped.blocks for candidate in block.candidates)
+    sandwich = next(candidate for candidate in every if candidate.kind == "sandwich")
+    found, victim = Found((sandwich,)), sandwich.pending_hashes[-1]
+    assert way_that_landed(found, landed(sandwich, victims=frozenset({victim}))) is sandwich
+    assert way_that_landed(found, landed(sandwich, victims=frozenset({victim, b"\x02" * 32}))) is None
 
 
 def test_a_missed_opportunity_says_what_kept_it_from_being_verified(fixtures, tmp_path):
     import_blocks_prestate([fixtures / "blocks_prestate" / "11743952.json.zst"], tmp_path / "capture")
     with open_capture(tmp_path / "capture") as capture:
         result = backtest_capture(capture, get_engine(), Recheck(0.0))
-    assert [match.missed for match in result.blocks[0].matches] == ["", "no_candidate", "missing_state"]
+    assert [match.missed for match in result.blocks[0].matches] == ["", "below_gas", "missing_state"]
     assert result.per_kind["sandwich"] == Agreement(tp=1, fp=0, fn=2)
     assert result.synthetic
 

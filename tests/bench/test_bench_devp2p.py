@@ -34,7 +34,7 @@ async def test_strangers_are_held_at_their_stage_and_weighed(stage):
     finally:
         tracemalloc.stop()
     assert "5 of 5 held there" in result.note
-    floor_kib = 900 if stage == "half a frame" else 0.5
+    floor_kib = 500 if stage == "half a frame" else 0.5
     assert result.value > floor_kib, "each is really there"
 
 

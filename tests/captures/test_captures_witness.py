@@ -10,9 +10,10 @@ from mev_dagster.captures.importers.prestate_files import import_blocks_prestate
 from mev_dagster.captures.layout import WITNESSES
 from mev_dagster.captures.manifest import ArrivalTimes
 from mev_dagster.captures.record_blocks import record_blocks
-from mev_dagster.captures.record_witness import record_witness
+from mev_dagster.captures.record_witness import keys_below, record_witness
 from mev_dagster.captures.verify import verify_capture
 from mev_dagster.captures.writer import CaptureWriter
+from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.networks import MAINNET
 from mev_dagster.chain.signing import create_address, sign_transaction
 from mev_dagster.errors import CaptureError, InputError, NodeAnswerError
@@ -173,3 +174,12 @@ def test_blocks_of_a_node_without_witnesses_are_recorded_from_its_proofs(anvil_b
     finally:
         node.process.terminate()
         node.process.wait()
+
+
+def test_a_key_below_a_path_is_found_by_its_hash_and_none_is_sought_deep_down():
+    (found,) = keys_below(b"\x0a\x03\x07", length=32)
+    assert len(found) == 32
+    assert keccak(found).hex().startswith("a37")
+    (address,) = keys_below(b"", length=20)
+    assert len(address) == 20
+    assert keys_below(bytes(9), length=20) == []

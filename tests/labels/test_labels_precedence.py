@@ -4,10 +4,10 @@ import pytest
 from label_blocks import BOT, EVE, OTHER_POOL, POOL, USD, WETH, block, position, swap, tx, word
 
 from mev_dagster.chain.receipts import Log
+from mev_dagster.dex.venues.aave.events import LIQUIDATION_TOPIC as AAVE_TOPIC
 from mev_dagster.errors import InputError
 from mev_dagster.labels.inspectors import accepted, installed
 from mev_dagster.labels.inspectors.jit import BURN_TOPIC, MINT_TOPIC
-from mev_dagster.labels.inspectors.liquidation import AAVE_TOPIC
 from mev_dagster.labels.label import label_block
 from mev_dagster.labels.precedence import PAIRS, winners
 

@@ -36,13 +36,23 @@ def capture_of(fixtures, tmp_path_factory):
 @pytest.mark.parametrize(
     ("number", "verified"),
     [
-        (10760440, {"backrun": [196127542069574512], "sandwich": [168521284759934242, 6409234959072673]}),
-        (11743952, {"sandwich": [11116905731182433]}),
+        (
+            10760440,
+            {
+                "crowd_backrun/1": [196711023581631917, 196372918158067089],
+                "backrun/1": [196127542069574512],
+                "sandwich/1": [168521284759934242, 6409234959072673],
+                "seen_sandwich/1": [136502391301815689],
+            },
+        ),
+        (11743952, {"sandwich/1": [11116905731182433]}),
         (
             12159808,
             {
-                "sandwich": [660779707949915319],
-                "backrun": [17205559388696722, 15873682187479451, 10913264880735111, 9671291288548305],
+                "sandwich/1": [660779707949915319],
+                "seen_sandwich/1": [123812379361752906, 37279982531885985],
+                "crowd_backrun/1": [217798603871069846, 203095743748584638],
+                "backrun/1": [17205559388696722, 15873682187479451, 10913264880735111, 9671291288548305],
             },
         ),
     ],
@@ -55,7 +65,7 @@ def test_candidates_of_a_mainnet_block_hold_when_executed(capture_of, number, ve
     found = {}
     for candidate in result.candidates:
         if candidate.verified:
-            found.setdefault(str(candidate.kind), []).append(candidate.simulated_profit_wei)
+            found.setdefault(candidate.plan.strategy, []).append(candidate.simulated_profit_wei)
     assert found == verified
 
 
@@ -73,7 +83,7 @@ def test_a_cancun_block_without_its_system_contracts_is_searched_all_the_same(ca
         (inputs,) = capture_inputs(capture)
         result = search_block(inputs, get_engine())
     assert sum(run.succeeded for run in result.runs) > 50
-    assert [(str(c.kind), c.reason) for c in result.candidates] == [("sandwich", "own_reverted")]
+    assert [(str(c.kind), c.reason) for c in result.candidates] == [("sandwich", "own_reverted")] * 2
 
 
 def test_two_processes_with_different_hash_seeds_print_the_same_bytes(capture_of):
@@ -88,7 +98,7 @@ def test_two_processes_with_different_hash_seeds_print_the_same_bytes(capture_of
         printed.append(run.stdout)
     assert printed[0] == printed[1]
     document = json.loads(printed[0])
-    assert len(document["candidates"]) == 4
+    assert len(document["candidates"]) == 7
     assert document["arrival_times"] == "synthetic"
 
 

@@ -22,8 +22,8 @@ def searched():
 
 
 def read_back(plan: Plan, pending) -> Plan:
-    items, prize = of_record(to_record(plan), pending)
-    return replace(plan, items=items, prize=prize)
+    items, prize, moves = of_record(to_record(plan), pending)
+    return replace(plan, items=items, prize=prize, moves=moves)
 
 
 def test_every_plan_of_a_block_comes_back_whole(searched):

@@ -96,6 +96,18 @@ class PartialTrie:
         path = nibbles_of(key)
         self._root = self._put(self._root, path, value) if value else self._remove(self._root, path)
 
+    def branch_beside(self, key: bytes) -> bytes | None:
+        """Return the path of the branch below the extension that shows a key absent, else None."""
+        path, depth, node = nibbles_of(key), 0, self._open(self._root)
+        while isinstance(node, (_Branch, _Extension)):
+            if isinstance(node, _Branch):
+                depth, node = depth + 1, self._open(node.children[path[depth]])
+            elif path.startswith(node.path, depth):
+                depth, node = depth + len(node.path), self._open(node.child)
+            else:
+                return path[:depth] + node.path
+        return None
+
     def root(self) -> bytes:
         """Return the root hash."""
         if self._root is None:

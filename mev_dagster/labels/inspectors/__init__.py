@@ -13,7 +13,7 @@ from mev_dagster.labels.inspector import Inspector
 from mev_dagster.labels.precedence import PAIRS, winners
 from mev_dagster.plugins import OURS, Plugin, load, note
 
-NOT_KINDS = frozenset({"number", "lacks", "swaps", "attempted_swaps"})
+NOT_KINDS = frozenset({"number", "lacks", "swaps", "prices", "attempted_swaps"})
 """What else stands beside the kinds in the JSON of a block."""
 
 

@@ -71,7 +71,7 @@ def _label(view: LandedView, landed: LandedTx, circle: Circle, makers: frozenset
         profit=circle.profit,
         costs=costs,
         net_wei=net_wei,
-        confidence=Confidence.MEDIUM if net_wei is None or makers else Confidence.HIGH,
+        confidence=Confidence.HIGH if view.in_ether(circle.profit) and not makers else Confidence.MEDIUM,
         why=f"value went around {_through(len(pools), len(makers))}, and its sender holds more afterwards "
         "and less of nothing",
         behind=moved_by,

@@ -73,7 +73,7 @@ def _label(view: LandedView, landed: LandedTx, event: LiquidationEvent) -> Label
         venues=(event.market,),
         profit=profit,
         costs=costs,
-        net_wei=None if named else view.net_wei(profit, costs),
+        net_wei=view.net_wei(profit, costs),
         confidence=Confidence.MEDIUM,
         why=f"a debt on {event.protocol} was repaid by another account, which seized collateral for it",
         victims=(Victim(None, event.borrower),),

@@ -224,7 +224,7 @@ def _label(view: LandedView, together: tuple[Legs, ...]) -> Label | None:
         profit=earned.profit,
         costs=costs,
         net_wei=net_wei,
-        confidence=Confidence.HIGH if net_wei is not None and earned.whole else Confidence.MEDIUM,
+        confidence=Confidence.HIGH if view.in_ether(earned.profit) and earned.whole else Confidence.MEDIUM,
         why=_why(sandwich, len(pools), earned.whole),
         victims=_victims(view, together),
         opportunity="sandwich",

@@ -6,11 +6,9 @@ import numpy as np
 
 from mev_dagster.search.landed import Landed
 from mev_dagster.search.plan import Plan
+from mev_dagster.search.strategies.backrun import Backrun
 from mev_dagster.search.strategies.cycles import AT_THE_TOP, cycle_plan
 from mev_dagster.search.view import BlockView
-
-COMMON_POOLS_OF_A_GAP = 2
-"""An arbitrage is between two prices: two cycles with two pools in common take the same gap."""
 
 
 class Arbitrage:
@@ -30,5 +28,8 @@ class Arbitrage:
                 yield plan
 
     def matches(self, plan: Plan, landed: Landed) -> bool:
-        """Say whether somebody closed the same gap on its own."""
-        return landed.kind == self.kind and len(set(plan.venues) & landed.pools) >= COMMON_POOLS_OF_A_GAP
+        """Say whether somebody went through the same pools.
+
+        What is labelled as a backrun, because somebody traded there before, may have paid without that.
+        """
+        return landed.kind in (self.kind, Backrun.kind) and set(plan.venues) == landed.pools

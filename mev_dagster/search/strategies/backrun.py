@@ -26,7 +26,11 @@ class Backrun:
 
     def plans(self, view: BlockView) -> Iterator[Plan]:
         """Yield the best cycles behind every pending transaction that moved a pool."""
-        runs = [run for run in view.runs if run.succeeded and run.moved]
+        return self.behind(view, view.runs)
+
+    def behind(self, view: BlockView, tried: Sequence[PendingRun]) -> Iterator[Plan]:
+        """Yield the best cycles behind each of these that moved a pool."""
+        runs = [run for run in tried if run.succeeded and run.moved]
         for run, cycles in zip(runs, _worth_sizing(view, runs), strict=True):
             place = Place((*run.prerequisites, run.tx), run.after)
             plans = (cycle_plan(view, cycle, place, self.kind, self.name) for cycle in cycles.behind)

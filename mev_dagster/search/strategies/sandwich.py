@@ -34,7 +34,7 @@ class Sandwich:
             call = view.features[run.tx.hash].call
             if call is None or not run.succeeded:
                 continue
-            route = _route(run, call, view)
+            route = route_of(run, call, view)
             for position, crossed in enumerate(route):
                 if call.path[position] != view.wrapped_ether:
                     continue
@@ -47,9 +47,14 @@ class Sandwich:
                     yield plan
 
     def matches(self, plan: Plan, landed: Landed) -> bool:
-        """Say whether somebody sandwiched the same transaction, among others perhaps, in the same pools."""
-        victims = {tx.hash for tx in plan.pending[-1:]}
-        return landed.kind == self.kind and victims <= landed.victims and set(plan.venues) == landed.pools
+        """Say whether somebody sandwiched the same transactions in the same pools."""
+        last, all_of_it = plan.pending[-1].hash, {tx.hash for tx in plan.pending}
+        return (
+            landed.kind == self.kind
+            and last in landed.victims
+            and landed.victims <= all_of_it
+            and set(plan.venues) == landed.pools
+        )
 
     def _plan(
         self, run: PendingRun, pool: Pool, token: bytes, size: SandwichSize, view: BlockView
@@ -81,7 +86,7 @@ class Sandwich:
         )
 
 
-def _route(run: PendingRun, call: SwapIntent, view: BlockView) -> Sequence[Crossed]:
+def route_of(run: PendingRun, call: SwapIntent, view: BlockView) -> Sequence[Crossed]:
     """Return the pools the swap crossed when it was tried out, empty when they are not the call's path."""
     route: list[Crossed] = []
     if len(run.swaps) != len(call.path) - 1:
@@ -90,14 +95,15 @@ def _route(run: PendingRun, call: SwapIntent, view: BlockView) -> Sequence[Cross
         pool = run.before.get(swap.pool) or view.graph.pools.get(swap.pool)
         if pool is None or not {token_in, token_out} <= set(pool.tokens):
             return ()
-        hop = _closed_form(pool, token_in, token_out)
+        hop = closed_form(pool, token_in, token_out)
         if hop is None or any(crossed.pool.address == pool.address for crossed in route):
             return ()
         route.append(Crossed(pool, hop))
     return route
 
 
-def _closed_form(pool: Pool, token_in: bytes, token_out: bytes) -> Hop | None:
+def closed_form(pool: Pool, token_in: bytes, token_out: bytes) -> Hop | None:
+    """Return the reserves a sale meets, None where the pool's quote is no such formula."""
     try:
         return pool.constant_product(token_in, token_out)
     except Unquotable:
