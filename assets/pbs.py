@@ -9,7 +9,7 @@ from assets.shown import pbs as shown
 from assets.shown.search import agreement
 from mev_dagster.blockrun import steps
 from mev_dagster.blockrun.run import BlockRun
-from mev_dagster.errors import UnsupportedFork
+from mev_dagster.errors import NoProposer, StepMissing, UnsupportedFork
 from resources.relay import RelayResource
 
 OWNERS = ["team:pbs"]
@@ -51,7 +51,7 @@ def block_templates(block: BlockRun, relay: RelayResource) -> dg.MaterializeResu
     """
     try:
         offered = relay.ask(block.spans, lambda clients: steps.build_offers(block, clients))
-    except UnsupportedFork as error:
+    except (UnsupportedFork, NoProposer) as error:
         return shown.not_built(str(error), block.decision.candidates)
     return dg.MaterializeResult(
         metadata={**shown.template(offered, block.block, block.receipts), **links(block, block.trace_id)},
@@ -82,6 +82,11 @@ def relay_submissions(block: BlockRun, relay: RelayResource) -> dg.MaterializeRe
         submitted = relay.ask(block.spans, lambda clients: steps.submit_stored(block, clients))
     except UnsupportedFork as error:
         return shown.not_submitted(str(error))
+    except StepMissing:
+        silence = relay.ask(block.spans, lambda clients: steps.keep_silence(block, clients))
+        if not silence:
+            raise
+        return shown.silent(silence)
     if not submitted.handed_over:
         return shown.not_submitted("the block is worth nothing to the proposer")
     return dg.MaterializeResult(

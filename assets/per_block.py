@@ -23,12 +23,12 @@ from assets.code_versions import code_version
 from assets.lineage import column_lineage
 from assets.partitions import block_number, blocks
 from assets.tables import table_metadata
-from assets.verdicts import by_partition, figures_of, judged, reported, unjudged
-from mev_dagster.blockrun import stage_lag
+from assets.verdicts import NOTHING, by_partition, figures_of, judged, reported, unjudged
+from mev_dagster.blockrun import failed_checks, stage_lag
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.run_tags import ENDED_TAG, SUPERSEDED
 from mev_dagster.blockrun.stretches import BLOCKS_PER_RUN
-from mev_dagster.errors import Superseded
+from mev_dagster.errors import MevError, Superseded
 from mev_dagster.settings import settings
 from mev_dagster.telemetry.block_names import name_blocks
 from mev_dagster.telemetry.run_reports import report, run_registry
@@ -125,6 +125,8 @@ def _one_block(
         # Behind the fence: another run of this block shows its rows twice while it replaces them.
         with block.fence.held():
             sound = soundness.judged(block.store, table, block.number)
+        checks = [*(result.check_results or []), sound]
+        _tell_of_failed(context, block, checks)
         stage_lag.observe(block, table, run_registry())
     except Superseded as error:
         context.instance.add_run_tags(context.run_id, {ENDED_TAG: SUPERSEDED})
@@ -135,8 +137,31 @@ def _one_block(
         ) from error
     return dg.MaterializeResult(
         metadata={**(result.metadata or {}), "work_cpu_ms": work_cpu_ms},
-        check_results=[*(result.check_results or []), sound],
+        check_results=checks,
     )
+
+
+def _tell_of_failed(
+    context: dg.AssetExecutionContext, block: BlockRun, checks: Sequence[dg.AssetCheckResult]
+) -> None:
+    """Raise an alert for each check that failed and stops nothing; one that blocks fails the run."""
+    blocking = {spec.name: spec.blocking for spec in context.assets_def.check_specs}
+    for check in checks:
+        if check.passed or NOTHING in (check.metadata or {}) or blocking[check.check_name or ""]:
+            continue
+        why = check.description or "; ".join(
+            f"{name}={getattr(value, 'value', value)}" for name, value in (check.metadata or {}).items()
+        )
+        try:
+            failed_checks.raise_check_alert(
+                block.store,
+                asset=context.asset_key.path[-1],
+                check=check.check_name or "",
+                number=block.number,
+                why=why,
+            )
+        except MevError as error:
+            context.log.warning(f"the alert of {check.check_name} is not stored: {error}")
 
 
 def _reported(

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "label": ("label", "label the MEV that landed in blocks"),
     "p2p": ("p2p", "talk devp2p: probe a peer, serve as one"),
     "parity": ("parity", "execute blocks and compare with their receipts"),
+    "pools": ("pools", "the pool book: load it from a node, show what it holds"),
     "relay": ("relay", "sandbox relay, submission checks, dry-run submit"),
     "replay": ("replay", "replay an event log and compare digests"),
     "report": ("report", "one page of what an hour or a day came to, with plots and traces"),

@@ -133,6 +133,12 @@ class RelayUnreachable(Unreachable):
     """A relay did not answer in time."""
 
 
+class NoProposer(RelayUnreachable):
+    """No relay names the proposer of a slot, so no block can be built for one."""
+
+    code = "no_proposer"
+
+
 class DnsUnreachable(Unreachable):
     """No name server answered, or none knows the name."""
 

@@ -1,11 +1,13 @@
 """Blocks that fell through get their run in the cold lane; what no log holds is recorded as an alert."""
 
+import time
+
 import dagster as dg
 
 from assets.partitions import blocks
-from mev_dagster.blockrun.gaps import missing, record_lost, run_key, unsearched
+from mev_dagster.blockrun.gaps import gap_of, is_due, missing, record_lost, run_key, unsearched
 from mev_dagster.blockrun.new_windows import NewWindow
-from mev_dagster.blockrun.run_tags import BLOCK_PARTITIONS, BLOCK_TAG, COLD, LANE_TAG
+from mev_dagster.blockrun.run_tags import BLOCK_PARTITIONS, COLD, GAP_TAG, LANE_TAG, RETRY_OF_TAG
 from mev_dagster.errors import MevError
 from resources.store import service_store
 from sensors.jobs import backfill_blocks
@@ -13,6 +15,8 @@ from sensors.unfinished import blocks_under_way
 
 EVERY_SECONDS = 30
 RUNS_PER_TICK = 16
+LOOKED_AT = 256
+RECORDS = 256
 
 
 @dg.sensor(
@@ -22,21 +26,27 @@ RUNS_PER_TICK = 16
     description="Requests cold runs for blocks that have a window and no result, or no window at all.",
 )
 def gaps(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Find what fell through and request its runs; each window gets one, its retries are `failed_runs`'."""
+    """Find what fell through and request its runs; one whose attempts are used up gets another round."""
     busy = blocks_under_way(context.instance)
     room = RUNS_PER_TICK - len(busy)
     if room <= 0:
         return dg.SkipReason(f"{len(busy)} blocks are under way; gaps wait for room")
     try:
         with service_store() as store:
-            found = unsearched(store, RUNS_PER_TICK + len(busy))
+            found = unsearched(store, LOOKED_AT)
             restorable, lost = missing(store)
             if lost:
                 record_lost(store, lost)
     except MevError as error:
         return dg.SkipReason(f"the store does not answer: {error}")
-    windows = [one for one in (*found, *restorable) if one.partition not in busy][:room]
-    told = [window for window in windows if not _requested(context.instance, window)]
+    windows = [one for one in (*found, *restorable) if one.partition not in busy]
+    told: dict[NewWindow, int] = {}
+    for window in windows:  # those that wait for their next round keep no place of the others
+        had, ended_ago = _rounds(context.instance, window)
+        if is_due(had, ended_ago):
+            told[window] = had
+        if len(told) == room:
+            break
     never_seen = f"; the log never saw {', '.join(map(str, lost))}" if lost else ""
     if not told:
         waiting = f"{len(windows)} have had their run" if windows else "none fell through"
@@ -46,9 +56,9 @@ def gaps(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
-                run_key=run_key(window),
+                run_key=run_key(window, told[window]),
                 partition_key=window.partition,
-                tags={**window.tags(), LANE_TAG: COLD},
+                tags={**window.tags(), LANE_TAG: COLD, GAP_TAG: gap_of(window)},
             )
             for window in told
         ],
@@ -56,7 +66,11 @@ def gaps(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason
     )
 
 
-def _requested(instance: dg.DagsterInstance, window: NewWindow) -> bool:
-    """Whether this window's gap has had its run already."""
-    filters = dg.RunsFilter(tags={"dagster/run_key": run_key(window), BLOCK_TAG: window.partition})
-    return instance.get_runs_count(filters) > 0
+def _rounds(instance: dg.DagsterInstance, window: NewWindow) -> tuple[int, float]:
+    """Return how many rounds a window's gap has had, and how many seconds ago its last attempt changed."""
+    records = instance.get_run_records(dg.RunsFilter(tags={GAP_TAG: gap_of(window)}), limit=RECORDS)
+    rounds = sum(RETRY_OF_TAG not in record.dagster_run.tags for record in records)
+    if not records:
+        return 0, 0.0
+    last = max(record.update_timestamp.timestamp() for record in records)
+    return max(rounds, 1), max(0.0, time.time() - last)

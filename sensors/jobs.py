@@ -55,3 +55,11 @@ roll_up_days = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Sums a day's blocks up.",
 )
+
+write_reports = dg.define_asset_job(
+    "write_reports",
+    selection=dg.AssetSelection.assets("hourly_report"),
+    partitions_def=hours,
+    executor_def=dg.in_process_executor,
+    description="Writes an hour's report page.",
+)

@@ -134,3 +134,18 @@ def not_submitted(reason: str) -> dg.MaterializeResult[Any]:
         metadata={"dagster/row_count": 0, "skipped": reason},
         check_results=[without_verdict(RELAY_ACCEPTED, reason)],
     )
+
+
+def silent(reason: str) -> dg.MaterializeResult[Any]:
+    """Say that no relay could be asked for the slot's proposer: each relay's trouble, not the run's."""
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": 0, "skipped": reason},
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=RELAY_ACCEPTED,
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"ended": "no_proposer", "message": reason},
+            )
+        ],
+    )

@@ -1,7 +1,6 @@
 """Build: from a decision to the sealed blocks that a slot's proposer is offered."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -12,7 +11,7 @@ from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import ForkSchedule
 from mev_dagster.chain.networks import schedule_for
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.errors import NodeAnswerError, RelayUnreachable
+from mev_dagster.errors import NodeAnswerError, NoProposer, RelayRefused, RelayUnreachable
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.bidding import BidStrategy, TrueValue
@@ -124,14 +123,14 @@ async def duty_for(
 async def duty_of_any(
     clients: Sequence[RelayClient], inputs: SearchInputs, context: BlockContext, block: Block
 ) -> SlotDuty:
-    """Return the slot's proposer from the first relay that names one; raise the last one's trouble."""
-    if not clients:
-        raise RelayUnreachable("none of the settings' relays can be used")
-    *others, last = clients
-    for client in others:
-        with suppress(RelayUnreachable, NodeAnswerError):
+    """Return the slot's proposer from the first relay that names one; `NoProposer` where none does."""
+    troubles = []
+    for client in clients:
+        try:
             return await duty_for(client, inputs, context, block)
-    return await duty_for(last, inputs, context, block)
+        except (RelayUnreachable, RelayRefused, NodeAnswerError) as error:
+            troubles.append(f"{client.name}: {error}")
+    raise NoProposer("; ".join(troubles) or "none of the settings' relays can be used")
 
 
 def templates_for(

@@ -15,11 +15,13 @@ from mev_dagster.settings import settings
 from mev_dagster.store.alerts import raise_once
 from mev_dagster.store.client import Store
 from mev_dagster.telemetry.block_names import name_blocks
+from mev_dagster.telemetry.retries import Backoff
 from mev_dagster.windows.log_windows import find_window, log_identity
 
 GRACE_SECONDS = 60
 """The hot lane has this long before its blocks count as fallen through."""
 LOOKED_FOR_AT_ONCE = 8
+BETWEEN_ROUNDS = Backoff(first_seconds=600.0, limit_seconds=21_600.0)
 
 _SQL = resources.files("mev_dagster.blockrun")
 UNSEARCHED_SQL = (_SQL / "unsearched_windows.sql").read_text()
@@ -65,6 +67,19 @@ def record_lost(store: Store, numbers: list[int]) -> None:
     )
 
 
-def run_key(window: NewWindow) -> str:
-    """Return what the run of a gap is known by: each window's gap gets one."""
-    return f"gap:{window.block_hash.hex()}:{window.seq}"
+def gap_of(window: NewWindow) -> str:
+    """Return what a window's gap is known by, as the tag of its runs."""
+    return f"{window.block_hash.hex()}:{window.seq}"
+
+
+def run_key(window: NewWindow, rounds: int = 0) -> str:
+    """Return what the run of a gap is known by: each round of a window's gap gets one."""
+    return f"gap:{gap_of(window)}" + (f":{rounds}" if rounds else "")
+
+
+def is_due(rounds: int, ended_seconds_ago: float) -> bool:
+    """Say whether a gap that had so many rounds, the last of which ended so long ago, gets another one.
+
+    A gap is never given up: its rounds only come less often, from ten minutes up to six hours apart.
+    """
+    return rounds == 0 or ended_seconds_ago >= BETWEEN_ROUNDS.whole_seconds(rounds)

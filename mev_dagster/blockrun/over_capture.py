@@ -1,6 +1,8 @@
 """Every block of a capture decided, as if it were still to come; and the decisions against what landed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from mev_dagster.backtest.score import Backtest
 from mev_dagster.backtest.visible import visible_before
@@ -11,6 +13,7 @@ from mev_dagster.events.types import TxSeen
 from mev_dagster.evm.recheck import Recheck
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.search.inputs import capture_inputs
+from mev_dagster.search.pool_sync import known_before
 from mev_dagster.search.run import DEFAULT_BUDGET
 
 
@@ -21,10 +24,17 @@ def decide_capture(
     *,
     number: int | None = None,
     budget: int = DEFAULT_BUDGET,
+    book: Path | None = None,
     on_step: Callable[[int, str], None] = lambda number, step: None,
 ) -> Iterator[Decision]:
-    """Decide every block that the capture has a state for, or block `number` alone."""
+    """Decide every block that the capture has a state for, or block `number` alone.
+
+    `book` is a pool book that stands before these blocks; its pools are searched beside those of the state.
+    """
     for inputs in capture_inputs(capture, number):
+        if book is not None:
+            known = known_before(book, capture, inputs.env.number, inputs.env.parent_hash)
+            inputs = replace(inputs, known_pools=known)  # noqa: PLW2901
 
         def say(step: str, of: int = inputs.env.number) -> None:
             on_step(of, step)

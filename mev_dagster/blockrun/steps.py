@@ -23,7 +23,7 @@ from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.scored import stored_landed, stored_search
 from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
 from mev_dagster.blockrun.sealed import StoredBlock, block_for, sealed_columns, stored_blocks
-from mev_dagster.errors import InputError, MissingState, UnsupportedFork
+from mev_dagster.errors import InputError, MissingState, NoProposer, UnsupportedFork
 from mev_dagster.evm.types import SimulationEngine
 from mev_dagster.features.rows import tx_feature_columns
 from mev_dagster.features.tx import TxFeatures
@@ -31,7 +31,7 @@ from mev_dagster.labels.label import BlockLabels
 from mev_dagster.labels.rows import label_run_columns, mev_label_columns
 from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SubmissionReport
-from mev_dagster.pbs.rows import joined_rows, receipt_rows, submission_rows, template_rows
+from mev_dagster.pbs.rows import joined_rows, receipt_rows, submission_rows, template_rows, unsent_rows
 from mev_dagster.search.rows import (
     ALONE,
     opportunity_columns,
@@ -273,6 +273,22 @@ async def submit_stored(run: BlockRun, clients: Sequence[RelayClient]) -> Submit
     receipts = [receipt_rows(one.report, one.receipts) for one in handed_over]
     run.replace("relay_receipts", where, joined_rows(receipts))
     return Submitted(blocks[0], tuple(handed_over))
+
+
+async def keep_silence(run: BlockRun, clients: Sequence[RelayClient]) -> str:
+    """Store a row a relay that names no proposer, so that no block could be built; return what they said.
+
+    Empty where one does: then it is the step before that is missing.
+    """
+    context = context_for(run.block, run.source.schedule)
+    try:
+        await duty_of_any(clients, run.inputs, context, run.block)
+    except NoProposer as error:
+        names, now_ns = [client.name for client in clients], run.clock.wall_ns()
+        rows = unsent_rows(context, run.span.block_hash, names, str(error), now_ns)
+        run.replace("relay_submissions", {"block_number": run.number}, rows)
+        return str(error)
+    return ""
 
 
 # Judging

@@ -16,6 +16,9 @@ def search(
     block: Annotated[int | None, typer.Option(help="search this block only")] = None,
     engine: Annotated[str, typer.Option(help="engine that executes the candidates")] = "py_evm",
     budget: Annotated[int | None, typer.Option(min=0, help="candidates executed per block")] = None,
+    book: Annotated[
+        Path | None, typer.Option(help="a pool book of mev pools sync, behind the block's parent")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Find, execute and rank what could have been earned in each block of a capture."""
@@ -39,6 +42,7 @@ def search(
             judge_of(config),
             number=block,
             budget=config.search.budget if budget is None else budget,
+            book=book,
             on_step=lambda number, step: bar.update(task, detail=f"block {number}: {step}"),
         ):
             results.append(decision.result)

@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ def tell(settings: Settings, path: str, body: Any) -> dict[str, Any]:
             return found
     except urllib.error.HTTPError as error:
         raise NodeAnswerError(f"{url}: {error.code}: {error.read(500).decode(errors='replace')}") from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise DaemonUnreachable(f"the ingest daemon does not answer at {url}: {error}") from error
     except msgspec.DecodeError as error:
         raise NodeAnswerError(f"{url}: {error}") from error

@@ -5,9 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mev_dagster.errors import NoProposer
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.client.answers import AnswerClass
 from mev_dagster.pbs.client.report import Attempt, SubmissionReport
+from mev_dagster.pbs.client.transport import MAX_MESSAGE_CHARACTERS
+from mev_dagster.pbs.context import BlockContext
 from mev_dagster.pbs.order_pool import OrderEvent, OrderState
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.template import BlockTemplate
@@ -159,6 +162,41 @@ def _nothing_sent(report: SubmissionReport) -> Attempt:
         request_bytes=0,
         trace_id=b"",
         span_id=b"",
+    )
+
+
+def unsent_rows(
+    context: BlockContext, block_hash: bytes, relays: Sequence[str], why: str, now_ns: int
+) -> Columns:
+    """Return each relay's `relay_submissions` row of a block that could not be built: attempt 0.
+
+    `block_hash` is that of the block that landed in its place.
+    """
+    return _rows(
+        [
+            {
+                "block_number": context.number,
+                "block_time": context.timestamp * NS_PER_SECOND,
+                "slot": context.slot,
+                "block_hash": block_hash,
+                "relay": relay,
+                "attempt": 0,
+                "submitted_at": now_ns,
+                "latency_ns": 0,
+                "status": 0,
+                "error_class": NoProposer.code,
+                "message": why[:MAX_MESSAGE_CHARACTERS],
+                "accepted": False,
+                "dry_run": True,
+                "value_wei": 0,
+                "builder_pubkey": bytes(48),
+                "opportunity_ids": [],
+                "request_bytes": 0,
+                "trace_id": None,
+                "span_id": None,
+            }
+            for relay in relays
+        ]
     )
 
 

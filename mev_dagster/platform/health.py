@@ -6,10 +6,10 @@ itself calls a daemon healthy for half an hour after its last heartbeat.
 
 import socket
 import sqlite3
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ def http_ok(url: str) -> Verdict:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own http url
             return Verdict(200 <= answer.status < 300)
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, HTTPException) as error:
         return Verdict(False, str(error))
 
 
@@ -117,7 +117,7 @@ def heartbeats_told(graphql_url: str) -> Verdict:
             body = msgspec.json.decode(answer.read())
         states = body["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
         beats = {state["daemonType"]: float(state["lastHeartbeatTime"] or 0) for state in states}
-    except (OSError, urllib.error.URLError, msgspec.DecodeError, KeyError, TypeError) as error:
+    except (OSError, HTTPException, msgspec.DecodeError, KeyError, TypeError) as error:
         return Verdict(False, f"the web server does not say: {error}")
     return judged(beats, _now())
 
@@ -144,7 +144,7 @@ def stopped_stages(url: str) -> list[StoppedStages]:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own http url
             return msgspec.json.decode(answer.read(), type=_Health).stopped
-    except (OSError, urllib.error.URLError, msgspec.DecodeError):
+    except (OSError, HTTPException, msgspec.DecodeError):
         return []
 
 

@@ -1,9 +1,9 @@
 """Dagster's web server asked over GraphQL, the way its own UI does: keys, backfills, their progress."""
 
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 import msgspec
@@ -57,7 +57,9 @@ class Webserver:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                 found = msgspec.json.decode(answer.read())
-        except OSError as error:
+        except msgspec.DecodeError as error:
+            raise NodeAnswerError(f"{self.url}: not JSON: {error}") from error
+        except (OSError, HTTPException) as error:
             raise PlatformUnreachable(
                 f"Dagster's web server does not answer at {self.url}; start it with `mev up`: {error}"
             ) from error

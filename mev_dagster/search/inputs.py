@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mev_dagster.captures.format import Capture
+from mev_dagster.dex.venue import Pool
 from mev_dagster.errors import CaptureError, InputError
 from mev_dagster.evm.blocks import block_env
 from mev_dagster.evm.state.prestate import Prestate
@@ -17,7 +18,8 @@ from mev_dagster.search.searcher import Searcher
 class SearchInputs:
     """The block to be built, the state before it, and what was pending when it arrived at `at_ns`.
 
-    `searcher` is None where the state holds no executor of ours.
+    `searcher` is None where the state holds no executor of ours. `known_pools` are pools as they stand before
+    the block, beside those that the prestate holds.
     """
 
     env: BlockEnv
@@ -25,6 +27,7 @@ class SearchInputs:
     pending: tuple[PendingTx, ...]
     at_ns: int
     searcher: Searcher | None = None
+    known_pools: tuple[Pool, ...] = ()
 
 
 def capture_inputs(capture: Capture, number: int | None = None) -> Iterator[SearchInputs]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mev_dagster import plugins
 from mev_dagster.dex.graph import PoolGraph
 from mev_dagster.dex.registry import DiscoveredPools, discover
+from mev_dagster.dex.venue import Pool
 from mev_dagster.dex.wrapped_ether import WRAPPED_ETHER_CODES
 from mev_dagster.errors import PluginFailed
 from mev_dagster.evm.state.prestate import Prestate
@@ -156,7 +157,7 @@ def prepare(
     view = session = None
     if searcher is not None:
         session, state = start_block(engine, state, env)
-        graph = PoolGraph(discovery.pools)
+        graph = PoolGraph((*beside(inputs.known_pools, discovery.pools, searcher), *discovery.pools))
         on_step(f"trying {len(pending)} pending transactions")
         chain_behind = partial(EngineChain, engine, state, env)
         runs = try_pending(pending, state, session, graph, env, chain_behind)
@@ -244,6 +245,13 @@ def search_block(
     """Find, verify and rank the candidates of one block; `on_step` is told what is being done."""
     prepared = prepare(inputs, engine, on_step=on_step)
     return propose(prepared, budget=budget, strategies=strategies, on_step=on_step)
+
+
+def beside(known: Sequence[Pool], found: Sequence[Pool], searcher: Searcher) -> list[Pool]:
+    """Return the known pools between tokens that the block's own pools trade: the others close no cycle."""
+    tokens = {token for pool in found for token in pool.tokens} | {searcher.wrapped_ether}
+    here = {pool.address for pool in found}
+    return [pool for pool in known if pool.address not in here and tokens.issuperset(pool.tokens)]
 
 
 def _place_searcher(

@@ -9,11 +9,13 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from urllib3.exceptions import HTTPError
 
 from mev_dagster.errors import StoreError, StoreUnreachable
 from mev_dagster.settings import Settings
@@ -55,6 +57,8 @@ def _typed_errors() -> Iterator[None]:
         raise StoreUnreachable(f"the store did not answer: {_message(error)}") from error
     except ClickHouseError as error:
         raise StoreError(_message(error)) from error
+    except (HTTPError, HTTPException, OSError) as error:  # what breaks off in the middle of an answer
+        raise StoreUnreachable(f"the store did not answer: {type(error).__name__}: {error}") from error
 
 
 def _message(error: Exception) -> str:
@@ -89,7 +93,10 @@ class Store:
         """
         with _typed_errors():
             found = self._client.raw_query(sql, parameters=dict(params or {}), fmt="Arrow")
-        return _with_text(pa.ipc.open_file(pa.py_buffer(found)).read_all())
+        try:
+            return _with_text(pa.ipc.open_file(pa.py_buffer(found)).read_all())
+        except pa.ArrowException as error:
+            raise StoreUnreachable(f"the store's answer is no Arrow file: {error}") from error
 
     def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a SELECT and return tuples: exact integers, hashes as bytes, times as UTC nanoseconds."""

@@ -14,9 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mev_dagster.blockrun.run_tags import COLD, HOT, LANE_TAG, LAUNCHER_TAG, STOCK, WARM
+from mev_dagster.blockrun.run_tags import COLD, HOT, LANE_TAG, LAUNCHER_TAG, STOCK, WARM, WORKER_PID_TAG
 from mev_dagster.blockrun.source_code import CODE_TAG, loaded
-from resources.runtime.warm_protocol import WORKER_PID_TAG
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, RepositoryDefinition

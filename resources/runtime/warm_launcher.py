@@ -20,9 +20,9 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._serdes import ConfigurableClassData
 
-from mev_dagster.blockrun.run_tags import LAUNCHER_TAG, STOCK, WARM, lane_of
+from mev_dagster.blockrun.run_tags import LAUNCHER_TAG, STOCK, WORKER_PID_TAG, lane_of
 from mev_dagster.blockrun.source_code import CODE_TAG
-from resources.runtime.warm_protocol import INTERRUPTED, REMOVED, WORKER_PID_TAG, cancel, offer
+from resources.runtime.warm_protocol import INTERRUPTED, REMOVED, cancel, offer
 
 
 class WarmRunLauncher(DefaultRunLauncher):
@@ -117,6 +117,3 @@ def _worker_pid(run: DagsterRun) -> int | None:
         return None
     value = run.tags.get(WORKER_PID_TAG)
     return int(value) if value else None
-
-
-__all__ = ["WARM", "WORKER_PID_TAG", "WarmRunLauncher", "offer"]

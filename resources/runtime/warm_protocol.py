@@ -12,7 +12,6 @@ from typing import Any
 
 from mev_dagster.blockrun.run_tags import HOT
 
-WORKER_PID_TAG = "mev/worker_pid"
 ANSWER_SECONDS = 2.0
 MESSAGE_BYTES = 4096
 CONFIRMATION = b"go\n"

@@ -1,6 +1,7 @@
 """What a step hands to the next is stored: a step alone, in another process, goes on from the stored rows."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.pbs.keys import Keyring
+from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
 
 OFFERED_SQL = (
@@ -163,3 +165,27 @@ def test_a_score_without_a_stored_step_says_what_to_run(judged, store, taken, ta
     said = failure.step_failure_data.error.to_string()
     assert "StepMissing" in said
     assert step in said
+
+
+def test_relays_that_are_gone_are_a_row_each_and_not_the_runs_failure(home, store, number, monkeypatch):
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MEV_RELAY_PORT", str(gone.getsockname()[1]))
+        settings.cache_clear()
+        for table in ("sealed_blocks", "block_templates", "relay_submissions"):
+            store.delete(table, {"block_number": number})
+        try:
+            with dg.DagsterInstance.ephemeral() as instance:
+                result = run(instance, number)
+                checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+        finally:
+            monkeypatch.undo()
+            settings.cache_clear()
+    assert result.success
+    assert checks["relay_accepted"] is False
+    rows = store.rows(
+        "SELECT error_class, status, accepted FROM relay_submissions FINAL WHERE block_number = {n:UInt64}",
+        {"n": number},
+    )
+    assert rows == [("no_proposer", 0, False)]
+    assert store.count("backtests", {"first_block_number": number})

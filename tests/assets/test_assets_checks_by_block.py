@@ -9,13 +9,14 @@ from assets import per_block
 from assets.partitions import blocks
 from assets.per_block import block_asset
 from assets.verdicts import without_verdict
-from mev_dagster.blockrun import stage_lag
+from mev_dagster.blockrun import failed_checks, stage_lag
 from mev_dagster.blockrun.run_tags import RANGE_END_TAG, RANGE_START_TAG
 from mev_dagster.errors import InputError
 
 KEYS = ["7", "8", "9"]
 GOOD = ["7", "9"]
 EVEN, SEEN = "is_even", "was_seen"
+RAISED: list[dict] = []
 
 
 class Block:
@@ -46,6 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch, bad: int | None = None) -> dg.AssetsDe
     """Return an asset of a block: its check fails for 7, has nothing to look at for 9; `bad` fails whole."""
     monkeypatch.setattr(per_block.soundness, "judged", lambda *_: without_verdict("rows_are_sound", "no row"))
     monkeypatch.setattr(stage_lag, "observe", lambda *_: None)
+    monkeypatch.setattr(failed_checks, "raise_check_alert", lambda _store, **alert: RAISED.append(alert))
     monkeypatch.setattr(per_block, "report", lambda *_: None)
     # The name of the resource's class is all that Dagster matches of it.
     monkeypatch.setattr(per_block, "BlockSearchResource", Search)
@@ -99,6 +101,15 @@ def test_a_verdict_is_of_its_block(monkeypatch, instance):
         dg.AssetCheckKey(dg.AssetKey("opportunities"), EVEN), limit=5
     )
     assert {(one.partition, one.status.value) for one in failed} == {("7", "FAILED"), ("8", "SUCCEEDED")}
+
+
+def test_a_check_that_failed_and_stops_nothing_is_an_alert_of_its_block(monkeypatch, instance):
+    RAISED.clear()
+    asset = made(monkeypatch)
+    run(asset, instance, partition_key="7")
+    run(asset, instance, partition_key="8")
+    run(asset, instance, partition_key="9")
+    assert [(one["asset"], one["check"], one["number"]) for one in RAISED] == [("opportunities", EVEN, 7)]
 
 
 def test_what_had_nothing_to_look_at_has_no_verdict_and_fails_nothing(monkeypatch, instance):

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mev_dagster.blockrun.failure_causes import FAULT, LOST, REFUSED, UNREACHABLE, cause_of
+from mev_dagster.blockrun.gaps import is_due
 from mev_dagster.blockrun.retries import (
     MAX_ATTEMPTS,
     attempt_of,
+    is_given_up,
     next_tags,
     next_tags_of_block,
     pause_seconds,
@@ -16,6 +19,7 @@ from mev_dagster.blockrun.retries import (
 from mev_dagster.blockrun.run_tags import (
     ATTEMPT_TAG,
     BLOCK_TAG,
+    FIRST_FAILED_TAG,
     LANE_TAG,
     PARTITION_TAG,
     RANGE_END_TAG,
@@ -113,3 +117,49 @@ def test_a_block_of_a_failed_range_is_tried_again_for_itself():
     run = Run({LANE_TAG: "cold", RANGE_START_TAG: "35", RANGE_END_TAG: "99", BLOCK_TAG: "7,35,99"})
     tags = next_tags_of_block(run, "7")
     assert tags == {LANE_TAG: "cold", BLOCK_TAG: "7", ATTEMPT_TAG: "2", RETRY_OF_TAG: "r"}
+
+
+def test_a_cause_is_read_off_the_classes_of_the_errors_that_a_failure_had():
+    assert cause_of(["DagsterExecutionStepExecutionError", "NodeTimeout"]) is UNREACHABLE
+    assert cause_of(["Failure", "StoreUnreachable", "KeyError"]) is UNREACHABLE
+    assert cause_of(["NodeRateLimited"]) is REFUSED
+    assert cause_of(["OtherCode"]) is LOST
+    assert cause_of([]) is LOST
+    assert cause_of(["ZeroDivisionError"]) is FAULT
+
+
+@pytest.mark.parametrize("cause", [UNREACHABLE, REFUSED, LOST])
+def test_what_was_not_answered_is_tried_again_for_its_slots_not_for_four_attempts(cause):
+    tags = {ATTEMPT_TAG: "9", FIRST_FAILED_TAG: "1000"}
+    assert not is_given_up(tags, cause, failed_at=1000 + cause.slots * 12 - 1)
+    assert is_given_up(tags, cause, failed_at=1000 + cause.slots * 12)
+    assert not is_given_up({ATTEMPT_TAG: "3", FIRST_FAILED_TAG: "0"}, cause, failed_at=1e9)
+
+
+def test_a_block_that_fails_by_its_content_is_given_up_after_four_attempts():
+    assert is_given_up({ATTEMPT_TAG: "4", FIRST_FAILED_TAG: "1000"}, FAULT, failed_at=1105)
+    assert not is_given_up({}, FAULT, failed_at=1105)
+
+
+def test_every_attempt_tells_when_the_first_one_failed_and_nothing_of_its_own_process():
+    first = next_tags(Run({BLOCK_TAG: "17", "mev/code": "old", "mev/launcher": "warm"}), failed_at=1000.7)
+    assert first == {BLOCK_TAG: "17", FIRST_FAILED_TAG: "1000", ATTEMPT_TAG: "2", RETRY_OF_TAG: "r"}
+    assert next_tags(Run(first), failed_at=1100.0)[FIRST_FAILED_TAG] == "1000"
+
+
+def test_a_gap_is_never_given_up_and_its_rounds_come_less_often():
+    assert is_due(0, 0.0)
+    assert not is_due(1, 599.0)
+    assert is_due(1, 600.0)
+    assert not is_due(3, 2399.0)
+    assert is_due(50, 21_600.0)
+
+
+def test_a_job_of_no_partition_that_fails_is_told_by_its_name():
+    [row] = raised(Run({}, job_name="retain"))
+    assert row["name"] == "JobFailed"
+
+
+def test_what_was_clicked_or_backfilled_is_told_by_its_blocks():
+    [row] = raised(Run({PARTITION_TAG: "17"}, job_name="__ASSET_JOB"))
+    assert (row["name"], row["block_numbers"]) == ("BlockRunFailed", [17])

@@ -1,6 +1,7 @@
 """Gaps, failures and alerts become runs of exactly the blocks they are about, once; each skip says why."""
 
 import time
+import uuid
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -10,11 +11,13 @@ import pytest
 
 from mev_dagster.blockrun import alerted, retries
 from mev_dagster.blockrun import gaps as fallen_through
+from mev_dagster.blockrun.failed_checks import raise_check_alert
 from mev_dagster.blockrun.run_tags import (
     ATTEMPT_TAG,
     BLOCK_HASH_TAG,
     COLD,
     ENDED_TAG,
+    FIRST_FAILED_TAG,
     LANE_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
@@ -27,8 +30,10 @@ from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
 from mev_dagster.ingest.alert_inbox import AlertInbox
 from mev_dagster.settings import settings
+from mev_dagster.store.alerts import keep_alert
 from mev_dagster.store.client import Store, open_store
 from mev_dagster.telemetry.alerts import Alert
+from sensors import resolved_alerts
 from sensors.alerts import alerts
 from sensors.jobs import backfill_blocks, search_block
 
@@ -177,11 +182,36 @@ def test_a_run_that_has_been_tried_again_or_was_superseded_is_left_alone(instanc
     first = failed(instance, "17")
     instance.create_run_for_job(search_block_job(), tags={RETRY_OF_TAG: first.run_id})
     failed(instance, "18", **{ENDED_TAG: SUPERSEDED})
-    assert tick(failed_runs.failed_runs, instance).skip_message == "no run of a block or a roll-up has failed"
+    assert tick(failed_runs.failed_runs, instance).skip_message == "no run has failed"
 
 
 def search_block_job():
     return defs().resolve_job_def(search_block.name)
+
+
+def test_a_run_that_was_clicked_or_backfilled_is_tried_again_with_the_assets_it_had(instance, monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
+    labels, submitted = dg.AssetKey("mev_labels"), dg.AssetKey("relay_submissions")
+    for key, assets in (("17", {labels}), ("18", {labels, submitted})):
+        instance.add_dynamic_partitions("blocks", [key])
+        job = defs().get_implicit_global_asset_job_def().get_subset(asset_selection=assets)
+        run = instance.create_run_for_job(
+            job, tags={"dagster/partition": key, "dagster/backfill": "b"}, asset_selection=frozenset(assets)
+        )
+        instance.report_run_failed(run, message="a test's")
+    requests = {one.partition_key: one for one in tick(failed_runs.failed_runs, instance).run_requests}
+    assert requests["17"].job_name == backfill_blocks.name
+    assert set(requests["17"].asset_selection) == {labels}
+    assert requests["18"].job_name == search_block.name
+    assert set(requests["18"].asset_selection) == {labels, submitted}
+
+
+def test_a_run_whose_process_was_lost_is_tried_beyond_four_attempts(instance, monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_SECONDS", 0)
+    failed(instance, "17", **{ATTEMPT_TAG: "5", FIRST_FAILED_TAG: str(int(time.time()))})
+    [again] = tick(failed_runs.failed_runs, instance).run_requests
+    assert again.tags[ATTEMPT_TAG] == "6"
 
 
 def test_after_the_last_attempt_there_is_one_alert_and_no_run(store, instance, monkeypatch):
@@ -335,3 +365,72 @@ def test_a_range_run_leaves_the_tables_of_single_runs(store: Store, instance, nu
     ]
     assert sorted(one.partition for one in of_opportunities) == sorted(keys)
     assert all("rank_digest" in one.metadata for one in of_opportunities)
+
+
+# The end of the loop
+
+
+def came_to_its_end(
+    instance: dg.DagsterInstance, number: int, *, passed: bool, check: str = "relay_accepted"
+):
+    """Report what a run of the block leaves: its last asset, and a check of another one."""
+    key = str(number)
+    instance.report_runless_asset_event(dg.AssetMaterialization("backtests", partition=key))
+    verdict = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("relay_submissions"), check_name=check, passed=passed, partition=key
+    )
+    judged = dg.DagsterEvent(
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "a test's", event_specific_data=verdict
+    )
+    instance.report_dagster_event(judged, run_id=str(uuid.uuid4()))
+
+
+def resolutions(store: Store) -> dict[str, tuple[bool, str]]:
+    rows = store.rows("SELECT name, resolved_at IS NOT NULL, resolution FROM alerts FINAL")
+    return {name: (bool(resolved), how) for name, resolved, how in rows}
+
+
+def test_an_alert_is_resolved_once_its_blocks_came_to_their_end_with_every_check_green(store, instance):
+    keep_alert(store, alert("7,8"), received_ns=time.time_ns(), blocks=(7, 8), action="1 runs over 2 blocks")
+    instance.add_dynamic_partitions("blocks", ["7", "8"])
+    came_to_its_end(instance, 7, passed=True)
+    tick(resolved_alerts, instance)
+    assert resolutions(store) == {"BlocksNotSearched": (False, "")}  # block 8 has not
+    came_to_its_end(instance, 8, passed=False)
+    tick(resolved_alerts, instance)
+    assert resolutions(store) == {"BlocksNotSearched": (False, "")}  # it has, and a check of it fails
+    came_to_its_end(instance, 8, passed=True)
+    tick(resolved_alerts, instance)
+    [(resolved, how)] = resolutions(store).values()
+    assert resolved
+    assert how.startswith("every check green in run")
+    shown = instance.fetch_observations(dg.AssetKey("opportunities"), limit=10).records
+    assert {record.partition_key for record in shown} == {"7", "8"}
+    assert "0 resolved" in tick(resolved_alerts, instance).skip_message
+
+
+def test_what_ran_before_the_alert_mends_nothing(store, instance):
+    instance.add_dynamic_partitions("blocks", ["7"])
+    came_to_its_end(instance, 7, passed=True)
+    keep_alert(store, alert("7"), received_ns=time.time_ns(), blocks=(7,), action="1 runs over 1 blocks")
+    tick(resolved_alerts, instance)
+    assert resolutions(store) == {"BlocksNotSearched": (False, "")}
+
+
+def test_the_alert_of_a_check_ends_with_the_check_and_opens_again_with_it(store, instance):
+    def fails() -> None:
+        raise_check_alert(store, asset="relay_submissions", check="relay_accepted", number=7, why="refused")
+
+    instance.add_dynamic_partitions("blocks", ["7"])
+    fails()
+    fails()
+    [(name, blocks)] = store.rows("SELECT name, block_numbers FROM alerts FINAL")
+    assert (name, list(blocks)) == ("CheckFailed", [7])
+    came_to_its_end(instance, 7, passed=True, check="another")
+    tick(resolved_alerts, instance)
+    assert not resolutions(store)["CheckFailed"][0]
+    came_to_its_end(instance, 7, passed=True)
+    tick(resolved_alerts, instance)
+    assert resolutions(store)["CheckFailed"] == (True, "relay_accepted passes")
+    fails()
+    assert not resolutions(store)["CheckFailed"][0]

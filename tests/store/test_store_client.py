@@ -1,9 +1,13 @@
 """What a caller of the store may rely on, whichever engine is behind it."""
 
+import http.client
+import ssl
+
 import pytest
+import urllib3
 from store_rows import DAY, SLOT, opportunities, sightings, transactions
 
-from mev_dagster.errors import StoreError
+from mev_dagster.errors import StoreError, StoreUnreachable
 from mev_dagster.store.client import Store
 from mev_dagster.store.tables import TABLES
 
@@ -178,3 +182,32 @@ def test_every_table_has_a_comment_for_each_column_and_a_readable_view(store: St
     assert store.rows("SELECT opportunity_id, tx_hashes FROM v_opportunities") == [
         ("0x" + "00" * 32, ["0x" + "61" * 32, "0x" + "62" * 32])
     ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ConnectionResetError("reset"),
+        http.client.RemoteDisconnected("closed"),
+        http.client.IncompleteRead(b"", 3),
+        ssl.SSLError("eof"),
+        TimeoutError("slow"),
+        urllib3.exceptions.ProtocolError("broken"),
+        urllib3.exceptions.ReadTimeoutError(None, "/", "slow"),
+    ],
+)
+def test_what_breaks_off_in_an_answer_is_a_store_that_was_not_reached(local_store, monkeypatch, broken):
+    def fails(*_, **__):
+        raise broken
+
+    monkeypatch.setattr(local_store._client, "query", fails)
+    monkeypatch.setattr(local_store._client, "raw_query", fails)
+    for ask in (local_store.rows, local_store.query, local_store.table):
+        with pytest.raises(StoreUnreachable, match=type(broken).__name__):
+            ask("SELECT 1")
+
+
+def test_an_answer_that_is_cut_off_is_a_store_that_was_not_reached(local_store, monkeypatch):
+    monkeypatch.setattr(local_store._client, "raw_query", lambda *_, **__: b"ARROW1\0\0cut")
+    with pytest.raises(StoreUnreachable, match="no Arrow file"):
+        local_store.query("SELECT 1")

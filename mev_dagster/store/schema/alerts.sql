@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS alerts
     received_at DateTime64(9, 'UTC') COMMENT 'when it reached the platform, volatile',
     block_numbers Array(UInt64) COMMENT 'blocks it is about',
     action String COMMENT 'what was done: runs requested, or why nothing was',
+    resolved_at Nullable(DateTime64(9, 'UTC')) COMMENT 'when its blocks were found mended; none while it is open',
+    resolution String DEFAULT '' COMMENT 'what mended it',
     stored_at DateTime64(9, 'UTC') DEFAULT now64(9) COMMENT 'when this row was written; the newest version of a key wins' CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(stored_at)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mev_dagster.blockrun.run_tags import COLD, HOT, lane_of
+from mev_dagster.blockrun.run_tags import COLD, HOT, WORKER_PID_TAG, lane_of
 from mev_dagster.serving.liveness import PING, PONG
 from resources.runtime.warm_protocol import CONFIRMATION, INTERRUPTED, REMOVED, UNKNOWN, offer
 from resources.runtime.warm_queue import MAX_WAITING, Queue, negotiate
@@ -159,7 +159,6 @@ def test_a_run_left_by_a_killed_worker_is_failed_when_the_next_one_starts(dagste
 
     from mev_dagster.blockrun.run_tags import LANE_TAG
     from mev_dagster.definitions import defs
-    from resources.runtime.warm_protocol import WORKER_PID_TAG
 
     job = defs().resolve_job_def("retain")
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
@@ -191,7 +190,6 @@ def test_a_rerun_by_the_stock_launcher_is_not_looked_for_under_its_parents_pid(d
     from mev_dagster.blockrun.run_tags import LANE_TAG, LAUNCHER_TAG, STOCK
     from mev_dagster.definitions import defs
     from resources.runtime.warm_launcher import WarmRunLauncher
-    from resources.runtime.warm_protocol import WORKER_PID_TAG
 
     ended = subprocess.Popen([sys.executable, "-c", "pass"])
     ended.wait()
