@@ -11,7 +11,7 @@ from typing import Any
 
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import InputError
-from mev_dagster.pbs.order_messages import MOST_BLOCKS_AHEAD, Find, Sender, SentCancel, read_message
+from mev_dagster.pbs.order_messages import MOST_BLOCKS_AHEAD, Find, MessageSender, SentCancel, read_message
 from mev_dagster.pbs.order_pool import OrderPool
 
 MOST_WAITING = 16_384
@@ -47,7 +47,7 @@ class OrderEntry:
         if len(self._waiting) >= MOST_WAITING:
             raise InputError(f"{method}: the pool takes no more for now")
         self._arrivals += 1
-        sender = Sender(signer, self._arrivals, self.head)
+        sender = MessageSender(signer, self._arrivals, self.head)
         sent = read_message(method, params, sender, self.find)
         params_text = json.dumps(params, sort_keys=True, separators=(",", ":"))
         if isinstance(sent, SentCancel):
@@ -82,7 +82,7 @@ def pool_at(messages: Sequence[OrderMessage], block: int, find: Find) -> OrderPo
     pool = OrderPool()
     pool.landed(block - 1, ())
     for one in sorted(messages, key=lambda one: (one.received_ns, one.arrival, one.order_id)):
-        sender = Sender(one.signer, one.arrival, one.first_block - 1)
+        sender = MessageSender(one.signer, one.arrival, one.first_block - 1)
         try:
             sent = read_message(one.method, json.loads(one.params), sender, find)
         except (InputError, ValueError):

@@ -29,7 +29,7 @@ Find = Callable[[bytes], Transaction | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class MessageSender:
     """Who sent a message, how many came before it, and the last block that is known."""
 
     signer: bytes | None
@@ -58,7 +58,7 @@ class SentCancel:
 Sent = SentOrder | SentCancel
 
 
-def read_message(method: str, params: Any, sender: Sender, find: Find = lambda tx_hash: None) -> Sent:
+def read_message(method: str, params: Any, sender: MessageSender, find: Find = lambda tx_hash: None) -> Sent:
     """Read one message; `InputError` says what is wrong and where."""
     reader = READERS.get(method)
     if reader is None:
@@ -73,7 +73,7 @@ def read_message(method: str, params: Any, sender: Sender, find: Find = lambda t
         raise InputError(f"{method}: {error}") from error
 
 
-def _send_bundle(params: Sequence[Any], sender: Sender, _: Find) -> Sent:
+def _send_bundle(params: Sequence[Any], sender: MessageSender, _: Find) -> Sent:
     said = _object(params[0])
     replacement = _replacement(said, sender)
     txs = _transactions(said.get("txs"))
@@ -116,14 +116,14 @@ def _refund(
     return (RefundRule(paying, percent, ((recipient, 100),)),)
 
 
-def _cancel_bundle(params: Sequence[Any], sender: Sender, _: Find) -> Sent:
+def _cancel_bundle(params: Sequence[Any], sender: MessageSender, _: Find) -> Sent:
     replacement = _replacement(_object(params[0]), sender)
     if replacement is None:
         raise InputError("replacementUuid: expected what the bundle was sent with")
     return SentCancel(Replacement(replacement.signer, replacement.identifier, FOR_GOOD), [])
 
 
-def _send_share(params: Sequence[Any], sender: Sender, find: Find) -> Sent:
+def _send_share(params: Sequence[Any], sender: MessageSender, find: Find) -> Sent:
     said = _object(params[0])
     bundle, window = _share(said, sender, find, 1)
     order = order_of(bundle)
@@ -131,7 +131,7 @@ def _send_share(params: Sequence[Any], sender: Sender, find: Find) -> Sent:
 
 
 def _share(
-    said: Mapping[str, Any], sender: Sender, find: Find, depth: int
+    said: Mapping[str, Any], sender: MessageSender, find: Find, depth: int
 ) -> tuple[ShareBundle, OrderWindow]:
     if depth > MOST_DEEP:
         raise InputError(f"body: nested deeper than {MOST_DEEP}")
@@ -165,7 +165,7 @@ def _share(
 
 
 def _part(
-    item: Mapping[str, Any], where: str, sender: Sender, find: Find, depth: int
+    item: Mapping[str, Any], where: str, sender: MessageSender, find: Find, depth: int
 ) -> tuple[ShareTx | ShareBundle, OrderWindow | None]:
     named = [name for name in ("hash", "tx", "bundle") if item.get(name) is not None]
     if len(named) != 1:
@@ -184,7 +184,7 @@ def _part(
     return ShareTx(known), None
 
 
-def _private(params: Sequence[Any], sender: Sender, _: Find) -> Sent:
+def _private(params: Sequence[Any], sender: MessageSender, _: Find) -> Sent:
     said = {"tx": params[0]} if isinstance(params[0], str) else _object(params[0])
     (tx,) = _transactions([said.get("tx")])
     told = said.get("maxBlockNumber")
@@ -195,14 +195,14 @@ def _private(params: Sequence[Any], sender: Sender, _: Find) -> Sent:
     return SentOrder(order, window, replacement, to_hex(tx.hash))
 
 
-def _cancel_private(params: Sequence[Any], sender: Sender, _: Find) -> Sent:
+def _cancel_private(params: Sequence[Any], sender: MessageSender, _: Find) -> Sent:
     tx_hash = _bytes(_object(params[0]).get("txHash"), "txHash", 32)
     if sender.signer is None:
         raise InputError("a cancellation has to be signed by who sent the transaction")
     return SentCancel(Replacement(sender.signer, to_hex(tx_hash), FOR_GOOD), True)
 
 
-READERS: Mapping[str, Callable[[Sequence[Any], Sender, Find], Sent]] = {
+READERS: Mapping[str, Callable[[Sequence[Any], MessageSender, Find], Sent]] = {
     "eth_sendBundle": _send_bundle,
     "eth_cancelBundle": _cancel_bundle,
     "mev_sendBundle": _send_share,
@@ -212,7 +212,7 @@ READERS: Mapping[str, Callable[[Sequence[Any], Sender, Find], Sent]] = {
 }
 
 
-def _replacement(said: Mapping[str, Any], sender: Sender) -> Replacement | None:
+def _replacement(said: Mapping[str, Any], sender: MessageSender) -> Replacement | None:
     """Return what a message replaces: its number is its own, else its place among those that arrived."""
     identifier, number = said.get("replacementUuid"), said.get("replacementNonce")
     if identifier is None:
@@ -254,7 +254,7 @@ def _places(values: Any, name: str, hashes: list[bytes]) -> list[int]:
     return sorted({hashes.index(one) for one in wanted})
 
 
-def _block(value: Any, name: str, sender: Sender) -> int:
+def _block(value: Any, name: str, sender: MessageSender) -> int:
     block = _number(value, name)
     if not sender.head < block <= sender.head + MOST_BLOCKS_AHEAD:
         raise InputError(f"{name}: {block}, expected {sender.head + 1} to {sender.head + MOST_BLOCKS_AHEAD}")

@@ -9,12 +9,12 @@ from mev_dagster.chain.keccak import keccak
 from mev_dagster.errors import InputError
 from mev_dagster.hexadecimal import to_hex
 from mev_dagster.pbs.order_entry import OrderEntry, pool_at
-from mev_dagster.pbs.order_messages import Sender, SentCancel, SentOrder, read_message
+from mev_dagster.pbs.order_messages import MessageSender, SentCancel, SentOrder, read_message
 from mev_dagster.pbs.order_pool import OrderWindow
 from mev_dagster.pbs.orders import OrderKind, RefundRule
 
 SIGNER = b"\x51" * 20
-SENDER = Sender(SIGNER, 7, 99)
+SENDER = MessageSender(SIGNER, 7, 99)
 ONE, TWO = transfer(0), call(1, TIP_JAR)
 
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_an_order_says_where(method, params, said):
 
 
 def test_an_identifier_needs_a_signer():
-    unsigned = Sender(None, 1, 99)
+    unsigned = MessageSender(None, 1, 99)
     with pytest.raises(InputError, match="signature"):
         read("eth_sendBundle", bundle(replacementUuid="a"), sender=unsigned)
     sent = read("eth_sendBundle", bundle(replacementUuid="A", signingAddress=to_hex(SIGNER)), sender=unsigned)
