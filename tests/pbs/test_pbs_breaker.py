@@ -93,3 +93,12 @@ def test_only_so_many_endpoints_are_remembered(tmp_path, monkeypatch):
     for port in range(6):
         FileMemory(tmp_path, f"http://127.0.0.1:{port}").write(BreakerState(port))
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_as_many_endpoints_as_there_is_room_for_are_all_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(breakers, "MAX_ENDPOINTS", 300)
+    for port in range(300):
+        FileMemory(tmp_path, f"http://127.0.0.1:{port}").write(BreakerState(port))
+    assert len(list(tmp_path.iterdir())) == 300
+    FileMemory(tmp_path, "http://127.0.0.1:9999").write(BreakerState(1))
+    assert len(list(tmp_path.iterdir())) == 300

@@ -112,3 +112,32 @@ def test_values_that_do_not_fit_are_refused_by_the_name_of_their_column(kind: st
 def test_times_may_be_given_in_any_usual_form():
     assert nanoseconds("2024-01-02T03:04:05.000001+01:00") == 1_704_161_045_000_001_000
     assert nanoseconds(17) == 17
+
+
+@pytest.mark.parametrize(
+    ("values", "sent"),
+    [
+        ([[], []], False),
+        ([], False),
+        ([[], [b"x"]], True),
+        ([[b"x"], []], True),
+        ([[], None], True),
+    ],
+)
+def test_lists_need_not_be_sent_where_all_are_the_default(values, sent):
+    column = next(one for one in TABLES["opportunities"].columns if one.default == "[]")
+    assert column.is_all_default(values) is not sent
+    assert column.is_all_default(pa.array(values, pa.list_(pa.binary()))) is not sent
+
+
+@pytest.mark.parametrize(("values", "sent"), [([None, None], False), ([None, 1], True), ([], False)])
+def test_what_is_null_by_default_need_not_be_sent_where_all_is_null(values, sent):
+    column = TABLES["opportunities"]["simulated_profit_wei"]
+    assert column.is_all_default(values) is not sent
+    assert column.is_all_default(pa.array(values, pa.int64())) is not sent
+
+
+def test_a_column_that_every_insert_brings_is_always_sent():
+    column = TABLES["opportunities"]["rank"]
+    assert not column.is_all_default([0, 0])
+    assert not column.is_all_default(pa.array([None, None], pa.int64()))

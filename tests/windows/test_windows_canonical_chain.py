@@ -1,5 +1,6 @@
 """The canonical chain is a fold over heads: reorgs, jumps, repeats."""
 
+from mev_dagster.events.types import BlockReverted, BlockSeen, Lane, TxSeen
 from mev_dagster.windows.canonical_chain import BLOCKS_REMEMBERED, BlockRef, CanonicalChain, Extension
 
 
@@ -67,3 +68,20 @@ def test_a_copy_does_not_follow():
     twin = chain.copy()
     chain.extend(ref(2), ref(1).hash)
     assert twin.tip == ref(1)
+
+
+def test_a_new_block_is_no_duplicate():
+    chain = CanonicalChain()
+    assert not chain.extend(ref(1), ref(0).hash).duplicate
+    assert not chain.extend(ref(2), ref(1).hash).duplicate
+    assert chain.extend(ref(2), ref(1).hash).duplicate
+
+
+def test_a_log_is_folded_as_it_was_decided():
+    chain = CanonicalChain()
+    stamps = (0, 0, 0, Lane.RPC, "node")
+    heads = [BlockSeen(*stamps, one.number, one.hash, b"", b"", ()) for one in (ref(1), ref(2), ref(3))]
+    sighting = TxSeen(*stamps, b"\x01" * 32)
+    chain.replay([*heads, sighting, BlockReverted(*stamps, 3, ref(3).hash)])
+    assert chain.tip == ref(2)
+    assert [one.hash in chain for one in (ref(1), ref(2), ref(3))] == [True, True, False]
