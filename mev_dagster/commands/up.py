@@ -34,6 +34,7 @@ def up(
     from mev_dagster.demo import SHIPPED_CAPTURE
     from mev_dagster.platform import processes
     from mev_dagster.platform.dagster_home import dagster_environment, prepare
+    from mev_dagster.serving.listen import reached
     from mev_dagster.settings import process_profile, settings
 
     base = settings() if mode is None else settings().changed(ingest={"mode": mode})
@@ -82,7 +83,7 @@ def up(
             )
         raise typer.Exit(1)
     if not json:
-        page = f"http://{config.host}:{config.dagster.webserver_port}"
+        page = f"http://{reached(config.host)}:{config.dagster.webserver_port}"
         out.print(f"\nOpen [bold]{page}[/]; stop with [bold]mev down[/].")
 
 

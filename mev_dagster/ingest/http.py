@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.ingest.index_page import index_page
 from mev_dagster.serving.doors import App
 from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
@@ -98,6 +99,9 @@ def application(
     """
     told = [] if commands is None else _told(commands)
 
+    async def index(_: Request) -> Response:
+        return HTMLResponse(index_page(health(), not_ready(), reports), headers={"Cache-Control": "no-store"})
+
     async def metrics(_: Request) -> Response:
         body, content_type = exposition(registry)
         return Response(body, headers={"content-type": content_type})
@@ -130,6 +134,7 @@ def application(
 
     return Starlette(
         routes=[
+            Route("/", index),
             Route("/metrics", metrics),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
