@@ -10,7 +10,7 @@ from mev_dagster.reports.plots import svg_bars
 
 
 def bars(title: str, values: Sequence[float], *, marked: Sequence[bool] = ()) -> dg.MarkdownMetadataValue:
-    """Return a bar chart of up to 64 values; `marked` bars get the second colour."""
+    """Return a bar chart of all values; `marked` bars get the second colour."""
     encoded = base64.b64encode(svg_bars(title, values, marked=marked).encode()).decode()
     return dg.MetadataValue.md(f"![{escape(title)}](data:image/svg+xml;base64,{encoded})")
 

@@ -87,7 +87,7 @@ def hourly_report(context: dg.AssetExecutionContext, store: StoreResource) -> dg
             "newest_blocks": preview(rows[::-1], SHOWN),
             "lag": bars(
                 "head to opportunities, by block (ms)",
-                [block.lag_ns / NS_PER_MS for block in report.blocks[-64:]],
+                [block.lag_ns / NS_PER_MS for block in report.blocks],
             ),
         },
         check_results=[

@@ -64,10 +64,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
     "inspectors": {
         "arbitrage": "mev_dagster.labels.inspectors.arbitrage:Arbitrages",
+        "cex_dex": "mev_dagster.labels.inspectors.cex_dex:CexDex",
         "failed_arbitrage": "mev_dagster.labels.inspectors.failed_arbitrage:FailedArbitrages",
         "jit": "mev_dagster.labels.inspectors.jit:JitLiquidity",
         "liquidation": "mev_dagster.labels.inspectors.liquidation:Liquidations",
         "sandwich": "mev_dagster.labels.inspectors.sandwich:Sandwiches",
+        "suspect": "mev_dagster.labels.inspectors.suspect:Suspects",
     },
     "lanes": {
         "capture": "mev_dagster.ingest.lanes.capture:CaptureMaker",

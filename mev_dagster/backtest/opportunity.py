@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mev_dagster.labels.label import BlockLabels
+from mev_dagster.labels.value import NOT_TAKEN
 from mev_dagster.search.landed import Landed
 from mev_dagster.search.plan import Plan
 from mev_dagster.search.strategy import does
@@ -79,7 +80,7 @@ class Found:
 def landed_in(labels: BlockLabels) -> Iterator[Landed]:
     """Yield what was taken in a block, under the kind a search would call it, else under the label's own."""
     positions = {landed.tx.hash: landed.index for landed in labels.block.txs}
-    for label in labels.labels:
+    for label in (one for one in labels.labels if one.kind not in NOT_TAKEN):
         first = min((positions[tx_hash] for tx_hash in label.tx_hashes if tx_hash in positions), default=0)
         venues = frozenset(label.venues)
         yield Landed(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mev_dagster.commands.output import err, out, print_json
-from mev_dagster.errors import MevError
+from mev_dagster.errors import InputError, MevError
 
 if TYPE_CHECKING:
     from mev_dagster.platform.status import ProcessStatus
@@ -20,6 +20,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def up(
     rpc: Annotated[str | None, typer.Option(help="your execution node, ws:// or http://")] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="p2p, rpc or hybrid: lanes by what they are for; p2p needs no node")
+    ] = None,
     capture: Annotated[
         Path | None, typer.Option(help="replay this capture instead of following a node")
     ] = None,
@@ -31,13 +34,18 @@ def up(
     from mev_dagster.demo import SHIPPED_CAPTURE
     from mev_dagster.platform import processes
     from mev_dagster.platform.dagster_home import dagster_environment, prepare
+    from mev_dagster.serving.listen import reached
     from mev_dagster.settings import process_profile, settings
 
-    base = settings()
+    base = settings() if mode is None else settings().changed(ingest={"mode": mode})
+    mode = base.ingest.mode if capture is None else None
     url = rpc or (base.node_url if capture is None else None)
     source = (capture or SHIPPED_CAPTURE).resolve()
     listed_nodes = url is not None and not (rpc or base.rpc.url)  # each of `[[providers]]` has its lane
-    config = base.changed(rpc={"url": None if listed_nodes else url}, capture=None if url else source)
+    if mode in {"rpc", "hybrid"} and url is None:
+        raise InputError(f"--mode {mode} needs a node: give --rpc, MEV_RPC_URL or [[providers]]")
+    live = url is not None or mode is not None
+    config = base.changed(rpc={"url": None if listed_nodes else url}, capture=None if live else source)
     try:
         with processes.supervisor(config):
             raise MevError(
@@ -45,18 +53,19 @@ def up(
             )
     except processes.NotRunning:
         pass
-    ingest = ("--lanes", "rpc") if url else (
+    # A node's address may hold a key: it goes by the environment, which no process list shows.
+    ingest = ("--mode", mode or "rpc") if live else (
         "--lanes", "capture", "--capture", str(source), "--speed", speed)  # fmt: skip
     listed = processes.platform(config, ingest)
     processes.check_ports(config, listed)
     home = config.home.resolve()
-    if not url:
+    if not live:
         _note_first_hour(home, source)
     with err.status("preparing Dagster's instance"):
         dagster_home = prepare(config)
     environment = {"MEV_HOME": str(home), "DAGSTER_HOME": str(dagster_home)} | dagster_environment()
     if not listed_nodes:
-        environment |= {"MEV_RPC_URL": url} if url else {"MEV_CAPTURE": str(source)}
+        environment |= {"MEV_RPC_URL": url} if url else {} if live else {"MEV_CAPTURE": str(source)}
     profile = process_profile()
     if profile is not None:
         environment["MEV_PROFILE"] = str(profile)
@@ -74,7 +83,7 @@ def up(
             )
         raise typer.Exit(1)
     if not json:
-        page = f"http://{config.host}:{config.dagster.webserver_port}"
+        page = f"http://{reached(config.host)}:{config.dagster.webserver_port}"
         out.print(f"\nOpen [bold]{page}[/]; stop with [bold]mev down[/].")
 
 

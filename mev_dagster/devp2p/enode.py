@@ -1,4 +1,7 @@
-"""enode URLs: how people name a node (`enode://<id>@<ip>:<tcp port>[?discport=<udp port>]`)."""
+"""enode URLs: how people name a node (`enode://<id>@<host>:<tcp port>[?discport=<udp port>]`).
+
+The host may be a name: it is looked up at each dial, so that a node that moves is found again.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 from mev_dagster.devp2p.keys import parse_id
 from mev_dagster.errors import DecodeError, InputError
 
+_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_NUMBERS = re.compile(r"[0-9.]+")  # an address that is none, not a name
 _ID = re.compile(r"[0-9a-fA-F]{128}")
 
 
@@ -24,6 +29,15 @@ class Enode:
         host = f"[{self.host}]" if ":" in self.host else self.host
         discovery = "" if self.udp_port == self.tcp_port else f"?discport={self.udp_port}"
         return f"enode://{self.id.hex()}@{host}:{self.tcp_port}{discovery}"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the host is a name that has to be looked up."""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return True
+        return False
 
     @property
     def short(self) -> str:
@@ -44,7 +58,8 @@ def parse_enode(url: str) -> Enode:
     try:
         host = str(ip_address(host))
     except ValueError:
-        raise InputError(f"enode: expected an IP address, found {host!r}") from None
+        if not _NAME.fullmatch(host) or _NUMBERS.fullmatch(host):
+            raise InputError(f"enode: expected an IP address or a host name, found {host!r}") from None
     if not port:
         raise InputError("enode: expected a TCP port")
     if not 0 <= udp_port < 2**16:

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from mev_dagster.telemetry.logging import logger
 from mev_dagster.units import NS_PER_SECOND
 
 DNS_SECONDS = 1_800.0
+RESOLVE_SECONDS = 10.0
 
 log = logger("p2p")
 
@@ -97,7 +99,8 @@ class MempoolNode:
         try:
             if self._config.discovery:
                 await self._socket.open(self._config.network.host, self.network.port)
-                tasks.append(asyncio.create_task(self._socket.run(self._discovery(), self._config.bootnodes)))
+                bootnodes = await resolved(self._config.bootnodes)
+                tasks.append(asyncio.create_task(self._socket.run(self._discovery(), bootnodes)))
             if self._config.dns_list and self._resolver:
                 tasks.append(asyncio.create_task(self._read_lists(self._config.dns_list, self._resolver)))
             await asyncio.gather(*tasks)
@@ -187,3 +190,22 @@ class MempoolNode:
 def enodes(urls: Sequence[str]) -> tuple[Enode, ...]:
     """Parse many enode URLs."""
     return tuple([parse_enode(url) for url in urls])
+
+
+async def resolved(enodes: Sequence[Enode]) -> tuple[Enode, ...]:
+    """Return the same nodes by address, as discovery speaks to them; an unknown name is left out and told."""
+    found: list[Enode] = []
+    for enode in enodes:
+        if not enode.is_named:
+            found.append(enode)
+            continue
+        try:
+            async with asyncio.timeout(RESOLVE_SECONDS):
+                [(*_, address), *_] = await asyncio.get_running_loop().getaddrinfo(
+                    enode.host, enode.udp_port, type=socket.SOCK_DGRAM
+                )
+        except (OSError, TimeoutError) as error:
+            log.warning("bootnode not found", host=enode.host, error=error)
+        else:
+            found.append(replace(enode, host=str(address[0])))
+    return tuple(found)

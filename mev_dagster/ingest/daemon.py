@@ -16,11 +16,11 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mev_dagster.errors import StoreError
+from mev_dagster.errors import InputError, MevError, StoreError
 from mev_dagster.events.log import EventLogReader
 from mev_dagster.events.types import BlockSeen, Event
 from mev_dagster.evm.recheck import kept_inputs
@@ -37,8 +37,10 @@ from mev_dagster.ingest.lanes.lane import LaneContext, LaneFactory
 from mev_dagster.ingest.log_feed import LogFeed, open_writer
 from mev_dagster.ingest.memory import give_memory_back
 from mev_dagster.ingest.metrics import IngestMetrics
+from mev_dagster.ingest.newest import NewestResults
 from mev_dagster.ingest.pipeline import Pipeline
 from mev_dagster.ingest.queue import ArrivalQueue
+from mev_dagster.ingest.rates import Rates
 from mev_dagster.ingest.restore import restore
 from mev_dagster.ingest.store_feed import StoreFeed
 from mev_dagster.node.identity import CHAIN_FILE, ChainPin
@@ -78,8 +80,11 @@ class IngestDaemon:
         clock: Clock | None = None,
         once: bool = False,
         rng: random.Random | None = None,
+        lanes_again: "Callable[[], Sequence[LaneFactory]] | None" = None,
     ) -> None:
         self._settings = settings
+        self._lanes_again = lanes_again
+        self._reloading: asyncio.Task[Any] | None = None
         self._factories = lanes
         self._connect_store = connect_store
         self._clock = clock or SystemClock()
@@ -88,6 +93,8 @@ class IngestDaemon:
         self.metrics = IngestMetrics(process_registry(self._clock))
         self._lags = HeadLags(self.metrics.registry, self._clock)
         self._backlog_age = BacklogAge(self._clock)
+        self._rates = Rates(self._clock)
+        self._newest = NewestResults(connect_store)
         self._heard_runs = HeardRuns(settings.home, self.metrics)
         self.port = 0
         self._started = time.monotonic()
@@ -138,6 +145,7 @@ class IngestDaemon:
             for task in (feeding, *others):
                 task.cancel()
             await asyncio.gather(serving, feeding, *others, return_exceptions=True)
+            await self._newest.close()
             await asyncio.to_thread(self._close)
         for task in (writing, *ended):
             task.result()
@@ -155,16 +163,39 @@ class IngestDaemon:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT for as long as the daemon runs."""
+        """Stop on SIGTERM and SIGINT, read the lanes again on SIGHUP, for as long as the daemon runs."""
         loop = asyncio.get_running_loop()
-        names = (signal.SIGTERM, signal.SIGINT)
-        for name in names:
-            loop.add_signal_handler(name, self.stop)
+        handlers = {
+            signal.SIGTERM: self.stop,
+            signal.SIGINT: self.stop,
+            signal.SIGHUP: self._hang_up,
+        }
+        for name, handler in handlers.items():
+            loop.add_signal_handler(name, handler)
         try:
             yield
         finally:
-            for name in names:
+            for name in handlers:
                 loop.remove_signal_handler(name)
+
+    def _hang_up(self) -> None:
+        async def reload() -> None:
+            with suppress(MevError):  # the log has it
+                await self._reload()
+
+        self._reloading = asyncio.get_running_loop().create_task(reload())
+
+    async def _reload(self) -> dict[str, Any]:
+        """Read which lanes to run again, and run those. What cannot be read changes nothing."""
+        try:
+            if self._lanes_again is None:
+                raise InputError("this daemon was not told how to read its lanes again")
+            changed = await self._lanes.change(await asyncio.to_thread(self._lanes_again))
+        except MevError as error:
+            log.error("lanes not read again", error=error)
+            raise
+        log.info("lanes read again", **changed)
+        return dict(changed)
 
     # What is told over HTTP
 
@@ -174,9 +205,10 @@ class IngestDaemon:
             self._heads,
             self.health,
             self.not_ready,
-            DaemonCommands(self._take_alerts, self._logging.seal, self._prune_log),
+            DaemonCommands(self._take_alerts, self._logging.seal, self._prune_log, self._reload),
             self._settings.home / "reports",
             stopped=self.stopped,
+            more=self._status,
         )
         door = Door(hosts_of(self._settings.host), home_token(self._settings.home), GUARDED)
         return HttpServer(Guarded(app, door, refusals(self.metrics.registry)))
@@ -199,6 +231,15 @@ class IngestDaemon:
             "head_block": head.number if head else None,
             "uptime_seconds": round(time.monotonic() - self._started, 3),
             "stopped": self.stopped(),
+        }
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "mode": self._settings.ingest.mode,
+            "head_age_seconds": round(self._lags.age.seconds(), 3),
+            "rates": self._rates.per_second(),
+            "peers": self._lanes.peers(),
+            **self._newest.newest(),
         }
 
     def stopped(self) -> list[dict[str, Any]]:
@@ -296,9 +337,7 @@ class IngestDaemon:
     # The tasks
 
     async def _run_lanes(self) -> None:
-        await self._lanes.run(continues=self._continues)
-        if not self._once:
-            await self._stopping.wait()
+        await self._lanes.run(continues=self._continues, stays=not self._once)
 
     async def _wait_for_stop(self) -> None:
         await self._stopping.wait()
@@ -312,6 +351,7 @@ class IngestDaemon:
     async def _logged(self, events: Sequence[Event]) -> None:
         durable = self._logging.durable_seq
         self._backlog_age.logged(durable)
+        self._rates.logged(events)
         for offset, event in enumerate(events, start=durable + 1 - len(events)):
             if isinstance(event, BlockSeen):
                 self._lags.logged(offset, event)

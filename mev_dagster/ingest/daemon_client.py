@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from mev_dagster.errors import DaemonUnreachable, NodeAnswerError
+from mev_dagster.serving.listen import reached
 from mev_dagster.serving.token import bearer
 from mev_dagster.settings import Settings
 
@@ -16,7 +17,7 @@ TIMEOUT_SECONDS = 30.0
 
 def tell(settings: Settings, path: str, body: Any) -> dict[str, Any]:
     """POST JSON to the daemon and return its answer."""
-    url = f"http://{settings.host}:{settings.ingest.port}{path}"
+    url = f"http://{reached(settings.host)}:{settings.ingest.port}{path}"
     headers = {"content-type": "application/json", **bearer(settings.home)}
     request = urllib.request.Request(url, msgspec.json.encode(body), headers)
     try:

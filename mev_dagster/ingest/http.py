@@ -1,8 +1,9 @@
-"""What the daemon tells over HTTP: /metrics, /healthz, /readyz, report pages, and /heads to wait for blocks.
+"""What the daemon tells over HTTP: a live page at / with its JSON at /status, /metrics, /healthz, /readyz,
+report pages, and /heads to wait for blocks.
 
 And what it is told, as JSON: POST /alerts takes Alertmanager's webhook; POST /log/seal and /log/prune ask the
-log's only writer to seal the open segment and to let old ones go. The daemon stands behind a door
-(`mev_dagster.serving`) that asks the home's token of the last two.
+log's only writer to seal the open segment and to let old ones go; POST /lanes/reload reads the lanes again.
+The daemon stands behind a door (`mev_dagster.serving`) that asks the home's token of all but the first.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,12 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mev_dagster.errors import DecodeError, MevError
 from mev_dagster.hexadecimal import to_hex
+from mev_dagster.ingest.index_page import index_page
 from mev_dagster.serving.doors import App
 from mev_dagster.serving.protocol import DeadlineProtocol
 from mev_dagster.telemetry.alerts import MAX_BODY_BYTES, Alert, parse_webhook
@@ -31,6 +34,7 @@ from mev_dagster.telemetry.metrics import exposition
 MAX_WAIT_SECONDS = 60.0
 MAX_NAMED = 16
 """Alerts whose fate an answer tells one by one."""
+_STATUS_PAGE = (resources.files("mev_dagster.ingest") / "status_page.html").read_text()
 _PAGE_NAME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d)?")
 
 
@@ -50,6 +54,7 @@ class DaemonCommands:
     take_alerts: Callable[[list[Alert]], int]
     seal_log: Callable[[], Awaitable[dict[str, Any]]]
     prune_log: Callable[[int, bool], Awaitable[dict[str, Any]]]
+    reload_lanes: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
 
 class Heads:
@@ -82,14 +87,20 @@ def application(
     commands: DaemonCommands | None = None,
     reports: Path | None = None,
     stopped: Callable[[], list[dict[str, Any]]] = list,
+    more: Callable[[], dict[str, Any]] = dict,
 ) -> Starlette:
     """Build the app. `health` describes the daemon; `not_ready` names what keeps it from being ready.
 
     `stopped` names the stages behind it that stand still, which does not make the daemon less ready.
 
+    `more` is what /status and the page at / show besides.
+
     `reports` is the folder whose pages are handed out; absent, none are.
     """
     told = [] if commands is None else _told(commands)
+
+    async def index(_: Request) -> Response:
+        return HTMLResponse(index_page(health(), not_ready(), reports), headers={"Cache-Control": "no-store"})
 
     async def metrics(_: Request) -> Response:
         body, content_type = exposition(registry)
@@ -102,6 +113,13 @@ def application(
         reasons = not_ready()
         answer = {"ready": not reasons, "reasons": reasons, "stopped": stopped()}
         return JSONResponse(answer, 503 if reasons else 200)
+
+    async def status(_: Request) -> Response:
+        reasons = not_ready()
+        return JSONResponse({"ready": not reasons, "reasons": reasons, **health(), **more()})
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(_STATUS_PAGE)
 
     async def next_head(request: Request) -> Response:
         try:
@@ -116,10 +134,13 @@ def application(
 
     return Starlette(
         routes=[
+            Route("/", index),
             Route("/metrics", metrics),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/heads", next_head),
+            Route("/status", status),
+            Route("/", page),
             *told,
             *([] if reports is None else [_pages(reports)]),
         ]
@@ -160,6 +181,12 @@ def _told(commands: DaemonCommands) -> list[Route]:
         await _json_body(request)
         return JSONResponse(await commands.seal_log())
 
+    async def reload(request: Request) -> Response:
+        await _json_body(request)
+        if commands.reload_lanes is None:
+            return JSONResponse({"error": "bad_input", "detail": "lanes cannot be read again here"}, 503)
+        return JSONResponse(await commands.reload_lanes())
+
     async def prune(request: Request) -> Response:
         try:
             asked = msgspec.json.decode(await _json_body(request), type=_Prune)
@@ -169,7 +196,12 @@ def _told(commands: DaemonCommands) -> list[Route]:
 
     return [
         Route(path, _answering(work), methods=["POST"])
-        for path, work in (("/alerts", alerts), ("/log/seal", seal), ("/log/prune", prune))
+        for path, work in (
+            ("/alerts", alerts),
+            ("/log/seal", seal),
+            ("/log/prune", prune),
+            ("/lanes/reload", reload),
+        )
     ]
 
 
@@ -205,8 +237,8 @@ async def _json_body(request: Request) -> bytes:
     return bytes(body)
 
 
-GUARDED = ("/log/",)
-"""Paths that change what is kept: only who can read the home's files may ask."""
+GUARDED = ("/log/", "/lanes/")
+"""Paths that change what is kept or run: only who can read the home's files may ask."""
 
 
 class HttpServer(uvicorn.Server):

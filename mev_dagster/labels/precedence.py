@@ -13,6 +13,9 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("sandwich", "jit"),
     ("jit", "liquidation"),
     ("liquidation", "arbitrage"),
+    ("sandwich", "cex_dex"),
+    ("arbitrage", "suspect"),
+    ("cex_dex", "suspect"),
 )
 """(wins, yields). What wins over a winner wins too: a sandwich over an arbitrage."""
 

@@ -9,6 +9,10 @@ Amounts: TypeAlias = tuple[tuple[bytes, int], ...]
 """Signed amounts by token, in the order of the tokens' addresses."""
 
 
+NOT_TAKEN = frozenset({"failed_arbitrage", "cex_dex", "suspect"})
+"""Kinds of which nothing is known to have been taken: a search that finds none of them misses nothing."""
+
+
 class Confidence(StrEnum):
     """How far the evidence reaches."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mev_dagster.blockrun.run_tags import AT_ONCE, COLD, COLD_AT_ONCE, HOT, HOT_AT_ONCE, LANE_TAG
 from mev_dagster.platform.dagster_storage import storage_yaml
+from mev_dagster.serving.listen import reached
 from mev_dagster.settings import Settings
 
 SOCKET_PATH_LIMIT = 100  # a unix socket path may hold 107 bytes
@@ -104,7 +105,7 @@ def prepare(config: Settings) -> Path:
         )
     )
     (home / "workspace.yaml").write_text(
-        WORKSPACE.format(host=config.host, port=config.dagster.code_server_port)
+        WORKSPACE.format(host=reached(config.host), port=config.dagster.code_server_port)
     )
     subprocess.run(
         [sys.executable, "-c", "import dagster; dagster.DagsterInstance.get()"],

@@ -20,6 +20,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from mev_dagster.errors import MevError, PortInUse
 from mev_dagster.platform.dagster_home import short_socket, worker_socket
+from mev_dagster.serving.listen import reached
 from mev_dagster.settings import Settings
 from mev_dagster.telemetry.retries import Backoff, Retry
 
@@ -65,7 +66,7 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
         return (python, "-m", "mev_dagster", *arguments)
 
     def at(port: int) -> str:
-        return f"http://{host}:{port}"
+        return f"http://{reached(host)}:{port}"
 
     relay, daemon, webserver = (
         at(config.relay.port),
@@ -103,7 +104,7 @@ def platform(config: Settings, ingest_arguments: tuple[str, ...]) -> list[Proces
             "code-server",
             code_server,
             None,
-            f"grpc://{host}:{config.dagster.code_server_port}",
+            f"grpc://{reached(host)}:{config.dagster.code_server_port}",
             config.dagster.code_server_port,
         ),
         Process(

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mev_dagster.errors import NodeAnswerError, PlatformUnreachable
+from mev_dagster.serving.listen import reached
 from mev_dagster.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
@@ -48,7 +49,7 @@ class Webserver:
     """Dagster's web server of these settings."""
 
     def __init__(self, config: Settings) -> None:
-        self.url = f"http://{config.host}:{config.dagster.webserver_port}/graphql"
+        self.url = f"http://{reached(config.host)}:{config.dagster.webserver_port}/graphql"
 
     def ask(self, query: str, **variables: Any) -> Any:
         """Ask one question and return its only field's value."""

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mev_dagster.reports.figures import Report, ReportedBlock
 from mev_dagster.reports.links import partition_url, run_url
-from mev_dagster.reports.plots import MAX_BARS, svg_bars
+from mev_dagster.reports.plots import svg_bars
 from mev_dagster.reports.spans import Span, spans_of
 from mev_dagster.settings import Settings
 from mev_dagster.units import ETHER, NS_PER_MS, NS_PER_SECOND
@@ -40,7 +40,6 @@ def render(config: Settings, report: Report) -> str:
         if len(traced) <= MOST_TRACES
         else {}
     )
-    newest = report.blocks[-MAX_BARS:]
     environment = Environment(
         loader=PackageLoader("mev_dagster.reports", "."),
         autoescape=True,
@@ -55,7 +54,7 @@ def render(config: Settings, report: Report) -> str:
         missing=report.missing,
         blocks=[_shown(config, block, traces) for block in report.blocks],
         alerts=report.alerts,
-        plots=_plots(newest),
+        plots=_plots(report.blocks),
     )
 
 

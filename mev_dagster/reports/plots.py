@@ -9,8 +9,17 @@ COLOURS = ("#4f46e5", "#f59e0b")
 
 
 def svg_bars(title: str, values: Sequence[float], *, marked: Sequence[bool] = ()) -> str:
-    """Draw up to 64 values; `marked` bars get the second colour."""
-    shown = list(values)[:MAX_BARS]
+    """Draw every value; `marked` bars get the second colour.
+
+    Of more than 64, a bar is the highest of as many neighbours as it takes, and the title says so.
+    """
+    together = -(-len(values) // MAX_BARS)
+    if together > 1:
+        title = f"{title}, the highest of each {together}"
+        starts = range(0, len(values), together)
+        marked = [any(marked[start : start + together]) for start in starts]
+        values = [max(values[start : start + together], key=abs) for start in starts]
+    shown = list(values)
     highest = max((abs(value) for value in shown), default=0) or 1
     step = WIDTH / max(len(shown), 1)
     parts = []

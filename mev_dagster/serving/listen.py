@@ -36,3 +36,8 @@ def url_of(listener: socket.socket) -> str:
     """Return the address a listening socket is reached at."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def reached(host: str) -> str:
+    """Return the name by which whoever listens on `host` is reached from here: any address is no name."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104

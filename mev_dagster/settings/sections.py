@@ -65,6 +65,9 @@ class IngestSettings(Section):
     """`[ingest]`: the daemon; `[[lanes]]` lists its lanes."""
 
     port: Port = Field(19464, description="port of the daemon's /metrics, /healthz and /readyz")
+    mode: Literal["p2p", "rpc", "hybrid"] | None = Field(
+        None, description="lanes by what they are for: p2p, rpc, or hybrid for both; absent = `[[lanes]]`"
+    )
     queue_events: int = Field(65_536, ge=1, description="bound of the queue; more is dropped and counted")
     stale_slots: int = Field(
         5,

@@ -25,6 +25,7 @@ from mev_dagster.devp2p.enode import Enode, parse_enode
 from mev_dagster.devp2p.enr import decode_record, parse_record, sign_record
 from mev_dagster.devp2p.forkid import ForkId
 from mev_dagster.devp2p.keys import NodeKey
+from mev_dagster.devp2p.node import resolved
 from mev_dagster.errors import DecodeError, DnsUnreachable, InputError
 
 KEY = NodeKey(b"\x31" * 32)
@@ -238,7 +239,11 @@ async def test_a_list_with_a_forged_root_is_refused_as_a_whole():
         "http://x",
         "enode://00@1.2.3.4:1",
         f"enode://{'00' * 64}@1.2.3.4:30303",
-        f"enode://{KEY.id.hex()}@host.example:30303",
+        f"enode://{KEY.id.hex()}@1.2.3:30303",
+        f"enode://{KEY.id.hex()}@300.1.1.1:30303",
+        f"enode://{KEY.id.hex()}@-host.example:30303",
+        f"enode://{KEY.id.hex()}@host..example:30303",
+        f"enode://{KEY.id.hex()}@{'a' * 64}.example:30303",
         f"enode://{KEY.id.hex()}@1.2.3.4",
         f"enode://{KEY.id.hex()}@1.2.3.4:99999",
     ],
@@ -253,3 +258,21 @@ def test_enode_urls_read_as_they_are_written():
     assert str(parse_enode(url)) == url
     assert parse_enode(url).udp_port == 30301
     assert parse_enode(f"enode://{KEY.id.hex()}@[::1]:1").host == "::1"
+
+
+@pytest.mark.parametrize("host", ["host.example", "geth", "node_1.internal", "a-b.example."])
+def test_an_enode_may_name_its_host(host):
+    url = f"enode://{KEY.id.hex()}@{host}:30303"
+    assert str(parse_enode(url)) == url
+    assert parse_enode(url).is_named
+    assert not parse_enode(f"enode://{KEY.id.hex()}@[::1]:1").is_named
+
+
+async def test_bootnodes_are_looked_up_and_unknown_names_left_out():
+    by_name, by_address, unknown = (
+        parse_enode(f"enode://{KEY.id.hex()}@{host}:30303")
+        for host in ("localhost", "10.0.0.1", "nobody.invalid")
+    )
+    found = await resolved((by_name, by_address, unknown))
+    assert [enode.host in {"127.0.0.1", "::1"} for enode in found] == [True, False]
+    assert found[1] == by_address

@@ -1,6 +1,7 @@
 """`mev ingest` as a process: real anvil, real store server, real signals."""
 
 import random
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -241,6 +242,26 @@ def test_a_full_queue_counts_its_drops_and_the_resync_brings_them_back(anvil, st
     told = [e for e in logged(home) if isinstance(e, LaneStatus) and e.state == LaneState.DROPPED]
     assert sum(event.count for event in told) == dropped
     assert_store_equals_log(store, home)
+
+
+def test_lanes_come_and_go_with_the_profile_while_the_daemon_runs(anvil, store, home, launch):
+    over_http = anvil.url.replace("ws", "http", 1)
+    profile = home / "mev.toml"
+    profile.write_text(f'[[providers]]\nurl = "{anvil.url}"\nname = "first"\n')
+    daemon = launch("--mode", "rpc", profile=str(profile))
+    wait_for(partial(connected, daemon), "the first lane")
+    profile.write_text(f'[[providers]]\nurl = "{over_http}"\nname = "second"\n')
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: daemon.health()["lanes"]["rpc"]["source"] == "second", "the second lane")
+    wait_for(partial(connected, daemon), "the second lane's head")
+    profile.write_text("[[providers]]\nurl = 5\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "lanes not read again" in daemon.log(), "the refusal")
+    assert daemon.health()["lanes"]["rpc"]["source"] == "second"
+    assert daemon.get("/status")[1]["lanes"]["rpc"]["connected"]
+    assert daemon.stop() == 0
+    gone = [one for one in logged(home) if isinstance(one, LaneStatus) and one.source == "first"][-1]
+    assert (gone.state, gone.reason) == (LaneState.DISCONNECTED, "the lane was taken away")
 
 
 def test_two_daemons_do_not_share_a_log(anvil, store, home, launch, run_mev):

@@ -96,3 +96,18 @@ def test_sealing_and_pruning_answer_what_was_done(client):
     asked = {"before_wall_ns": 5, "dry_run": True}
     assert client.post("/log/prune", json=asked).json()["segments"] == ["5", "True"]
     assert client.post("/log/prune", json={"before": 5}).status_code == 400
+
+
+def test_lanes_are_read_again_on_request(tmp_path):
+    async def reload() -> dict[str, object]:
+        return {"started": ["rpc two"], "ended": [], "kept": []}
+
+    commands = DaemonCommands(lambda _: 0, None, None, reload)
+    client = TestClient(application(process_registry(), Heads(), dict, list, commands))
+    assert client.post("/lanes/reload", json={}).json()["started"] == ["rpc two"]
+    assert client.get("/lanes/reload").status_code == 405
+
+
+def test_a_daemon_that_cannot_read_its_lanes_again_says_so(client):
+    answer = client.post("/lanes/reload", json={})
+    assert (answer.status_code, answer.json()["error"]) == (503, "bad_input")

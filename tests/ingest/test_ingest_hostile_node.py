@@ -1,6 +1,7 @@
 """A node that lies: whatever it sends is refused with a reason, kept, counted, and harms nothing else."""
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from mev_dagster.chain.jsonrpc import header_from_rpc, transaction_to_rpc
 from mev_dagster.chain.trie import ordered_trie_root
 from mev_dagster.events.types import BlockReverted, BlockSeen, LaneState, LaneStatus, TxBody, TxRejected
 from mev_dagster.ingest.lanes.rpc import RpcLane
+from mev_dagster.ingest.queue import ArrivalQueue
 from mev_dagster.telemetry.clock import SystemClock
 
 GENESIS = {"hash": "0x" + "11" * 32, "parentHash": "0x" + "00" * 32, "number": "0x0"}
@@ -120,6 +122,30 @@ async def test_a_body_that_comes_late_is_fetched_again_until_it_is_had():
     async with following(node) as run:
         await until(lambda: run.of(TxBody), "the body")
     assert run.of(TxBody)[0].raw == wanted.raw
+
+
+async def test_a_body_that_its_node_never_gives_is_asked_for_at_the_next_one():
+    wanted = transfer(0)
+    mute = HostileNode(
+        {"eth_getRawTransactionByHash": None, "eth_getTransactionByHash": None},
+        pending=["0x" + wanted.hash.hex()],
+    )
+    helpful = HostileNode({"eth_getTransactionByHash": transaction_to_rpc(wanted)})
+    lying = HostileNode({"eth_getTransactionByHash": transaction_to_rpc(transfer(5))})
+    together: list[RpcLane] = []
+    pipeline, tasks, queue = new_pipeline(), [], ArrivalQueue(1_000)
+    async with AsyncExitStack() as stack:
+        for node in (mute, lying, helpful):
+            server = await stack.enter_async_context(serve(node.serve, "127.0.0.1", 0))
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            together.append(RpcLane(url, SystemClock(), knows=pipeline.knows, together=together))
+        async with running(together[0], pipeline, queue) as run:
+            tasks += [asyncio.create_task(lane.run(queue)) for lane in together[1:]]
+            await until(lambda: wanted.hash in run.hashes(TxBody), "the body from the third node")
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    assert run.hashes(TxBody) == {wanted.hash}
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_each_of_the_listed_nodes_has_its_lane(context):
     lanes = [factory(context) for factory in lane_factories(told(providers=listed))]
     assert [(lane.kind, lane.source) for lane in lanes] == [
         (Lane.RPC, "127.0.0.1:1"),
-        (Lane.RPC, "127.0.0.1:2"),
+        (Lane.RPC, "reth"),
     ]
 
 
@@ -95,10 +95,12 @@ def test_the_one_node_that_is_told_comes_before_those_of_the_list(context):
     assert factory(context).source == "127.0.0.1:3"
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:8545", "/run/reth.ipc"])
-def test_a_listed_node_that_cannot_be_followed_is_named(address):
-    with pytest.raises(InputError, match="ws://"):
-        lane_factories(told(providers=[{"url": "ws://127.0.0.1:1"}, {"url": address}]))
+@pytest.mark.parametrize(
+    ("address", "source"), [("http://127.0.0.1:8545", "127.0.0.1:8545"), ("/run/reth.ipc", "reth.ipc")]
+)
+def test_a_node_over_http_or_a_socket_has_its_lane_too(context, address, source):
+    factories = lane_factories(told(providers=[{"url": "ws://127.0.0.1:1"}, {"url": address}]))
+    assert [factory(context).source for factory in factories] == ["127.0.0.1:1", source]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ LIQUIDATION = Log(
 )
 CYCLE = [*swap(POOL, WETH, 100, USD, 50), *swap(OTHER_POOL, USD, 50, WETH, 130)]
 FRONT, BACK = swap(POOL, WETH, 1000, USD, 900), swap(POOL, USD, 900, WETH, 1100, payer=BOT)
+ONE_WAY = swap(POOL, WETH, 1000, USD, 900, payer=BOT)
 VICTIM = tx(swap(POOL, WETH, 50, USD, 40, v3=True))
 
 
@@ -26,14 +27,17 @@ def kinds(*txs):
     return {label.kind for label in label_block(block(*txs)).labels}
 
 
-def own(logs):
-    return tx(logs, key=EVE, to=BOT)
+def own(logs, paid=0):
+    return tx(logs, key=EVE, to=BOT, paid=paid)
 
 
 OVERLAPS = {
     ("sandwich", "jit"): (own([*FRONT, *MINT]), VICTIM, own([*BURN, *BACK])),
     ("jit", "liquidation"): (own(MINT), VICTIM, own([*BURN, LIQUIDATION])),
     ("liquidation", "arbitrage"): (own([LIQUIDATION, *CYCLE]),),
+    ("sandwich", "cex_dex"): (own(ONE_WAY, paid=10**15), VICTIM, own(BACK)),
+    ("arbitrage", "suspect"): (own(CYCLE, paid=10**16),),
+    ("cex_dex", "suspect"): (own(ONE_WAY, paid=10**16),),
 }
 
 
@@ -53,6 +57,7 @@ def test_without_its_pair_both_kinds_are_labelled(pair, monkeypatch):
 def test_what_wins_over_a_winner_wins_too():
     over = winners(PAIRS)
     assert over["arbitrage"] == {"sandwich", "jit", "liquidation"}
+    assert over["suspect"] == {"sandwich", "jit", "liquidation", "arbitrage", "cex_dex"}
     assert (over["jit"], "sandwich" in over) == ({"sandwich"}, False)
 
 

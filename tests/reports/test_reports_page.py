@@ -8,6 +8,7 @@ from mev_dagster.errors import InputError
 from mev_dagster.reports.figures import Report, ReportedAlert, ReportedBlock
 from mev_dagster.reports.links import block_url
 from mev_dagster.reports.page import render, write_page
+from mev_dagster.reports.plots import COLOURS, svg_bars
 from mev_dagster.reports.spans import spans_of
 from mev_dagster.reports.window import ReportWindow
 from mev_dagster.settings import Settings
@@ -93,3 +94,23 @@ def test_only_the_spans_asked_for_are_read(tmp_path: Path):
     assert [span.name for span in spans_of(tmp_path, [TRACE])[TRACE]] == ["block.seal"]
     assert spans_of(tmp_path, ["00"]) == {"00": []}
     assert spans_of(tmp_path / "absent", [TRACE]) == {TRACE: []}
+
+
+def test_every_block_of_a_long_hour_is_in_its_plots():
+    values = [float(value) for value in range(300)]
+    drawn = svg_bars("lag", values, marked=[value == 299 for value in range(300)])
+    assert drawn.count("<rect") == 60  # five together
+    assert "the highest of each 5" in drawn
+    assert "highest 299" in drawn
+    assert drawn.count(COLOURS[1]) == 1
+    assert svg_bars("few", values[:64]).count("<rect") == 64
+    assert "of each" not in svg_bars("few", values[:64])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1"])
+def test_a_page_links_to_an_address_that_can_be_reached(tmp_path: Path, host: str):
+    config = Settings(home=tmp_path, host=host)
+    page = render(config, Report(HOUR, (block(7),), 1, ()))
+    assert "0.0.0.0" not in page
+    assert "//:::" not in page
+    assert block_url(config, HOUR.start_ns, 7).startswith(("http://127.0.0.1:", "http://[::1]:"))

@@ -69,7 +69,7 @@ class P2PLane:
         *,
         knows: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
-        self.connected = False
+        self.connected, self.peers = False, 0
         self.node: MempoolNode | None = None
         self._config, self._chain, self._clock, self._metrics = config, chain, clock, metrics
         self._knows = knows
@@ -127,7 +127,7 @@ class P2PLane:
 
     def peers_changed(self, count: int) -> None:
         """Say when the first peer comes and when the last is gone."""
-        connected = count > 0
+        self.peers, connected = count, count > 0
         if connected == self.connected:
             return
         self.connected = connected

@@ -1,6 +1,7 @@
 """From settings and flags to lanes: which run, what each is told, and what is wrong with it in one line."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from mev_dagster.errors import InputError, PluginFailed
@@ -11,13 +12,18 @@ from mev_dagster.plugins import OURS, Plugin, bounded, left_out, load, note, tri
 from mev_dagster.settings import Settings
 from mev_dagster.settings.items import Option
 
+MODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"p2p": ("p2p",), "rpc": ("rpc",), "hybrid": ("p2p", "rpc")}
+)
+"""The lanes of a mode: the network's own word, a node's, or both."""
+
 Options: TypeAlias = Mapping[str, Mapping[str, Option]]
 
 
 def lane_factories(
     settings: Settings, *, names: Sequence[str] = (), flags: Options | None = None
 ) -> list[LaneFactory]:
-    """Return what makes each lane: those named, else the settings', else those that what is told suggests.
+    """Return what makes each lane: those named, else the mode's, the settings', or those told of.
 
     `flags` are options by lane, and win over those of the settings.
     """
@@ -27,7 +33,10 @@ def lane_factories(
         name: LaneOrder(settings, {**listed.get(name, {}), **(flags or {}).get(name, {})})
         for name in (*makers, *listed, *names)
     }
-    chosen = names or listed or [name for name, plugin in makers.items() if _wanted(plugin, orders[name])]
+    moded = MODES[settings.ingest.mode] if settings.ingest.mode else ()
+    chosen = (
+        names or moded or listed or [name for name, plugin in makers.items() if _wanted(plugin, orders[name])]
+    )
     if not chosen:
         raise InputError("no lane: give --rpc ws://host:port or --capture PATH")
     factories: list[LaneFactory] = []

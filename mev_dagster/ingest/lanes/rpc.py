@@ -1,7 +1,7 @@
 """The RPC lane: a live node over WebSocket, IPC or HTTP. Pending transactions, heads, reorgs, its pool."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry
@@ -10,7 +10,7 @@ from mev_dagster.chain.blocks import Block
 from mev_dagster.errors import InputError, NodeAnswerError, NodeTimeout, WrongChain
 from mev_dagster.events.types import Lane, LaneState, LaneStatus
 from mev_dagster.ingest.arrivals import UNLOGGED, BlockArrived
-from mev_dagster.ingest.lanes.lane import LaneFactory, LaneMaker, LaneOrder
+from mev_dagster.ingest.lanes.lane import LaneContext, LaneFactory, LaneMaker, LaneOrder
 from mev_dagster.ingest.lanes.rpc_heads import HeadFollower
 from mev_dagster.ingest.lanes.rpc_pending import PendingWatch
 from mev_dagster.ingest.lanes.rpc_pool import PoolReader
@@ -51,27 +51,36 @@ class RpcMaker(LaneMaker):
         """Check every node's address; one lane follows each."""
         if not order.settings.nodes:
             raise InputError("lane rpc needs --rpc or MEV_RPC_URL")
-        return tuple(_follower(one, order.settings.chain_id) for one in order.settings.nodes)
+        together: list[RpcLane] = []
+        return tuple(_follower(one, order.settings.chain_id, together) for one in order.settings.nodes)
 
     def prepare(self, order: LaneOrder) -> LaneFactory:
         """Check the address of the preferred node."""
         return self.prepare_all(order)[0]
 
 
-def _follower(node: ProviderItem, chain_id: int | None) -> LaneFactory:
+def _follower(node: ProviderItem, chain_id: int | None, together: "list[RpcLane]") -> LaneFactory:
+    """Return what makes a node's lane; lanes of one order ask one another's nodes for what theirs lacks."""
     url, headers = check_node_url(node.url), node.told_headers
-    return lambda context: RpcLane(
-        url,
-        context.clock,
-        chain=context.chain,
-        knows=context.knows,
-        decoded=context.decoded,
-        chain_id=chain_id,
-        pin=context.pin,
-        registry=context.registry,
-        headers=headers,
-        name=node.name,
-    )
+
+    def make(context: LaneContext) -> RpcLane:
+        lane = RpcLane(
+            url,
+            context.clock,
+            chain=context.chain,
+            knows=context.knows,
+            decoded=context.decoded,
+            chain_id=chain_id,
+            pin=context.pin,
+            registry=context.registry,
+            headers=headers,
+            name=node.name,
+            together=together,
+        )
+        together.append(lane)
+        return lane
+
+    return make
 
 
 class RpcLane:
@@ -96,7 +105,10 @@ class RpcLane:
         registry: CollectorRegistry | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "",
+        together: "Sequence[RpcLane]" = (),
     ) -> None:
+        self.link: NodeLink | None = None
+        self._together = together
         self.source = name or node_name(check_node_url(url))
         self._headers = headers
         self.connected = False
@@ -128,6 +140,7 @@ class RpcLane:
         node = await open_node(self._url, self._clock, headers=self._headers)
         try:
             await self._check_chain(node)
+            self.link = node
             heads = HeadWatch(node, self._heads, self._clock)
             pending = PendingWatch(
                 node,
@@ -138,6 +151,7 @@ class RpcLane:
                 decoded=self._decoded,
                 wanted=self._wanted,
                 pace=self._pace,
+                elsewhere=self._elsewhere,
             )
             await heads.subscribe()
             await pending.subscribe()
@@ -153,7 +167,12 @@ class RpcLane:
                 _lost(node),
             )
         finally:
+            self.link = None
             await node.close()
+
+    def _elsewhere(self) -> list[NodeLink]:
+        """The nodes of the other lanes, those that are connected, in the order of preference."""
+        return [one.link for one in self._together if one is not self and one.link is not None]
 
     async def _check_chain(self, node: NodeLink) -> None:
         """Refuse a node of another chain; a flag that no node has confirmed yet may be what is wrong."""

@@ -1,7 +1,7 @@
 """Pending transactions of one node: full bodies where it offers them, else hashes, fetched until had."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from mev_dagster.errors import (
     NodeMethodMissing,
     NodeRateLimited,
     NodeTimeout,
+    NodeUnreachable,
 )
 from mev_dagster.events.types import Lane, TxBody, TxRejected, TxSeen
 from mev_dagster.hexadecimal import from_hex, to_hex
@@ -59,7 +60,9 @@ class PendingWatch:
         decoded: DecodedTransactions,
         wanted: WantedBodies | None = None,
         pace: Pace | None = None,
+        elsewhere: Callable[[], Sequence[NodeLink]] = lambda: (),
     ) -> None:
+        self._elsewhere = elsewhere
         self.lost = False  # something was refused by a full queue since the last resync
         self.given_up = False  # the node ended the subscription
         self.subscribed = False
@@ -189,14 +192,33 @@ class PendingWatch:
                 self._pace.refused(now_ns, error.retry_after_seconds)
                 self._wanted.put_off(tx_hash, now_ns)
                 self._wake.set()
+                await self._offer_elsewhere(tx_hash)
             except (NodeAnswerError, NodeTimeout):
-                continue  # it stays wanted
+                await self._offer_elsewhere(tx_hash)  # else it stays wanted
             else:
                 self._pace.answered()
                 if body is not None:
                     self._offer(body)
+                elif self._wanted.attempts(tx_hash) > 1:  # once is a pool that indexes after it announces
+                    await self._offer_elsewhere(tx_hash)
             finally:
                 self._asking.discard(tx_hash)
+
+    async def _offer_elsewhere(self, tx_hash: bytes) -> None:
+        """Ask the other nodes for a body that the one which announced it does not give."""
+        for node in self._elsewhere():
+            try:
+                obj = await node.call(
+                    "eth_getTransactionByHash", to_hex(tx_hash), timeout_seconds=FETCH_SECONDS
+                )
+            except (NodeAnswerError, NodeTimeout, NodeUnreachable):
+                continue
+            if obj is None or self._knows(tx_hash):
+                continue
+            body = self._body(obj, self._source, self._clock.wall_ns(), self._clock.mono_ns())
+            if isinstance(body, TxBody) and body.tx_hash == tx_hash:
+                self._offer(body)
+                return
 
     async def _fetch(self, tx_hash: bytes) -> TxBody | TxRejected | None:
         """Return a body, None where the node does not have it now."""

@@ -71,6 +71,11 @@ class WantedBodies:
                 found.append(tx_hash)
         return found
 
+    def attempts(self, tx_hash: bytes) -> int:
+        """Return how often a hash was asked for so far."""
+        entry = self._entries.get(tx_hash)
+        return 0 if entry is None else entry.attempts
+
     def put_off(self, tx_hash: bytes, now_ns: int) -> None:
         """Take an attempt back that says nothing about the transaction: the provider asks for patience."""
         entry = self._entries.get(tx_hash)
