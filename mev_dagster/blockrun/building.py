@@ -19,7 +19,7 @@ from mev_dagster.pbs.client.relay import RelayClient
 from mev_dagster.pbs.client.report import SlotDuty
 from mev_dagster.pbs.context import BlockContext, Proposer, context_of
 from mev_dagster.pbs.keys import Keyring
-from mev_dagster.pbs.orders import Resigner
+from mev_dagster.pbs.orders import Order, Resigner
 from mev_dagster.pbs.sandbox.posts import slot_to_json
 from mev_dagster.pbs.sandbox.slots import clock_for
 from mev_dagster.pbs.template import BlockTemplate, build_templates
@@ -54,6 +54,7 @@ def build_blocks(
     parent: Span,
     strategies: Mapping[str, BidStrategy] = NO_STRATEGIES,
     on_disproved: Callable[[], None] = lambda: None,
+    bundles: Sequence[Order] = (),
 ) -> tuple[OfferedBlock, ...]:
     """Build the block of a decision; without a winner that the reference disproves, once more.
 
@@ -72,6 +73,7 @@ def build_blocks(
                 engine=engine,
                 keys=keys,
                 strategies=tuple(strategies.values()) or (TrueValue(),),
+                bundles=bundles,
             )
             template, offered = templates[0], _offered(templates, tuple(strategies))
             if decision.candidates.hold(template.opportunity_ids):
@@ -140,6 +142,7 @@ def templates_for(
     engine: SimulationEngine,
     keys: Keyring,
     strategies: Sequence[BidStrategy],
+    bundles: Sequence[Order] = (),
 ) -> tuple[BlockTemplate, ...]:
     """Build the block of a search result for a proposer, once for each strategy that bids otherwise.
 
@@ -159,6 +162,7 @@ def templates_for(
         resigner=_resigner(inputs, searcher) if searcher is not None else None,
         pending=[entry.tx for entry in inputs.pending],
         strategies=strategies,
+        bundles=bundles,
     )
 
 

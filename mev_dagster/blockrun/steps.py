@@ -18,6 +18,7 @@ from mev_dagster.blockrun.building import OfferedBlock, build_blocks, context_fo
 from mev_dagster.blockrun.decide import Decision
 from mev_dagster.blockrun.handing_over import HandedOver, hand_over
 from mev_dagster.blockrun.judging import label_landed, score_stored, seeing_calls
+from mev_dagster.blockrun.orders import pool_of, store_events
 from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.blockrun.scored import stored_landed, stored_search
 from mev_dagster.blockrun.sealed import TABLE as SEALED_TABLE
@@ -194,6 +195,7 @@ async def build_offers(run: BlockRun, clients: Sequence[RelayClient]) -> tuple[O
     """
     context = context_for(run.block, run.source.schedule)
     duty = await duty_of_any(clients, run.inputs, context, run.block)
+    pool = pool_of(run)
     offered = build_blocks(
         run.inputs,
         run.decision,
@@ -205,11 +207,13 @@ async def build_offers(run: BlockRun, clients: Sequence[RelayClient]) -> tuple[O
         parent=run.root,
         strategies=run.strategies,
         on_disproved=lambda: _store_disproved(run),
+        bundles=tuple(pool.for_block(run.number, run.block.header.timestamp)),
     )
     where = {"block_number": run.number}
     run.replace(SEALED_TABLE, where, joined_rows([_sealed_columns(run, one) for one in offered]))
     rows = [template_rows(one.template, trace_id=run.trace_id) for one in offered]
     run.replace("block_templates", where, joined_rows(rows))
+    store_events(run, pool, offered[0].template)
     return offered
 
 

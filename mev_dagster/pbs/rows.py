@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mev_dagster.errors import NoProposer
@@ -11,11 +11,13 @@ from mev_dagster.pbs.client.answers import AnswerClass
 from mev_dagster.pbs.client.report import Attempt, SubmissionReport
 from mev_dagster.pbs.client.transport import MAX_MESSAGE_CHARACTERS
 from mev_dagster.pbs.context import BlockContext
+from mev_dagster.pbs.order_pool import OrderEvent, OrderState
 from mev_dagster.pbs.orders import OrderKind
 from mev_dagster.pbs.template import BlockTemplate
 from mev_dagster.units import NS_PER_SECOND
 
 Columns = dict[str, list[Any]]
+MOST_DETAIL = 500
 
 
 def template_rows(template: BlockTemplate, *, trace_id: bytes | None = None) -> Columns:
@@ -62,6 +64,43 @@ def _detail(template: BlockTemplate) -> str:
             ),
         },
         separators=(",", ":"),
+    )
+
+
+def order_event_rows(
+    number: int, time_ns: int, events: Iterable[OrderEvent], template: BlockTemplate
+) -> Columns:
+    """Return the `order_events` rows of a block: the pool's own, then where each order came to in it."""
+    rows: list[dict[str, Any]] = [
+        {"order_id": event.order_id, "kind": "", "state": event.state.value, "reason": event.reason}
+        for event in events
+    ]
+    rows += [
+        {
+            "order_id": item.order.order_id,
+            "kind": item.order.kind.value,
+            "state": OrderState.INCLUDED.value,
+            "value_wei": item.value_wei,
+            "gas_used": sum(result.gas_used for result in item.results),
+        }
+        for item in template.included
+    ]
+    rows += [
+        {
+            "order_id": item.order.order_id,
+            "kind": item.order.kind.value,
+            "state": OrderState.DROPPED.value,
+            "reason": item.code,
+            "detail": item.detail[:MOST_DETAIL],
+        }
+        for item in template.dropped
+    ]
+    blank = {"reason": "", "detail": "", "value_wei": 0, "gas_used": 0}
+    return _rows(
+        [
+            {"block_number": number, "block_time": time_ns, "step": step, **blank, **row}
+            for step, row in enumerate(rows)
+        ]
     )
 
 

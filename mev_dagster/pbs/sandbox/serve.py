@@ -117,6 +117,11 @@ def server_for(relay: SandboxRelay) -> uvicorn.Server:
 
 def serve(relay: SandboxRelay, bound: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM, and end as told: uvicorn raises the signal again when it is done."""
+    server = server_for(relay)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    server_for(relay).run(sockets=[bound])
+        signal.signal(number, stop)
+    server.run(sockets=[bound])

@@ -309,7 +309,7 @@ def serve(
     if not lock.acquire():
         listener.close()
         raise StoreError(f"{settings.store_dir} is in use by {lock.owner()}")
-    _let_signals_end_the_loop_only()
+    stop = _stop_asked()
     spool = settings.home / "store.spool"
     shutil.rmtree(spool, ignore_errors=True)  # what a killed server left was never acknowledged
     spool.mkdir(parents=True)
@@ -331,7 +331,7 @@ def serve(
             lifespan="off",
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
-        asyncio.run(_serve(uvicorn.Server(config), listener, settings, advertisement, ready))
+        asyncio.run(_serve(uvicorn.Server(config), listener, settings, advertisement, ready, stop))
     finally:
         server.close()
         engine.close()
@@ -351,14 +351,17 @@ def _token(settings: Settings) -> str:
     return token
 
 
-def _let_signals_end_the_loop_only() -> None:
+def _stop_asked() -> threading.Event:
     """Let SIGTERM and SIGINT stop uvicorn's loop, but not kill the process before the engine is closed.
 
-    uvicorn raises the signal again after its loop, for the handler that was there before.
+    Returns what is set once one came: uvicorn has handlers of its own while it serves, and raises the signal
+    again after its loop; one that comes while the engine starts is kept here until there is a loop to end.
     """
+    asked = threading.Event()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, lambda *_: asked.set())
+    return asked
 
 
 async def _serve(
@@ -367,11 +370,13 @@ async def _serve(
     settings: Settings,
     advertisement: Advertisement,
     ready: Callable[[Advertisement], None] | None,
+    stop: threading.Event,
 ) -> None:
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    if server.started:
+        server.should_exit |= stop.is_set()
+    if server.started and not server.should_exit:
         write_advertisement(settings, advertisement)
         if ready is not None:
             ready(advertisement)
