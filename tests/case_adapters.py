@@ -3,9 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from mev_dagster.blockrun import building
 from mev_dagster.dex.venues.uniswap_v2 import pool
-from mev_dagster.pbs.bidding import TrueValue
 from mev_dagster.search import pending
 
 
@@ -39,4 +37,8 @@ def try_pending(txs: Any, state: Any, session: Any, graph: Any, env: Any) -> Any
 
 def template_for(*inputs: Any, strategy: Any = None, **options: Any) -> Any:
     """Return the block of one bidding strategy; today every relay's strategy is asked."""
+    # Here and not above: what this imports asks for other names of this file while it is read.
+    from mev_dagster.blockrun import building
+    from mev_dagster.pbs.bidding import TrueValue
+
     return building.templates_for(*inputs, strategies=(strategy or TrueValue(),), **options)[0]

@@ -2,6 +2,7 @@
 
 from mev_dagster.chain.blocks import Header
 from mev_dagster.chain.forks import BlobParameters, Fork, blob_parameters
+from mev_dagster.errors import InvalidBlock
 from mev_dagster.units import GWEI
 
 INITIAL_BASE_FEE_WEI = GWEI
@@ -10,6 +11,7 @@ BASE_FEE_CHANGE_DENOMINATOR = 8
 
 GAS_PER_BLOB = 2**17
 MIN_BLOB_BASE_FEE_WEI = 1
+_LARGEST_EXPONENT = 178  # e ** 178 is past 256 bits, and computing further would never end
 BLOB_BASE_COST = 2**13  # EIP-7918: gas of execution a blob's fee is held against
 
 
@@ -40,6 +42,8 @@ def _fake_exponential(factor: int, numerator: int, denominator: int) -> int:
 def blob_base_fee(excess_blob_gas: int, blobs: Fork | BlobParameters) -> int:
     """Return the price of a unit of blob gas in wei, under blob parameters or a fork's own."""
     parameters = blob_parameters(blobs) if isinstance(blobs, Fork) else blobs
+    if excess_blob_gas > _LARGEST_EXPONENT * parameters.base_fee_update_fraction:
+        raise InvalidBlock(f"excess blob gas {excess_blob_gas}: the blob base fee is past 256 bits")
     return _fake_exponential(MIN_BLOB_BASE_FEE_WEI, excess_blob_gas, parameters.base_fee_update_fraction)
 
 
@@ -57,5 +61,5 @@ def calc_excess_blob_gas(parent: Header, fork: Fork, blobs: BlobParameters | Non
     if fork >= Fork.OSAKA and parent.base_fee_per_gas_wei is not None:
         reserve = BLOB_BASE_COST * parent.base_fee_per_gas_wei
         if reserve > GAS_PER_BLOB * blob_base_fee(excess, parameters):
-            return excess + used * (parameters.maximum - parameters.target) // parameters.maximum
+            return excess + used * (parameters.maximum - parameters.target) // max(parameters.maximum, 1)
     return excess + used - target

@@ -38,27 +38,44 @@ def networks_of(document: Json, known: Mapping[str, Json] | None = None) -> dict
 
     Raises `InputError` that names the entry.
     """
-    merged = _merged(known or {}, document)
     unknown = set(document) - {"forks", "networks"}
     if unknown:
         raise InputError(f"unknown table '{min(unknown)}': expected forks and networks")
-    forks = {name: _fork_entry(name, entry) for name, entry in merged.get("forks", {}).items()}
-    return {name: _network(name, entry, forks) for name, entry in merged.get("networks", {}).items()}
+    merged = _merged(known or {}, document)
+    forks = {name: _fork_entry(name, entry) for name, entry in _table(merged, "forks").items()}
+    found = {name: _network(name, entry, forks) for name, entry in _table(merged, "networks").items()}
+    named: dict[int, str] = {}
+    for name, network in found.items():
+        other = named.setdefault(network.schedule.chain_id, name)
+        if other != name:
+            raise InputError(f"networks.{name}: chain id {network.schedule.chain_id} is {other}'s")
+    return found
+
+
+def _table(document: Json, name: str) -> Json:
+    found = document.get(name, {})
+    if not isinstance(found, Mapping):
+        raise InputError(f"{name}: expected a table, found {found!r:.60}")
+    return found
 
 
 def _merged(base: Json, above: Json) -> dict[str, Any]:
     merged = dict(base)
     for key, value in above.items():
-        merged[key] = _merged(base.get(key, {}), value) if isinstance(value, Mapping) else value
+        below = base.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
     return merged
 
 
-def _fork_entry(name: str, entry: Json) -> tuple[Fork | None, BlobParameters | None]:
+def _fork_entry(name: str, entry: Any) -> tuple[Fork | None, BlobParameters | None]:
+    if not isinstance(entry, Mapping):
+        raise InputError(f"forks.{name}: expected a table, found {entry!r:.60}")
     unknown = set(entry) - {"rules", "blobs"}
     if unknown:
         raise InputError(f"forks.{name}: unknown field '{min(unknown)}': expected rules and blobs")
     rules = entry.get("rules")
-    if rules is not None and rules not in Fork.__members__:
+    if rules is not None and (not isinstance(rules, str) or rules not in Fork.__members__):
         raise InputError(f"forks.{name}.rules: there is no rule set '{rules}'")
     blobs = entry.get("blobs")
     try:
@@ -81,32 +98,51 @@ def _blobs(entry: Any, fields: tuple[str, str, str]) -> BlobParameters:
 
 
 def _network(
-    name: str, entry: Json, forks: Mapping[str, tuple[Fork | None, BlobParameters | None]]
+    name: str, entry: Any, forks: Mapping[str, tuple[Fork | None, BlobParameters | None]]
 ) -> Network:
     try:
+        if not isinstance(entry, Mapping):
+            raise InputError(f"expected a table, found {entry!r:.60}")
+        unknown = set(entry) - _NETWORK_FIELDS
+        if unknown:
+            raise InputError(f"unknown field '{min(unknown)}': expected {', '.join(sorted(_NETWORK_FIELDS))}")
         schedule = _schedule(
             _number(entry["chain_id"], "chain_id"),
-            [(_number(start, fork), fork) for fork, start in entry.get("blocks", {}).items()],
-            [(_number(start, fork), fork) for fork, start in entry.get("times", {}).items()],
+            [(_number(start, fork), fork) for fork, start in _table(entry, "blocks").items()],
+            [(_number(start, fork), fork) for fork, start in _table(entry, "times").items()],
             forks,
         )
-        contract = from_hex(entry.get("deposit_contract", DEPOSIT_CONTRACT.hex()))
+        contract = from_hex(entry.get("deposit_contract", DEPOSIT_CONTRACT.hex()), 20)
+        genesis_hash, split = entry.get("genesis_hash"), entry.get("network_split")
         return Network(
             name=name,
             schedule=replace(
                 schedule,
                 deposit_contract=contract,
-                may_lack_request_contracts=bool(entry.get("may_lack_request_contracts", False)),
+                may_lack_request_contracts=_flag(entry, "may_lack_request_contracts"),
             ),
-            public=bool(entry.get("public", False)),
-            genesis_hash=from_hex(entry.get("genesis_hash", "")),
+            public=_flag(entry, "public"),
+            genesis_hash=b"" if genesis_hash is None else from_hex(genesis_hash, 32),
             genesis_time=_number(entry.get("genesis_time", 0), "genesis_time"),
-            network_split=entry.get("network_split"),
+            network_split=None if split is None else _number(split, "network_split"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"networks.{name}: {type(error).__name__}: {error}") from error
     except InputError as error:
         raise InputError(f"networks.{name}: {error}") from error
+
+
+_NETWORK_FIELDS = {
+    *("chain_id", "blocks", "times", "public", "may_lack_request_contracts"),
+    *("deposit_contract", "genesis_hash", "genesis_time", "network_split"),
+}
+
+
+def _flag(entry: Json, name: str) -> bool:
+    found = entry.get(name, False)
+    if not isinstance(found, bool):
+        raise InputError(f"{name}: expected true or false, found {found!r:.40}")
+    return found
 
 
 def _number(value: Any, what: str) -> int:
@@ -162,6 +198,8 @@ _NO_FORKS = {"eip155"}  # the other half of Spurious Dragon
 
 def schedule_of_genesis(config: Json) -> ForkSchedule:
     """Return the schedule of a devnet's genesis, given its `config` as geth, reth and others write it."""
+    if not isinstance(config, Mapping):
+        raise InputError(f"genesis config: expected an object, found {config!r:.60}")
     blocks: list[tuple[int, str]] = []
     times: list[tuple[int, str]] = []
     for key, start in config.items():

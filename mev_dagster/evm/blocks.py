@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from mev_dagster.chain.access_lists import access_list_fault
 from mev_dagster.chain.blocks import Block, Header
@@ -28,16 +29,39 @@ _UNCLE_DENOMINATOR = 8
 _NEPHEW_DENOMINATOR = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BlockResult:
-    """A block executed from its parent's state. Before Byzantium receipts hold roots, so theirs is None."""
+    """A block executed from its parent's state: the transactions it holds, and what became of them."""
 
-    receipts: tuple[Receipt, ...]
-    receipts_root: bytes | None
-    gas_used: int
-    state_diff: Mapping[bytes, AccountDiff]
-    state_diff_hash: bytes
+    transactions: tuple[Transaction, ...]
     sim: SimResult
+
+    @cached_property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """The receipts, made when they are first asked for."""
+        return receipts_of(self.transactions, self.sim.txs, self.sim.fork)
+
+    @property
+    def receipts_root(self) -> bytes | None:
+        """Their root: the engine's, where it has made one; None before Byzantium, when they held roots."""
+        if self.sim.fork < Fork.BYZANTIUM:
+            return None
+        return self.sim.receipts_root or root_of(self.receipts, self.sim)
+
+    @property
+    def gas_used(self) -> int:
+        """What the header states."""
+        return self.sim.gas_used
+
+    @property
+    def state_diff(self) -> Mapping[bytes, AccountDiff]:
+        """What changed since the parent's state."""
+        return self.sim.state_diff
+
+    @property
+    def state_diff_hash(self) -> bytes:
+        """The canonical digest of the changes."""
+        return self.sim.state_diff_hash
 
 
 def block_env(header: Header, chain: int | ForkSchedule) -> BlockEnv:
@@ -95,15 +119,7 @@ def execute_block(
         _refuse(state, block, sim.rejected[0].index, sim.rejected[0].result)
     if judge_access_list and (fault := access_list_fault_of(block, sim)) is not None:
         raise InvalidBlock(f"block {block.header.number}: access list: {fault}")
-    receipts = receipts_of(block.transactions, sim.txs, env.fork)
-    return BlockResult(
-        receipts=receipts,
-        receipts_root=root_of(receipts, sim) if env.fork >= Fork.BYZANTIUM else None,
-        gas_used=sim.gas_used,
-        state_diff=sim.state_diff,
-        state_diff_hash=sim.state_diff_hash,
-        sim=sim,
-    )
+    return BlockResult(block.transactions, sim)
 
 
 def access_list_fault_of(block: Block, sim: SimResult) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mev_dagster.errors import InputError
 
-INTERFACE = 2
+INTERFACE = 3
 """What native/src/lib.rs exports: both grow when a call between the two sides changes."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mev_dagster.chain.blocks import Block
 from mev_dagster.chain.forks import Fork, ForkSchedule
-from mev_dagster.chain.receipts import Receipt
+from mev_dagster.chain.receipts import Receipt, logs_bloom
 from mev_dagster.chain.requests import requests_hash
 from mev_dagster.errors import InputError
 from mev_dagster.evm.block_files import BlockFile
@@ -128,6 +128,9 @@ def _block_differences(
         yield Difference("block_gas_used", None, str(header.gas_used), str(result.gas_used))
     if result.receipts_root is not None and result.receipts_root != header.receipts_root:
         yield _root_difference("receipts_root", header.receipts_root, result.receipts_root)
+    bloom = logs_bloom([log for receipt in result.receipts for log in receipt.logs])
+    if bloom != header.logs_bloom:
+        yield _root_difference("logs_bloom", header.logs_bloom, bloom)
     if header.requests_hash is not None and requests_hash(result.sim.requests) != header.requests_hash:
         yield _root_difference("requests", header.requests_hash, requests_hash(result.sim.requests))
     if (fault := access_list_fault_of(block, result.sim)) is not None:

@@ -17,7 +17,7 @@ from mev_dagster.chain.jsonrpc import receipt_from_rpc
 from mev_dagster.chain.receipts import Receipt
 from mev_dagster.errors import InputError, MevError
 from mev_dagster.evm.block_files import BlockFile, load_block_file, read_document
-from mev_dagster.evm.blocks import BlockResult, receipts_of, root_of
+from mev_dagster.evm.blocks import BlockResult
 from mev_dagster.evm.parity import BlockParity, Difference, receipt_differences
 from mev_dagster.evm.state.prestate import AccountOverride
 from mev_dagster.evm.types import BlockEnv, SimulationEngine
@@ -85,10 +85,7 @@ def check_t8n(file: T8nFile, engine: SimulationEngine) -> BlockParity:
     seconds = time.perf_counter() - started
     rejected = tuple(found.index for found in sim.rejected)
     kept = tuple(tx for index, tx in enumerate(txs) if index not in rejected)
-    receipts = receipts_of(kept, sim.txs, file.env.fork)
-    result = BlockResult(
-        receipts, root_of(receipts, sim), sim.gas_used, sim.state_diff, sim.state_diff_hash, sim
-    )
+    result = BlockResult(kept, sim)
     differences = tuple(_differences(file, result, rejected))
     failed = {difference.what for difference in differences}
     return BlockParity(

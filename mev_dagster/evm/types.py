@@ -282,6 +282,10 @@ class StateSession(Protocol):
         """Execute on top of the prefix, report, take every change back; the diff is against the prefix."""
         ...
 
+    def run_many(self, candidates: Sequence[Sequence[Transaction]], *, threads: int = 1) -> list[SimResult]:
+        """Return what `run` gives of each; an engine that can executes several at once."""
+        ...
+
     def try_out(self, txs: Sequence[Transaction]) -> tuple[TxResult, ...]:
         """Return the results that `run` gives, without working out the state diff."""
         ...

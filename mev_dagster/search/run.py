@@ -30,7 +30,7 @@ from mev_dagster.search.rank import Candidate, rank_digest, ranked
 from mev_dagster.search.searcher import Searcher, bid_for, inject
 from mev_dagster.search.start import start_block
 from mev_dagster.search.strategy import Strategy, as_plugins
-from mev_dagster.search.verify import verify
+from mev_dagster.search.verify import Verification, verify_many
 from mev_dagster.search.view import BlockView
 
 DEFAULT_BUDGET = 64
@@ -300,9 +300,10 @@ def _verified(
     best_first: Sequence[tuple[bytes, Plan]], view: BlockView, session: StateSession, budget: int
 ) -> list[Candidate]:
     """Sign every plan and execute those that promise most, as many as the budget allows."""
-    candidates = []
-    for position, (identity, plan) in enumerate(best_first):
-        txs = view.searcher.sign(plan, view.env, view.bid)
-        verification = verify(txs, view.searcher, session) if position < budget else None
-        candidates.append(Candidate(identity, plan, txs, verification))
-    return candidates
+    signed = [view.searcher.sign(plan, view.env, view.bid) for _, plan in best_first]
+    verified: list[Verification | None] = [*verify_many(signed[:budget], view.searcher, session)]
+    verified += [None] * (len(signed) - len(verified))
+    return [
+        Candidate(identity, plan, txs, verification)
+        for (identity, plan), txs, verification in zip(best_first, signed, verified, strict=True)
+    ]

@@ -1,5 +1,6 @@
 """Execute a candidate for real: its signed transactions, in order, on the captured state."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,29 @@ class Verification:
 
 def verify(txs: Sequence[Transaction], searcher: Searcher, session: StateSession) -> Verification:
     """Execute `txs` on the session's state and measure what the searcher has gained."""
-    sim = session.run(txs)
+    return judged(txs, session.run(txs), searcher)
+
+
+def verify_many(
+    bundles: Sequence[Sequence[Transaction]], searcher: Searcher, session: StateSession
+) -> list[Verification]:
+    """Return what `verify` gives of each, executed on as many cores as are free for it."""
+    sims = session.run_many(bundles, threads=free_cores())
+    return [judged(txs, sim, searcher) for txs, sim in zip(bundles, sims, strict=True)]
+
+
+def free_cores() -> int:
+    """Return how many cores this process may use and nothing else runs on; at least its own.
+
+    What else runs is the load of the last minute, this process' share of it taken off. No result depends on
+    it: candidates are executed each by itself and come back in their order.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return max(1, min(cores, cores - round(os.getloadavg()[0]) + 1))
+
+
+def judged(txs: Sequence[Transaction], sim: SimResult, searcher: Searcher) -> Verification:
+    """Return what executing a bundle has shown of it."""
     own = [result for tx, result in zip(txs, sim.txs, strict=True) if tx.sender == searcher.address]
     gas_used = sum(result.gas_used for result in own)
     paid = sum(result.coinbase_payment_wei for result in own)

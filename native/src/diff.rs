@@ -1,12 +1,18 @@
 //! The state diff and its canonical SHA-256, as `mev_dagster/evm/diff.py` defines it.
 
-use std::fmt::Write;
-
-use revm::primitives::{Address, Bytes, KECCAK_EMPTY, U256, hex};
+use revm::primitives::{Address, Bytes, KECCAK_EMPTY, U256};
 use sha2::{Digest, Sha256};
 
+use crate::rlp::trimmed;
 use crate::state::State;
 use crate::world::Missing;
+
+/// Return the changes since the trial began, or since the session did, with their hash.
+pub fn changes_of(state: &State) -> Result<(Vec<AccountDiff>, [u8; 32]), Missing> {
+    let diffs = state_diff(state)?;
+    let hash = diff_hash(&diffs);
+    Ok((diffs, hash))
+}
 
 /// Changed fields of one account, `None` where unchanged.
 pub struct AccountDiff {
@@ -85,55 +91,83 @@ impl AccountDiff {
             && !self.storage_cleared
     }
 
-    fn write_json(&self, json: &mut String) -> std::fmt::Result {
-        write!(json, "\"0x{}\":", hex::encode(self.address))?;
+    fn write_json(&self, json: &mut Vec<u8>) {
+        json.extend_from_slice(b"\"0x");
+        put_hex(json, self.address.as_slice());
+        json.extend_from_slice(b"\":");
         if self.deleted {
-            json.push_str("null");
-            return Ok(());
+            json.extend_from_slice(b"null");
+            return;
         }
-        json.push('{');
+        json.push(b'{');
         if let Some(balance) = self.balance {
-            write!(json, "\"balance\":\"{balance:#x}\",")?;
+            json.extend_from_slice(b"\"balance\":\"0x");
+            put_quantity(json, &balance.to_be_bytes::<32>());
+            json.extend_from_slice(b"\",");
         }
         if let Some(code) = &self.code {
-            write!(json, "\"code\":\"0x{}\",", hex::encode(code))?;
+            json.extend_from_slice(b"\"code\":\"0x");
+            put_hex(json, code);
+            json.extend_from_slice(b"\",");
         }
         if let Some(nonce) = self.nonce {
-            write!(json, "\"nonce\":\"{nonce:#x}\",")?;
+            json.extend_from_slice(b"\"nonce\":\"0x");
+            put_quantity(json, &nonce.to_be_bytes());
+            json.extend_from_slice(b"\",");
         }
         if !self.storage.is_empty() {
-            json.push_str("\"storage\":{");
+            json.extend_from_slice(b"\"storage\":{");
             for (slot, value) in &self.storage {
-                write!(
-                    json,
-                    "\"0x{}\":\"0x{}\",",
-                    hex::encode(slot.to_be_bytes::<32>()),
-                    hex::encode(value.to_be_bytes::<32>())
-                )?;
+                json.extend_from_slice(b"\"0x");
+                put_hex(json, &slot.to_be_bytes::<32>());
+                json.extend_from_slice(b"\":\"0x");
+                put_hex(json, &value.to_be_bytes::<32>());
+                json.extend_from_slice(b"\",");
             }
             json.pop();
-            json.push_str("},");
+            json.extend_from_slice(b"},");
         }
         if self.storage_cleared {
-            json.push_str("\"storage_cleared\":true,");
+            json.extend_from_slice(b"\"storage_cleared\":true,");
         }
-        if json.ends_with(',') {
+        if json.last() == Some(&b',') {
             json.pop();
         }
-        json.push('}');
-        Ok(())
+        json.push(b'}');
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+fn put_hex(json: &mut Vec<u8>, bytes: &[u8]) {
+    json.reserve(2 * bytes.len());
+    for byte in bytes {
+        json.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+}
+
+/// Append a number without leading zeros, nothing as one zero.
+fn put_quantity(json: &mut Vec<u8>, big_endian: &[u8]) {
+    let number = trimmed(big_endian);
+    let start = json.len();
+    put_hex(json, number);
+    match number.first() {
+        None => json.push(b'0'),
+        Some(0..0x10) => drop(json.remove(start)),
+        Some(_) => {}
     }
 }
 
 /// Return the SHA-256 of the diff's canonical JSON.
 pub fn diff_hash(diffs: &[AccountDiff]) -> [u8; 32] {
-    let mut json = String::from("{");
+    let mut json = Vec::with_capacity(1024);
+    json.push(b'{');
     for (index, diff) in diffs.iter().enumerate() {
         if index > 0 {
-            json.push(',');
+            json.push(b',');
         }
-        diff.write_json(&mut json).expect("writing to a string cannot fail");
+        diff.write_json(&mut json);
     }
-    json.push('}');
+    json.push(b'}');
     Sha256::digest(json).into()
 }

@@ -1,6 +1,6 @@
 //! Running transactions and system calls with revm on a `State`.
 
-use revm::context::result::{EVMError, ExecutionResult, HaltReason, Output, ResultGas};
+use revm::context::result::{EVMError, ExecutionResult, HaltReason};
 use revm::context::{BlockEnv, CfgEnv, Context, ContextSetters, TxEnv};
 use revm::handler::{EvmTr, ExecuteEvm, Handler, MainBuilder, MainnetContext, MainnetEvm, MainnetHandler};
 use revm::inspector::InspectEvm;
@@ -59,6 +59,13 @@ pub struct Executed {
     pub meter: Option<Box<Meter>>,
 }
 
+impl Executed {
+    /// What it logged: nothing where it failed.
+    pub fn logs(&self) -> &[Log] {
+        if self.result.is_success() { self.result.logs() } else { &[] }
+    }
+}
+
 /// How a session executes: within which limits, and what it reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct How {
@@ -84,31 +91,39 @@ fn evm<'a, I>(state: &'a mut State, block: &Block, inspector: I) -> Evm<'a, I> {
         .build_mainnet_with_inspector(inspector)
 }
 
-/// Run transactions in order until the end or the first that cannot be run.
-pub fn execute(state: &mut State, block: &mut Block, how: How, txs: Vec<Tx>) -> (Vec<Executed>, Option<Stop>) {
-    let mut room = block.room;
-    let mut evm = evm(state, block, Watcher::default());
-    let mut reports = Vec::with_capacity(txs.len());
-    let mut stop = None;
-    for tx in txs {
-        let (tx_type, blob_gas) = (tx.env.tx_type, tx.blob_gas);
-        match execute_one(&mut evm, how, tx, &room) {
-            Ok(mut report) => {
-                room.take(report.result.gas(), blob_gas);
-                if how.receipts {
-                    report.receipt = receipts::encode(tx_type, room.receipts_gas, &report.result);
+/// revm on a state, ready for one list of transactions after the other: what it holds besides is made once.
+pub struct Runner<'a> {
+    evm: Evm<'a>,
+    how: How,
+}
+
+impl<'a> Runner<'a> {
+    pub fn new(state: &'a mut State, block: &Block, how: How) -> Self {
+        Self { evm: evm(state, block, Watcher::default()), how }
+    }
+
+    pub fn state(&mut self) -> &mut State {
+        self.evm.ctx.journaled_state.database
+    }
+
+    /// Run transactions in order until the end or the first that cannot be run; `room` is what is left.
+    pub fn run(&mut self, txs: impl Iterator<Item = Tx>, room: &mut Room) -> (Vec<Executed>, Option<Stop>) {
+        let mut reports = Vec::with_capacity(txs.size_hint().0);
+        for tx in txs {
+            let (tx_type, blob_gas) = (tx.env.tx_type, tx.blob_gas);
+            match execute_one(&mut self.evm, self.how, tx, room) {
+                Ok(mut report) => {
+                    room.take(report.result.gas(), blob_gas);
+                    if self.how.receipts {
+                        report.receipt = receipts::encode(tx_type, room.receipts_gas, &report.result);
+                    }
+                    reports.push(report);
                 }
-                reports.push(report);
-            }
-            Err(reason) => {
-                stop = Some(reason);
-                break;
+                Err(reason) => return (reports, Some(reason)),
             }
         }
+        (reports, None)
     }
-    drop(evm);
-    block.room = room;
-    (reports, stop)
 }
 
 fn execute_one(evm: &mut Evm<'_>, how: How, tx: Tx, room: &Room) -> Result<Executed, Stop> {
@@ -205,45 +220,5 @@ pub fn system_call(state: &mut State, block: &Block, target: Address, data: Byte
         }
         Err(EVMError::Database(missing)) => Err(Stop::Missing(missing)),
         Err(other) => Err(Stop::Fault(other.to_string())),
-    }
-}
-
-/// What Python is told of a result: status, output, logs, the reference's name of a halt, a new contract.
-pub struct Outcome {
-    pub status: u8,
-    pub gas_used: u64,
-    pub execution_gas: u64,
-    pub state_gas: u64,
-    pub output: Bytes,
-    pub logs: Vec<Log>,
-    pub halt: &'static str,
-    pub created: Option<Address>,
-}
-
-pub fn outcome(result: ExecutionResult<HaltReason>) -> Outcome {
-    let gas_used = ResultGas::tx_gas_used(result.gas());
-    let (execution_gas, state_gas) =
-        (result.gas().block_regular_gas_used(), result.gas().block_state_gas_used());
-    match result {
-        ExecutionResult::Success { logs, output, .. } => {
-            let (output, created) = match output {
-                Output::Call(data) => (data, None),
-                Output::Create(code, address) => (code, address),
-            };
-            Outcome { status: 0, gas_used, execution_gas, state_gas, output, logs, halt: "", created }
-        }
-        ExecutionResult::Revert { output, .. } => {
-            Outcome { status: 1, gas_used, execution_gas, state_gas, output, logs: Vec::new(), halt: "", created: None }
-        }
-        ExecutionResult::Halt { reason, .. } => Outcome {
-            status: 2,
-            gas_used,
-            execution_gas,
-            state_gas,
-            output: Bytes::new(),
-            logs: Vec::new(),
-            halt: halt_name(&reason),
-            created: None,
-        },
     }
 }

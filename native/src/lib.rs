@@ -9,6 +9,7 @@ mod diff;
 mod execute;
 mod halts;
 mod limits;
+mod numbers;
 mod receipts;
 mod rlp;
 mod room;
@@ -32,11 +33,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule(gil_used = false)]
 mod mev_native {
     #[pymodule_export]
-    use crate::session::{PyWorld, Session};
+    use crate::session::{PyTx, PyWorld, Session};
+    #[pymodule_export]
+    use crate::told::{Changes, Told};
     #[pymodule_export]
     use crate::witness::Witness;
 
     /// What `mev_dagster/evm/engines.py` asks for: it grows whenever this interface changes.
     #[pymodule_export]
-    const INTERFACE: u32 = 2;
+    const INTERFACE: u32 = 3;
 }

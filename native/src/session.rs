@@ -12,14 +12,15 @@ use revm::primitives::hardfork::SpecId;
 use revm::primitives::{B256, Bytes, U256};
 
 use crate::args::{AddressArg, B256Arg, U256Arg};
-use crate::diff::{diff_hash, state_diff};
-use crate::execute::{Block, How, Stop, execute, steps, system_call};
+use crate::diff::changes_of;
+use crate::execute::{Block, Executed, How, Runner, Stop, steps, system_call};
 use crate::limits::Limits;
+use crate::numbers::Ints;
 use crate::receipts::ordered_root;
 use crate::room::Room;
 use crate::state::State;
-use crate::told::Ints;
-use crate::trials::run_all;
+use crate::told::{Changes, Told, logs_of};
+use crate::trials::{Trial, run_all, run_one};
 use crate::watch::Report;
 use crate::wire::Tx;
 use crate::world::{Known, Missing, World, warm_code};
@@ -54,6 +55,33 @@ fn checked_code(code_hash: B256, raw: &[u8]) -> PyResult<revm::bytecode::Bytecod
         .ok_or_else(|| PyValueError::new_err(format!("the code stored as {code_hash} does not have that hash")))
 }
 
+/// A transaction handed over once; any number of candidates may hold it.
+#[pyclass(name = "Tx", frozen)]
+pub struct PyTx(Arc<Tx>);
+
+#[pymethods]
+impl PyTx {
+    #[new]
+    fn new(packed: &[u8]) -> PyResult<Self> {
+        Ok(Self(Arc::new(Tx::read(packed)?)))
+    }
+}
+
+/// A trial as Python takes it: results, why it stopped before its end if it did, and its changes.
+fn told_trial(py: Python<'_>, trial: Trial) -> PyResult<Bound<'_, PyTuple>> {
+    let results = PyList::empty(py);
+    for executed in trial.executed {
+        results.append(Told::with_gas(py, Arc::new(executed))?)?;
+    }
+    let stop = trial.stop.map(|reason| Ints::new(py)?.stop(reason)).transpose()?;
+    let (diffs, hash) = trial.changes.map_err(unknown)?;
+    (results, stop, Changes { diffs, hash }).into_pyobject(py)
+}
+
+fn unknown(missing: Missing) -> PyErr {
+    PyRuntimeError::new_err(missing.to_string())
+}
+
 /// A block being built: what is committed, and at most one trial on top of it.
 #[pyclass]
 pub struct Session {
@@ -61,6 +89,7 @@ pub struct Session {
     block: Block,
     how: How,
     receipts: Vec<Vec<u8>>,
+    committed: Vec<Arc<Executed>>,
     executing: Duration,
     room_before_trial: Room,
 }
@@ -128,45 +157,64 @@ impl Session {
                 receipts: true,
             },
             receipts: Vec::new(),
+            committed: Vec::new(),
             executing: Duration::ZERO,
             room_before_trial: room,
         })
     }
 
-    /// Run packed transactions; return the results and why it stopped before the end, if it did.
+    /// Run transactions; return the results and why it stopped before the end, if it did.
     fn execute<'py>(
         &mut self,
         py: Python<'py>,
-        packed: Vec<Bound<'py, PyBytes>>,
+        txs: Vec<PyRef<'py, PyTx>>,
     ) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyTuple>>)> {
-        let txs = packed.iter().map(|tx| Tx::read(tx.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let Self { state, block, how, receipts, executing, .. } = self;
+        let txs = txs.iter().map(|tx| tx.0.clone()).collect::<Vec<_>>();
+        let Self { state, block, how, receipts, committed, executing, .. } = self;
+        let mut room = block.room;
         let (reports, stop) = py.detach(|| {
             let started = Instant::now();
-            let done = execute(state, block, *how, txs);
+            let done = Runner::new(state, block, *how).run(txs.iter().map(|tx| (**tx).clone()), &mut room);
             *executing += started.elapsed();
             done
         });
-        let ints = Ints::new(py)?;
+        block.room = room;
         let results = PyList::empty(py);
         for mut executed in reports {
+            let receipt = std::mem::take(&mut executed.receipt);
+            let executed = Arc::new(executed);
             if how.receipts {
-                receipts.push(std::mem::take(&mut executed.receipt));
+                receipts.push(receipt);
+                committed.push(executed.clone());
             }
-            results.append(ints.result(executed, how.report)?)?;
+            results.append(Told::with_gas(py, executed)?)?;
         }
-        let stop = stop.map(|reason| ints.stop(reason)).transpose()?;
+        let stop = stop.map(|reason| Ints::new(py)?.stop(reason)).transpose()?;
         Ok((results, stop))
+    }
+
+    /// Run transactions on top of what is committed and take every change back, where nothing stops them.
+    fn run<'py>(&mut self, py: Python<'py>, txs: Vec<PyRef<'py, PyTx>>) -> PyResult<Bound<'py, PyTuple>> {
+        let txs = txs.iter().map(|tx| tx.0.clone()).collect::<Vec<_>>();
+        let Self { state, block, how, executing, .. } = self;
+        let trial = py.detach(|| {
+            let started = Instant::now();
+            let how = How { receipts: false, ..*how };
+            let done = run_one(&mut Runner::new(state, block, how), block, &txs);
+            *executing += started.elapsed();
+            done
+        });
+        told_trial(py, trial)
     }
 
     /// Note the first `kept` instructions of a transaction, packed; what it changes is not kept.
     fn steps<'py>(
         &mut self,
         py: Python<'py>,
-        packed: &[u8],
+        tx: PyRef<'py, PyTx>,
         kept: usize,
     ) -> PyResult<(Bound<'py, PyBytes>, Option<Bound<'py, PyTuple>>)> {
-        let tx = Tx::read(packed)?;
+        let tx = (*tx.0).clone();
         let Self { state, block, .. } = self;
         match py.detach(|| steps(state, block, tx, kept)) {
             Ok(noted) => Ok((PyBytes::new(py, &noted), None)),
@@ -212,19 +260,14 @@ impl Session {
     }
 
     /// Run candidates, each by itself on top of what is committed, on some threads.
-    ///
-    /// Each gives its results, why it stopped before its end if it did, its changes and their SHA-256.
     fn run_many<'py>(
         &mut self,
         py: Python<'py>,
-        candidates: Vec<Vec<Bound<'py, PyBytes>>>,
+        candidates: Vec<Vec<PyRef<'py, PyTx>>>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyList>> {
-        let read = |packed: &Bound<'py, PyBytes>| Tx::read(packed.as_bytes());
-        let candidates = candidates
-            .iter()
-            .map(|packed| packed.iter().map(read).collect::<Result<Vec<_>, _>>())
-            .collect::<Result<Vec<_>, _>>()?;
+        let candidates: Vec<Vec<_>> =
+            candidates.iter().map(|txs| txs.iter().map(|tx| tx.0.clone()).collect()).collect();
         let Self { state, block, how, executing, .. } = self;
         let trials = py.detach(|| {
             let started = Instant::now();
@@ -232,21 +275,9 @@ impl Session {
             *executing += started.elapsed();
             done
         });
-        let ints = Ints::new(py)?;
         let found = PyList::empty(py);
         for trial in trials {
-            let results = PyList::empty(py);
-            for executed in trial.executed {
-                results.append(ints.result(executed, how.report)?)?;
-            }
-            let stop = trial.stop.map(|reason| ints.stop(reason)).transpose()?;
-            let (diffs, hash) =
-                trial.changes.map_err(|missing| PyRuntimeError::new_err(missing.to_string()))?;
-            let accounts = PyList::empty(py);
-            for diff in diffs {
-                accounts.append(ints.account_diff(diff)?)?;
-            }
-            found.append((results, stop, accounts, PyBytes::new(py, &hash)))?;
+            found.append(told_trial(py, trial)?)?;
         }
         Ok(found)
     }
@@ -265,20 +296,16 @@ impl Session {
         self.block.room = self.room_before_trial;
     }
 
-    /// The changes of the trial, or of the session, and their canonical SHA-256.
-    fn diff<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyBytes>)> {
-        let made = py.detach(|| {
-            let diffs = state_diff(&self.state)?;
-            let hash = diff_hash(&diffs);
-            Ok((diffs, hash))
-        });
-        let (diffs, hash) = made.map_err(|missing: Missing| PyRuntimeError::new_err(missing.to_string()))?;
-        let ints = Ints::new(py)?;
-        let accounts = PyList::empty(py);
-        for diff in diffs {
-            accounts.append(ints.account_diff(diff)?)?;
-        }
-        Ok((accounts, PyBytes::new(py, &hash)))
+    /// The changes of the trial, or of the session.
+    fn diff(&self, py: Python<'_>) -> PyResult<Changes> {
+        let (diffs, hash) = py.detach(|| changes_of(&self.state)).map_err(unknown)?;
+        Ok(Changes { diffs, hash })
+    }
+
+    /// What was logged by an address in what is committed.
+    fn logs_from<'py>(&self, py: Python<'py>, address: AddressArg) -> PyResult<Bound<'py, PyList>> {
+        let logs = self.committed.iter().flat_map(|executed| executed.logs());
+        logs_of(py, logs.filter(|log| log.address == address.0))
     }
 
     /// Balance, nonce and code of a sender whose transaction was refused, all of them known by then.
@@ -291,7 +318,7 @@ impl Session {
             let head = self.state.head(address.0)?;
             Ok((head, self.state.code(head.code_hash)?))
         };
-        let (head, code) = known().map_err(|missing: Missing| PyRuntimeError::new_err(missing.to_string()))?;
+        let (head, code) = known().map_err(unknown)?;
         let balance = Ints::new(py)?.int(head.balance)?;
         Ok((balance, head.nonce, PyBytes::new(py, code.original_byte_slice())))
     }
@@ -330,7 +357,7 @@ impl Session {
 
     /// Take one slot of an account that is known.
     fn learn_slot(&mut self, address: AddressArg, slot: U256Arg, value: U256Arg) -> PyResult<()> {
-        let head = self.state.head(address.0).map_err(|missing| PyRuntimeError::new_err(missing.to_string()))?;
+        let head = self.state.head(address.0).map_err(unknown)?;
         let accounts = &mut self.state.learned.accounts;
         let known = accounts.entry(address.0).or_insert(Known { head, storage: Default::default() });
         known.storage.insert(slot.0, value.0);

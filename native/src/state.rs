@@ -226,7 +226,6 @@ impl State {
                 self.apply_account(address, account, &mut touched);
             }
         }
-        touched.sort();
         touched
     }
 
@@ -324,7 +323,7 @@ impl Database for State {
     }
 }
 
-/// What one transaction looked at and changed, in order.
+/// What one transaction looked at and changed, in no order.
 #[derive(Debug, Default)]
 pub struct Touched {
     pub accounts: Vec<Address>,
@@ -332,13 +331,4 @@ pub struct Touched {
     pub written: Vec<(Address, U256)>,
     /// Address, balance before, balance after.
     pub balances: Vec<(Address, U256, U256)>,
-}
-
-impl Touched {
-    fn sort(&mut self) {
-        self.accounts.sort_unstable();
-        self.slots.sort_unstable();
-        self.written.sort_unstable();
-        self.balances.sort_unstable();
-    }
 }

@@ -2,6 +2,7 @@
 
 use revm::primitives::{Address, B256, KECCAK_EMPTY, U256, keccak256};
 
+use crate::diff::AccountDiff;
 use crate::rlp::{list, put_bytes, put_number};
 use crate::trie::{EMPTY_ROOT, Fault, Nodes, Trie, item, items};
 use crate::wire::Reader;
@@ -11,6 +12,31 @@ const CLEARED: u8 = 2;
 const BALANCE: u8 = 4;
 const NONCE: u8 = 8;
 const CODE: u8 = 16;
+
+/// Return changes as the column that `root_after` reads.
+pub fn pack(diffs: &[AccountDiff]) -> Vec<u8> {
+    let mut column = Vec::new();
+    for diff in diffs {
+        let flags = [
+            (DELETED, diff.deleted),
+            (CLEARED, diff.storage_cleared),
+            (BALANCE, diff.balance.is_some()),
+            (NONCE, diff.nonce.is_some()),
+            (CODE, diff.code.is_some()),
+        ];
+        column.extend_from_slice(diff.address.as_slice());
+        column.push(flags.iter().map(|(flag, is_set)| if *is_set { *flag } else { 0 }).sum());
+        column.extend_from_slice(&diff.balance.unwrap_or_default().to_be_bytes::<32>());
+        column.extend_from_slice(&diff.nonce.unwrap_or_default().to_be_bytes());
+        column.extend_from_slice(diff.code.as_ref().map_or(B256::ZERO, keccak256).as_slice());
+        column.extend_from_slice(&(diff.storage.len() as u32).to_be_bytes());
+        for (slot, value) in &diff.storage {
+            column.extend_from_slice(&slot.to_be_bytes::<32>());
+            column.extend_from_slice(&value.to_be_bytes::<32>());
+        }
+    }
+    column
+}
 
 /// Return the state root after changes (`mev_dagster/evm/revm/wire.py` packs them) to the state under a root.
 pub fn root_after(state_root: B256, nodes: &Nodes, column: &[u8]) -> Result<B256, Fault> {

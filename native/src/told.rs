@@ -1,172 +1,222 @@
-//! Values on their way to Python, as the tuples that `mev_dagster/evm/revm/session.py` unpacks.
+//! What was executed, told to Python part by part when it is asked for (`mev_dagster/evm/revm/told.py`).
+//!
+//! Of a thousand candidates most are read no further than their status: what nobody asks for is never made.
 
-use pyo3::exceptions::PyRuntimeError;
+use std::sync::Arc;
+
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
-use revm::primitives::{Address, U256};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use revm::context::result::{ExecutionResult, Output, ResultGas};
+use revm::primitives::{Address, Log};
 
 use crate::diff::AccountDiff;
-use crate::execute::{Executed, Outcome, Stop, outcome};
-use crate::watch::{Call, Meter, Report};
-use crate::world::Missing;
+use crate::execute::Executed;
+use crate::halts::halt_name;
+use crate::numbers::Ints;
+use crate::state_root::pack;
+use crate::watch::{Call, Meter};
 
-/// Makes values of Python; holds the one method that makes large integers.
-pub struct Ints<'py> {
-    py: Python<'py>,
-    from_bytes: Bound<'py, PyAny>,
+/// One transaction that was executed.
+#[pyclass(frozen)]
+pub struct Told(pub Arc<Executed>);
+
+impl Told {
+    /// What is read of every result, status and gas paid for, before the rest.
+    pub fn with_gas<'py>(py: Python<'py>, executed: Arc<Executed>) -> PyResult<Bound<'py, PyTuple>> {
+        let paid = ResultGas::tx_gas_used(executed.result.gas());
+        let status = match executed.result {
+            ExecutionResult::Success { .. } => 0u8,
+            ExecutionResult::Revert { .. } => 1,
+            ExecutionResult::Halt { .. } => 2,
+        };
+        (status, paid, Self(executed)).into_pyobject(py)
+    }
 }
 
-impl<'py> Ints<'py> {
-    pub fn new(py: Python<'py>) -> PyResult<Self> {
-        let from_bytes = PyType::new::<pyo3::types::PyInt>(py).getattr(pyo3::intern!(py, "from_bytes"))?;
-        Ok(Self { py, from_bytes })
-    }
-
-    pub fn int(&self, value: U256) -> PyResult<Bound<'py, PyAny>> {
-        if let Ok(small) = u64::try_from(value) {
-            return Ok(small.into_pyobject(self.py)?.into_any());
-        }
-        let bytes = PyBytes::new(self.py, &value.to_be_bytes::<32>());
-        self.from_bytes.call1((bytes, pyo3::intern!(self.py, "big")))
-    }
-
-    fn delta(&self, before: U256, after: U256) -> PyResult<Bound<'py, PyAny>> {
-        if after >= before { self.int(after - before) } else { self.int(before - after)?.neg() }
-    }
-
-    fn bytes(&self, bytes: &[u8]) -> Bound<'py, PyBytes> {
-        PyBytes::new(self.py, bytes)
-    }
-
-    fn slots(&self, slots: &[(Address, U256)]) -> PyResult<Bound<'py, PyTuple>> {
-        let mut last: Option<(Address, Bound<'py, PyBytes>)> = None;
-        let mut pairs = Vec::with_capacity(slots.len());
-        for (address, slot) in slots {
-            // Slots come in order of their address: one object for each run.
-            let shared = match &last {
-                Some((known, object)) if known == address => object.clone(),
-                _ => last.insert((*address, self.bytes(address.as_slice()))).1.clone(),
-            };
-            pairs.push((shared, self.int(*slot)?));
-        }
-        PyTuple::new(self.py, pairs)
-    }
-
-    /// A result, with what was watched beside it where that was wanted.
-    pub fn result(&self, executed: Executed, report: Report) -> PyResult<Bound<'py, PyTuple>> {
-        if !report.is_wanted() {
-            return self.report(executed);
-        }
-        let watched = self.watched(&executed)?;
-        (self.report(executed)?, watched).into_pyobject(self.py)
-    }
-
-    fn report(&self, executed: Executed) -> PyResult<Bound<'py, PyTuple>> {
-        let Outcome { status, gas_used, execution_gas, state_gas, output, logs, halt, created } =
-            outcome(executed.result);
-        let touched = executed.touched;
-        let logs = logs
-            .iter()
-            .map(|log| {
-                let topics = PyTuple::new(self.py, log.topics().iter().map(|t| self.bytes(t.as_slice())))?;
-                Ok((self.bytes(log.address.as_slice()), topics, self.bytes(&log.data.data)))
-            })
-            .collect::<PyResult<Vec<_>>>()?;
-        let balances = PyDict::new(self.py);
-        for (address, before, after) in &touched.balances {
-            balances.set_item(self.bytes(address.as_slice()), self.delta(*before, *after)?)?;
-        }
-        (
-            status,
-            gas_used,
-            self.bytes(&output),
-            logs,
-            halt,
-            created.map(|address| self.bytes(address.as_slice())),
-            balances,
-            PyTuple::new(self.py, touched.accounts.iter().map(|a| self.bytes(a.as_slice())))?,
-            self.slots(&touched.slots)?,
-            self.slots(&touched.written)?,
-            (execution_gas, state_gas),
-        )
-            .into_pyobject(self.py)
-    }
-
-    /// The calls and the meter of a transaction, as far as they were asked for.
-    fn watched(&self, executed: &Executed) -> PyResult<Bound<'py, PyTuple>> {
-        let calls = executed.calls.iter().map(|call| self.call(call)).collect::<PyResult<Vec<_>>>()?;
-        let meter = executed.meter.as_ref().map(|meter| self.meter(meter)).transpose()?;
-        (PyTuple::new(self.py, calls)?, meter).into_pyobject(self.py)
-    }
-
-    fn call(&self, call: &Call) -> PyResult<Bound<'py, PyTuple>> {
-        (
-            call.depth,
-            call.kind,
-            self.bytes(call.sender.as_slice()),
-            self.bytes(call.to.as_slice()),
-            self.int(call.value)?,
-            call.gas,
-            call.gas_used,
-            self.bytes(&call.input),
-            self.bytes(&call.output),
-            call.error,
-        )
-            .into_pyobject(self.py)
-    }
-
-    fn meter(&self, meter: &Meter) -> PyResult<Bound<'py, PyTuple>> {
-        let opcodes = PyDict::new(self.py);
-        for (code, (times, gas)) in meter.opcodes.iter().enumerate().filter(|(_, (times, _))| *times > 0) {
-            opcodes.set_item(code, (times, gas))?;
-        }
-        (
-            opcodes,
-            meter.precompile_gas,
-            meter.cold_slots,
-            meter.warm_slots,
-            meter.cold_accounts,
-            meter.warm_accounts,
-        )
-            .into_pyobject(self.py)
-    }
-
-    pub fn stop(&self, stop: Stop) -> PyResult<Bound<'py, PyTuple>> {
-        let missing = match stop {
-            Stop::Refused => return ("refused",).into_pyobject(self.py),
-            Stop::FeeTooLarge => return ("fee_too_large",).into_pyobject(self.py),
-            Stop::Limit(what) => return (what,).into_pyobject(self.py),
-            Stop::Failed(what) => return ("failed", what).into_pyobject(self.py),
-            Stop::NoCode => return ("no_code",).into_pyobject(self.py),
-            Stop::Fault(message) => return Err(PyRuntimeError::new_err(message)),
-            Stop::Missing(missing) => missing,
+#[pymethods]
+impl Told {
+    #[getter]
+    fn output<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let output = match &self.0.result {
+            ExecutionResult::Success { output, .. } => output.data(),
+            ExecutionResult::Revert { output, .. } => output,
+            ExecutionResult::Halt { .. } => return PyBytes::new(py, &[]),
         };
-        match missing {
-            Missing::Account(address) => {
-                ("account", self.bytes(address.as_slice())).into_pyobject(self.py)
-            }
-            Missing::Slot(address, slot) => {
-                ("storage", self.bytes(address.as_slice()), self.int(slot)?).into_pyobject(self.py)
-            }
-            Missing::Code(hash) => ("code", self.bytes(hash.as_slice())).into_pyobject(self.py),
-            Missing::BlockHash(number) => ("block_hash", number).into_pyobject(self.py),
+        PyBytes::new(py, output)
+    }
+
+    /// The reference's name of what halted it, empty where nothing did.
+    #[getter]
+    fn halt(&self) -> &'static str {
+        match &self.0.result {
+            ExecutionResult::Halt { reason, .. } => halt_name(reason),
+            _ => "",
         }
     }
 
-    pub fn account_diff(&self, diff: AccountDiff) -> PyResult<Bound<'py, PyTuple>> {
-        let storage = PyDict::new(self.py);
-        for (slot, value) in diff.storage {
-            storage.set_item(self.int(slot)?, self.int(value)?)?;
+    /// The address of a contract that was made.
+    #[getter]
+    fn created<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        match &self.0.result {
+            ExecutionResult::Success { output: Output::Create(_, Some(address)), .. } => {
+                Some(PyBytes::new(py, address.as_slice()))
+            }
+            _ => None,
         }
-        (
-            self.bytes(diff.address.as_slice()),
-            diff.balance.map(|balance| self.int(balance)).transpose()?,
-            diff.nonce,
-            diff.code.map(|code| self.bytes(&code)),
-            storage,
-            diff.deleted,
-            diff.storage_cleared,
-        )
-            .into_pyobject(self.py)
     }
+
+    /// Address, topics and data of each log.
+    #[getter]
+    fn logs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        logs_of(py, self.0.logs().iter())
+    }
+
+    /// Address -> how its balance changed.
+    #[getter]
+    fn balances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let ints = Ints::new(py)?;
+        let found = PyDict::new(py);
+        let mut balances = self.0.touched.balances.clone();
+        balances.sort_unstable();
+        for (address, before, after) in &balances {
+            found.set_item(ints.bytes(address.as_slice()), ints.delta(*before, *after)?)?;
+        }
+        Ok(found)
+    }
+
+    #[getter]
+    fn accounts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let mut accounts = self.0.touched.accounts.clone();
+        accounts.sort_unstable();
+        PyTuple::new(py, accounts.iter().map(|address| PyBytes::new(py, address.as_slice())))
+    }
+
+    #[getter]
+    fn slots<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        Ints::new(py)?.slots(&self.0.touched.slots)
+    }
+
+    #[getter]
+    fn written<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        Ints::new(py)?.slots(&self.0.touched.written)
+    }
+
+    /// Gas that the block counts, of execution and of state.
+    #[getter]
+    fn block_gas(&self) -> (u64, u64) {
+        let gas = self.0.result.gas();
+        (gas.block_regular_gas_used(), gas.block_state_gas_used())
+    }
+
+    /// The calls, as far as they were asked for.
+    #[getter]
+    fn calls<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let ints = Ints::new(py)?;
+        let calls = self.0.calls.iter().map(|call| told_call(&ints, call)).collect::<PyResult<Vec<_>>>()?;
+        PyTuple::new(py, calls)
+    }
+
+    /// Gas by instruction and accesses, where they were asked for.
+    #[getter]
+    fn meter<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        self.0.meter.as_ref().map(|meter| told_meter(py, meter)).transpose()
+    }
+}
+
+/// Address, topics and data of logs.
+pub fn logs_of<'py, 'a>(
+    py: Python<'py>,
+    logs: impl Iterator<Item = &'a Log>,
+) -> PyResult<Bound<'py, PyList>> {
+    let found = PyList::empty(py);
+    for log in logs {
+        let topics = PyTuple::new(py, log.topics().iter().map(|topic| PyBytes::new(py, topic.as_slice())))?;
+        found.append((PyBytes::new(py, log.address.as_slice()), topics, PyBytes::new(py, &log.data.data)))?;
+    }
+    Ok(found)
+}
+
+fn told_call<'py>(ints: &Ints<'py>, call: &Call) -> PyResult<Bound<'py, PyTuple>> {
+    (
+        call.depth,
+        call.kind,
+        ints.bytes(call.sender.as_slice()),
+        ints.bytes(call.to.as_slice()),
+        ints.int(call.value)?,
+        call.gas,
+        call.gas_used,
+        ints.bytes(&call.input),
+        ints.bytes(&call.output),
+        call.error,
+    )
+        .into_pyobject(ints.py)
+}
+
+fn told_meter<'py>(py: Python<'py>, meter: &Meter) -> PyResult<Bound<'py, PyTuple>> {
+    let opcodes = PyDict::new(py);
+    for (code, (times, gas)) in meter.opcodes.iter().enumerate().filter(|(_, (times, _))| *times > 0) {
+        opcodes.set_item(code, (times, gas))?;
+    }
+    (
+        opcodes,
+        meter.precompile_gas,
+        meter.cold_slots,
+        meter.warm_slots,
+        meter.cold_accounts,
+        meter.warm_accounts,
+    )
+        .into_pyobject(py)
+}
+
+/// The changes of a trial or a session, by address in order.
+#[pyclass(frozen)]
+pub struct Changes {
+    pub diffs: Vec<AccountDiff>,
+    pub hash: [u8; 32],
+}
+
+#[pymethods]
+impl Changes {
+    fn __len__(&self) -> usize {
+        self.diffs.len()
+    }
+
+    /// Their canonical SHA-256.
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.hash)
+    }
+
+    fn addresses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.diffs.iter().map(|diff| PyBytes::new(py, diff.address.as_slice())))
+    }
+
+    /// The fields of one account's changes, `None` where it has none.
+    fn of<'py>(&self, py: Python<'py>, address: &[u8]) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Ok(address) = Address::try_from(address) else { return Ok(None) };
+        let found = self.diffs.binary_search_by_key(&address, |diff| diff.address).ok();
+        found.map(|place| told_diff(py, &self.diffs[place])).transpose()
+    }
+
+    /// As one column, for the root after them.
+    fn packed<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &pack(&self.diffs))
+    }
+}
+
+fn told_diff<'py>(py: Python<'py>, diff: &AccountDiff) -> PyResult<Bound<'py, PyTuple>> {
+    let ints = Ints::new(py)?;
+    let storage = PyDict::new(py);
+    for (slot, value) in &diff.storage {
+        storage.set_item(ints.int(*slot)?, ints.int(*value)?)?;
+    }
+    (
+        diff.balance.map(|balance| ints.int(balance)).transpose()?,
+        diff.nonce,
+        diff.code.as_ref().map(|code| ints.bytes(code)),
+        storage,
+        diff.deleted,
+        diff.storage_cleared,
+    )
+        .into_pyobject(py)
 }

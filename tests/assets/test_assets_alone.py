@@ -13,6 +13,8 @@ from mev_dagster.blockrun.run import BlockRun
 from mev_dagster.captures.format import open_capture
 from mev_dagster.definitions import defs
 from mev_dagster.demo import SHIPPED_CAPTURE
+from mev_dagster.events.log import EventLogWriter
+from mev_dagster.events.types import BlockReverted, Lane
 from mev_dagster.pbs.keys import Keyring
 from mev_dagster.settings import settings
 from mev_dagster.store.client import Store
@@ -189,3 +191,22 @@ def test_relays_that_are_gone_are_a_row_each_and_not_the_runs_failure(home, stor
     )
     assert rows == [("no_proposer", 0, False)]
     assert store.count("backtests", {"first_block_number": number})
+
+
+def submissions(store: Store, number: int) -> list[tuple[object, ...]]:
+    return store.rows(
+        "SELECT relay, block_hash, value_wei, trace_id, max(accepted) FROM relay_submissions FINAL"
+        f" WHERE block_number = {number} GROUP BY ALL ORDER BY relay"
+    )
+
+
+def test_a_block_that_was_reverted_meanwhile_is_submitted_to_nobody(home, store):
+    with open_capture(SHIPPED_CAPTURE) as capture:
+        number = capture.numbers[11]
+        block_hash = capture.block(number).hash
+    store.delete("relay_submissions", {"block_number": number})
+    assert in_another_process(number, *TO_THE_TEMPLATE)
+    with EventLogWriter(home / "events") as log:
+        log.append_many([BlockReverted(-1, 1, 1, Lane.RPC, "node", number, block_hash)])
+    assert not in_another_process(number, "relay_submissions")
+    assert submissions(store, number) == []

@@ -108,11 +108,43 @@ def test_a_blob_fork_of_another_price_has_another_blob_base_fee():
         ({"networks": {"n": {"chain_id": 1, "times": {"OSAKA": 5, "PRAGUE": 6}}}}, "goes backwards"),
         ({"networks": {"n": {"chain_id": 1, "blocks": {"NOPE": 5}}}}, "no fork NOPE"),
         ({"networks": {"n": {"chain_id": 1, "times": {"PRAGUE": -5}}}}, "whole number"),
+        ({"networks": {"n": {"chain_id": 1, "times": {"PRAGUE": 1.5}}}}, "whole number"),
+        ({"networks": {"n": {"chain_id": 1, "times": {"PRAGUE": "soon"}}}}, "whole number"),
+        ({"networks": {"n": {"chain_id": True}}}, "whole number"),
+        ({"networks": {"n": {"chain_id": {"a": 1}}}}, "whole number"),
+        ({"networks": {"n": {"chain_id": 1, "times": 5}}}, "times: expected a table"),
+        ({"networks": {"n": {"chain_id": 1, "blocks": ["LONDON"]}}}, "blocks: expected a table"),
+        ({"networks": {"n": {"chain_id": 1, "public": "no"}}}, "public: expected true or false"),
+        ({"networks": {"n": {"chain_id": 1, "genesis_hash": "0x00"}}}, "expected 32 bytes"),
+        ({"networks": {"n": {"chain_id": 1, "deposit_contract": 7}}}, "expected hex"),
+        ({"networks": {"n": {"chain_id": 1, "network_split": "x"}}}, "network_split: expected a whole"),
+        ({"networks": {"n": {"chain_id": 1, "time": {}}}}, "unknown field 'time'"),
+        ({"networks": {"n": 5}}, "networks.n: expected a table"),
+        ({"networks": 5}, "networks: expected a table"),
+        ({"networks": {"n": {"chain_id": 1}, "m": {"chain_id": 1}}}, "chain id 1 is n's"),
+        ({"forks": ["BPO3"]}, "forks: expected a table"),
+        ({"forks": {"X": 5}}, "forks.X: expected a table"),
+        ({"forks": {"X": {"rules": ["OSAKA"]}}}, "there is no rule set"),
+        ({"forks": {"X": {"blobs": [1, 2, 3]}}}, "blob schedule: expected target"),
+        ({"forks": {"X": {"blobs": {"target": 1, "max": 70_000, "base_fee_update_fraction": 1}}}}, "max"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused_with_its_place(document, reason):
     with pytest.raises(InputError, match=reason):
         networks_of(document)
+
+
+def test_what_extends_the_shipped_table_may_put_anything_in_a_tables_place_and_is_told_so():
+    shipped = {"networks": {"mainnet": {"chain_id": 1, "times": {"PRAGUE": 5}}}}
+    for above in ({"networks": {"mainnet": {"times": 5}}}, {"networks": {"mainnet": {"chain_id": {"a": 1}}}}):
+        with pytest.raises(InputError, match=r"networks\.mainnet"):
+            networks_of(above, shipped)
+
+
+def test_forks_of_one_time_are_one_the_later_holds():
+    schedule = schedule_of_genesis(GENESIS | {"osakaTime": 30, "bpo1Time": 30})
+    assert (schedule.fork_at(1, 29), schedule.fork_at(1, 30)) == (Fork.PRAGUE, Fork.BPO1)
+    assert schedule.blobs_at(1, 30) == BlobParameters(1, 2, 77)
 
 
 def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path, monkeypatch):
@@ -126,6 +158,17 @@ def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path, monkeypatch)
         monkeypatch.setenv("MEV_FORKS_FILE", str(tmp_path / "absent.toml"))
         settings.cache_clear()
         with pytest.raises(InputError, match="No such file"):
+            schedule_for(1)
+        for content in (b"\xff\xfe", b"networks = 5", b"[networks]\nmainnet = 5"):
+            path.write_bytes(content)
+            another = path.rename(tmp_path / f"{content.hex()}.toml")
+            monkeypatch.setenv("MEV_FORKS_FILE", str(another))
+            settings.cache_clear()
+            with pytest.raises(InputError, match=r"\.toml: "):
+                schedule_for(1)
+        monkeypatch.setenv("MEV_FORKS_FILE", str(tmp_path))
+        settings.cache_clear()
+        with pytest.raises(InputError, match="Is a directory"):
             schedule_for(1)
     finally:
         settings.cache_clear()
@@ -183,6 +226,14 @@ def test_a_genesis_that_is_none_is_refused():
         schedule_of_genesis({})
     with pytest.raises(InputError, match="depositContractAddress"):
         schedule_of_genesis({**GENESIS, "depositContractAddress": "0xzz"})
+    with pytest.raises(InputError, match="goes backwards"):
+        schedule_of_genesis({**GENESIS, "osakaTime": 5, "pragueTime": 10})
+    for other in ([], None, "genesis.json", 7):
+        with pytest.raises(InputError, match="genesis config: expected an object"):
+            schedule_of_genesis(other)
+    for schedule in ({"bpo1": {"target": 9, "max": 6, "baseFeeUpdateFraction": 1}}, {"bpo1": 5}, ["bpo1"]):
+        with pytest.raises(InputError, match="genesis config"):
+            schedule_of_genesis({**GENESIS, "blobSchedule": schedule})
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 40), st.integers(0, 40)), max_size=6))

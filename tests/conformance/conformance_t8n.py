@@ -41,7 +41,7 @@ def t8n(
     fork: str | None = None,
 ) -> Verdict:
     """Let geth execute a block; `fork` is its own name for the rules where it is not ours."""
-    (folder / "alloc.json").write_text(json.dumps(_alloc(state)))
+    (folder / "alloc.json").write_text(json.dumps(alloc_of(state)))
     (folder / "env.json").write_text(json.dumps(_env(env, state, withdrawals)))
     raw = rlp.encode_list([tx.raw if tx.type == 0 else rlp.encode_bytes(tx.raw) for tx in txs])
     (folder / "txs.rlp").write_text(json.dumps(to_hex(raw)))
@@ -49,7 +49,7 @@ def t8n(
         *(str(built("evm")), "t8n", "--input.alloc", "alloc.json", "--input.env", "env.json"),
         *("--input.txs", "txs.rlp", "--output.basedir", ".", "--output.result", "result.json"),
         *("--output.alloc", "post.json", "--state.chainid", str(env.chain_id), "--state.reward", "-1"),
-        *("--state.fork", fork or _name(env.fork)),
+        *("--state.fork", fork or name_of(env.fork)),
     ]
     ended = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=T8N_SECONDS, check=False
@@ -58,11 +58,13 @@ def t8n(
     return Verdict(*(json.loads((folder / name).read_text()) for name in ("result.json", "post.json")))
 
 
-def _name(fork: Fork) -> str:
+def name_of(fork: Fork) -> str:
+    """Return geth's name of a fork."""
     return fork.name if fork.name.startswith("BPO") else fork.name.title()
 
 
-def _alloc(state: Prestate) -> dict[str, Any]:
+def alloc_of(state: Prestate) -> dict[str, Any]:
+    """Return a state as geth reads one."""
     return {
         to_hex(address): {
             "balance": hex(account.balance_wei),
@@ -147,7 +149,7 @@ def differences(
 
 
 def _state_differences(verdict: Verdict, after: Prestate) -> Iterator[str]:
-    mine, theirs = _alloc(after), {address.lower(): entry for address, entry in verdict.alloc.items()}
+    mine, theirs = alloc_of(after), {address.lower(): entry for address, entry in verdict.alloc.items()}
     yield "state root"
     for address in sorted(mine.keys() | theirs.keys()):
         one, other = _shown(theirs.get(address)), _shown(mine.get(address))

@@ -99,6 +99,38 @@ def test_a_malformed_deposit_makes_the_block_invalid(run):
             run(state(DEPOSIT_CONTRACT=logging(data)), to=DEPOSIT_CONTRACT)
 
 
+LAYOUT = {0: 160, 32: 256, 64: 320, 96: 384, 128: 512, 160: 48, 256: 32, 320: 8, 384: 96, 512: 8}
+
+
+def event(**words):
+    """The data of a deposit event; `at_64=7` puts another number at byte 64."""
+    data = bytearray(576)
+    for place, number in LAYOUT.items():
+        data[place : place + 32] = words.get(f"at_{place}", number).to_bytes(32, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("place", LAYOUT)
+@pytest.mark.parametrize("change", [1, -1, 32, 2**255])
+def test_each_offset_and_length_of_a_deposit_is_held_to_its_place(run, place, change):
+    wrong = event(**{f"at_{place}": LAYOUT[place] + change if change < 2**255 else change})
+    with pytest.raises(InvalidBlock, match=f"byte {place} holds"):
+        run(state(DEPOSIT_CONTRACT=logging(wrong)), to=DEPOSIT_CONTRACT)
+
+
+@pytest.mark.parametrize("size", [0, 1, 32, 544, 575, 577, 608, 1_152])
+def test_a_deposit_of_another_size_makes_the_block_invalid(run, size):
+    data = (event() + event())[:size]
+    with pytest.raises(InvalidBlock, match=f"deposit event of {size} bytes"):
+        run(state(DEPOSIT_CONTRACT=logging(data)), to=DEPOSIT_CONTRACT)
+
+
+def test_what_is_no_deposit_event_may_have_any_form(run):
+    other_topic = logging(bytes(5)).replace(TOPIC.to_bytes(32, "big"), (TOPIC - 1).to_bytes(32, "big"))
+    assert run(state(DEPOSIT_CONTRACT=other_topic), to=DEPOSIT_CONTRACT).requests == ()
+    assert run(state(HISTORY=logging(bytes(5))), to=HISTORY).requests == ()
+
+
 def test_the_deposit_contract_is_the_networks_own(run):
     elsewhere = replace(STRICT, deposit_contract=b"\x7f" * 20)
     assert run(state(DEPOSIT_CONTRACT=logging(bytes(576))), elsewhere, to=DEPOSIT_CONTRACT).requests == ()

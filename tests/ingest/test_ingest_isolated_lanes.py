@@ -51,7 +51,7 @@ def queue():
     return ArrivalQueue(64)
 
 
-def isolated(run, silent_seconds=0.3):
+def isolated(run, silent_seconds=60):
     return IsolatedLane(given("lanes", "odd", object()), OddLane(run), silent_seconds=silent_seconds)
 
 
@@ -133,8 +133,9 @@ async def test_a_lane_that_fails_is_named_and_counted_and_ours_deliver_on(
     async def ours():
         await queue.put(LaneStatus(UNLOGGED, 1, 1, Lane.RPC, "node", LaneState.CONNECTED, ""))
 
+    silent_seconds = 0.3 if reason == "timed_out" else 60
     with pytest.raises(PluginFailed) as failed:
-        await isolated(behaviour(gate)).run(queue)
+        await isolated(behaviour(gate), silent_seconds).run(queue)
     gate.set()
     await asyncio.wait_for(ours(), 30)
     assert failed.value.reason == reason
@@ -164,7 +165,7 @@ async def test_a_lane_left_behind_is_not_run_a_second_time_beside_itself(queue, 
         runs.append(1)
         gate.wait()
 
-    lane = isolated(run)
+    lane = isolated(run, silent_seconds=0.3)
     for _ in range(3):
         with pytest.raises(PluginFailed, match="stood still"):
             await lane.run(queue)

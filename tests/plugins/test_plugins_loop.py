@@ -19,7 +19,7 @@ async def own():
     made = []
 
     def make(**limits):
-        made.append(OwnLoop(PLUGIN, **{"silent_seconds": 0.3, "goodbye_seconds": 0.2, **limits}))
+        made.append(OwnLoop(PLUGIN, **{"silent_seconds": 60, "goodbye_seconds": 0.2, **limits}))
         return made[-1]
 
     yield make
@@ -40,8 +40,8 @@ async def answer():
 
 
 async def test_a_call_is_answered_from_a_thread_of_the_plugins_own(own):
-    loop = own()
-    assert await loop.run(answer) == "plugin loop odd" == await loop.run(answer, seconds=5)
+    loop = own(goodbye_seconds=60)
+    assert await loop.run(answer) == "plugin loop odd" == await loop.run(answer, seconds=60)
     await loop.close()
     assert not loop.is_alive
 
@@ -60,7 +60,7 @@ async def test_one_that_blocks_its_loop_is_named_while_ours_goes_on(own, gate):
 
     counting = asyncio.create_task(ours())
     with pytest.raises(PluginFailed, match=r"its event loop stood still for more than 0\.3 s") as failed:
-        await own().run(blocks)
+        await own(silent_seconds=0.3).run(blocks)
     counting.cancel()
     assert failed.value.reason == "timed_out"
     assert turns > 10
@@ -71,7 +71,7 @@ async def test_one_that_spins_is_told_to_stop_and_its_thread_ends(own):
         while True:
             pass
 
-    loop = own()
+    loop = own(silent_seconds=0.3)
     with pytest.raises(PluginFailed, match="stood still"):
         await loop.run(spins)
     await loop.close()

@@ -43,15 +43,16 @@ def schedule_of(rpc: JsonRpc) -> ForkSchedule:
         return devnet_schedule(_fork_of_anvil(rpc), chain_id=chain_id)
     config = rpc.batch_settled([("eth_config", [])])[0]
     told = isinstance(config, Mapping) and isinstance(config.get("current"), Mapping)
-    if is_public_chain(chain_id) or (network_of(chain_id) is not None and not told):
-        schedule = schedule_for(chain_id)
-        return extended_by_config(schedule, config) if isinstance(config, Mapping) else schedule
-    if not told:
+    known = is_public_chain(chain_id) or (network_of(chain_id) is not None and not told)
+    if not known and not told:
         raise UnsupportedFork(
             f"{rpc.shown_url}: chain {chain_id} is not known here, and the node has no eth_config to ask"
         )
     try:
-        return schedule_of_config(chain_id, config)
+        if not known:
+            return schedule_of_config(chain_id, config)
+        schedule = schedule_for(chain_id)
+        return extended_by_config(schedule, config) if isinstance(config, Mapping) else schedule
     except InputError as error:
         raise NodeAnswerError(f"{rpc.shown_url}: {error}") from error
 
@@ -76,13 +77,22 @@ def extended_by_config(schedule: ForkSchedule, config: Mapping[str, Any]) -> For
     for kind in _KINDS:
         entry = config.get(kind)
         if isinstance(entry, Mapping):
-            start = entry.get("activationTime")
+            # Of the present fork the schedule knows when it began, and the node may leave it out.
+            start = entry.get("activationTime", 0) if kind == "current" else _time_of(entry, kind)
             # Zero is a fork from before the first block.
-            if isinstance(start, int) and start and start not in known:
+            if isinstance(start, int) and start > 0 and start not in known:
                 told[start] = entry
     for start, entry in sorted(told.items()):
         schedule = _with_told(schedule, start, entry)
     return schedule
+
+
+def _time_of(entry: Mapping[str, Any], kind: str) -> int:
+    """Return when a fork begins; a time that cannot be read would be a fork that nobody sees coming."""
+    start = entry.get("activationTime")
+    if not isinstance(start, int) or isinstance(start, bool) or not 0 <= start < 1 << 64:
+        raise InputError(f"eth_config: {kind}: activationTime: expected seconds, found {start!r:.40}")
+    return start
 
 
 def _with_told(schedule: ForkSchedule, start: int, entry: Mapping[str, Any]) -> ForkSchedule:
@@ -162,6 +172,6 @@ def _blobs_of(entry: Mapping[str, Any]) -> BlobParameters:
         found = [blobs[name] for name in ("target", "max", "baseFeeUpdateFraction")]
     except (KeyError, TypeError):
         raise InputError(f"eth_config: unexpected form: {entry!r:.200}") from None
-    if not all(isinstance(number, int) for number in found):
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in found):
         raise InputError(f"eth_config: blobSchedule: expected whole numbers, found {blobs!r:.80}")
     return BlobParameters(*found)

@@ -48,7 +48,7 @@ class RevmEngine:
         self._limits = limits
         self._want = want
         self._worlds: FIFOCache[int, tuple[ref[Prestate], Any]] = FIFOCache(_WORLDS_KEPT)
-        self._packed: dict[tuple[Any, ...], dict[bytes, bytes]] = {}
+        self._packed: dict[tuple[Any, ...], dict[bytes, Any]] = {}
 
     def supports(self, fork: Fork) -> bool:
         """Say whether this engine implements the fork's rules exactly."""
@@ -72,7 +72,7 @@ class RevmEngine:
         if not end_block:
             return session.result(results)
         held, rejected = parted(results)
-        found = session.result(held, requests=session.end_block(held))
+        found = session.result(held, requests=session.end_block())
         return replace(
             found,
             receipts_root=session.receipts_root(),
@@ -105,7 +105,7 @@ class RevmEngine:
         session.commit(prefix)
         return session
 
-    def _packed_under(self, env: BlockEnv) -> dict[bytes, bytes]:
+    def _packed_under(self, env: BlockEnv) -> dict[bytes, Any]:
         """Return the records of transactions judged by the rules of this block: sessions share them."""
         if len(self._packed) > _RULES_KEPT:
             self._packed.clear()

@@ -5,7 +5,6 @@ stops where its own checks fail.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,25 +23,19 @@ from mev_dagster.chain.requests import (
     typed_requests,
 )
 from mev_dagster.chain.transactions import Transaction
-from mev_dagster.chain.validity import intrinsic_gas, validate_for_fork
+from mev_dagster.chain.validity import validate_for_fork
 from mev_dagster.errors import InputError, InvalidTransaction, MissingState
 from mev_dagster.evm.native import native
-from mev_dagster.evm.opcode_classes import gas_by_class
-from mev_dagster.evm.revert import revert_reason
+from mev_dagster.evm.revm.told import About, ToldChanges, told_results
 from mev_dagster.evm.revm.wire import pack_accounts, pack_transaction, word
 from mev_dagster.evm.types import (
     NO_LIMITS,
     RESULTS_ONLY,
-    AccountDiff,
     BlockEnv,
-    BlockGas,
-    CallFrame,
     ExecutionLimits,
     SimResult,
     StateSource,
-    TxAnalytics,
     TxResult,
-    TxStatus,
     Want,
     gas_used_by,
     invalid_result,
@@ -75,7 +68,6 @@ SPECS = {
     Fork.BPO2: "Osaka",
     Fork.AMSTERDAM: "Amsterdam",
 }
-_STATUS = (TxStatus.SUCCESS, TxStatus.REVERTED, TxStatus.HALTED)
 _LARGEST_64 = (1 << 64) - 1
 _LARGEST_128 = (1 << 128) - 1
 _NO_CONTRACT = "there is no contract"
@@ -96,17 +88,17 @@ class RevmSession:
         limits: ExecutionLimits = NO_LIMITS,
         want: Want = RESULTS_ONLY,
         *,
-        packed: dict[bytes, bytes] | None = None,
+        packed: dict[bytes, Any] | None = None,
     ) -> None:
         self._engine = engine
         self._source = source
         self._env = env
+        self._about = About(env.fork, env.coinbase)
         self._limits = limits
         self._want = want
-        self._packed: dict[
-            bytes, bytes
-        ] = {}  # in front of what sessions share: candidates ask again and again
-        self._shared: dict[bytes, bytes] = {} if packed is None else packed
+        # In front of what sessions share: candidates ask again and again.
+        self._packed: dict[bytes, Any] = {}
+        self._shared: dict[bytes, Any] = {} if packed is None else packed
         base_fee = env.base_fee_per_gas_wei or 0
         has_blobs = env.fork >= Fork.CANCUN
         blob_fee = blob_base_fee(env.excess_blob_gas or 0, env.blob_parameters) if has_blobs else 0
@@ -140,8 +132,7 @@ class RevmSession:
         while len(results) < len(txs):
             begin = len(results)
             reports, stop = self._native.execute(packed[begin:] if begin else packed)
-            report = self._report if self._want == RESULTS_ONLY else self._watched
-            results += map(report, txs[begin:], reports)
+            results += told_results(txs[begin:] if begin else txs, reports, self._about)
             if stop is not None:
                 rejection = self._resolve(txs[len(results)], stop)
                 if rejection is not None:
@@ -154,6 +145,19 @@ class RevmSession:
 
         The state diff is against the committed state.
         """
+        return self._tried(txs, self._native.run([self._pack(tx) for tx in txs]))
+
+    def run_many(self, candidates: Sequence[Sequence[Transaction]], *, threads: int = 1) -> list[SimResult]:
+        """Return what `run` gives for each candidate, on some threads at once."""
+        packed = [[self._pack(tx) for tx in txs] for txs in candidates]
+        trials = self._native.run_many(packed, threads)
+        return [self._tried(txs, trial) for txs, trial in zip(candidates, trials, strict=True)]
+
+    def _tried(self, txs: Sequence[Transaction], trial: tuple[Any, ...]) -> SimResult:
+        """Return the result of a trial; one stopped by what only Python can say or supply is run again."""
+        reports, stop, changes = trial
+        if stop is None:
+            return self._result(tuple(told_results(txs, reports, self._about)), changes)
         self._native.begin_trial()
         try:
             return self.result(self.commit(txs))
@@ -167,24 +171,6 @@ class RevmSession:
             return self.commit(txs)
         finally:
             self._native.end_trial()
-
-    def run_many(self, candidates: Sequence[Sequence[Transaction]], *, threads: int = 1) -> list[SimResult]:
-        """Return what `run` gives for each candidate, on some threads at once.
-
-        One that stops for something only Python can say or supply is run again by itself.
-        """
-        packed = [[self._pack(tx) for tx in txs] for txs in candidates]
-        report = self._report if self._want == RESULTS_ONLY else self._watched
-        results = []
-        for txs, (reports, stop, accounts, digest) in zip(
-            candidates, self._native.run_many(packed, threads), strict=True
-        ):
-            if stop is not None:
-                results.append(self.run(txs))
-                continue
-            found = tuple([report(tx, told) for tx, told in zip(txs, reports, strict=True)])
-            results.append(self._result(found, accounts, digest))
-        return results
 
     def run_each(self, txs: Sequence[Transaction]) -> tuple[SimResult, ...]:
         """Return what `run` gives of every beginning of `txs`, executing each transaction once."""
@@ -226,12 +212,12 @@ class RevmSession:
         for address, amount in [*paid, *rewards.items()]:
             self._supplied(partial(self._native.credit, address, word(amount)))
 
-    def end_block(self, results: Sequence[TxResult]) -> tuple[bytes, ...]:
+    def end_block(self) -> tuple[bytes, ...]:
         """Return the block's requests, type byte first, and dequeue them in the state (EIP-7685)."""
         env = self._env
         if env.fork < Fork.PRAGUE:
             return ()
-        logs = (log for result in results for log in result.logs)
+        logs = (Log(*log) for log in self._native.logs_from(env.deposit_contract))
         bodies = [(0, deposit_requests(logs, env.deposit_contract))]
         for kind, address in contracts_asked(env.fork):
             output, error = self._system_call(address)
@@ -245,23 +231,18 @@ class RevmSession:
 
     def result(self, txs: tuple[TxResult, ...], *, requests: tuple[bytes, ...] = ()) -> SimResult:
         """Return the outcome of these transactions with the state diff of the trial, or of the session."""
-        return self._result(txs, *self._native.diff(), requests=requests)
+        return self._result(txs, self._native.diff(), requests=requests)
 
     def _result(
-        self,
-        txs: tuple[TxResult, ...],
-        accounts: Sequence[tuple[Any, ...]],
-        digest: bytes,
-        *,
-        requests: tuple[bytes, ...] = (),
+        self, txs: tuple[TxResult, ...], changes: Any, *, requests: tuple[bytes, ...] = ()
     ) -> SimResult:
         return SimResult(
             engine=self._engine,
             fork=self._env.fork,
             txs=txs,
-            gas_used=gas_used_by(txs),
-            state_diff={address: AccountDiff(*fields) for address, *fields in accounts},
-            state_diff_hash=digest,
+            gas_used=gas_used_by(txs) if self._env.fork >= Fork.AMSTERDAM else sum(tx.gas_used for tx in txs),
+            state_diff=ToldChanges(changes),
+            state_diff_hash=changes.digest,
             requests=requests,
         )
 
@@ -274,8 +255,8 @@ class RevmSession:
         """How long transactions were executed, without packing them and telling of them."""
         return float(self._native.seconds_executing())
 
-    def _pack(self, tx: Transaction) -> bytes:
-        """Return the record of a transaction; candidates of one block share most of theirs."""
+    def _pack(self, tx: Transaction) -> Any:
+        """Return a transaction as the extension holds it; candidates of one block share most of theirs."""
         packed = self._packed.get(tx.hash)
         if packed is None:
             packed = self._shared.get(tx.hash)
@@ -284,50 +265,13 @@ class RevmSession:
             self._packed[tx.hash] = packed
         return packed
 
-    def _record_of(self, tx: Transaction) -> bytes:
+    def _record_of(self, tx: Transaction) -> Any:
         try:
             validate_for_fork(tx, self._env.fork, chain_id=self._env.chain_id, blobs=self._env.blobs)
             refused = False
         except InvalidTransaction:
             refused = True  # its reason is told by `validate_tx`, once its sender is known to exist
-        return pack_transaction(tx, refused=refused)
-
-    def _report(self, tx: Transaction, report: tuple[Any, ...]) -> TxResult:
-        status, gas_used, output, logs, halt, created, balances, accounts, slots, written, block_gas = report
-        return TxResult(
-            tx_hash=tx.hash,
-            status=_STATUS[status],
-            gas_used=gas_used,
-            output=output,
-            logs=tuple([Log(*log) for log in logs]),
-            detail=revert_reason(output) if status == 1 else halt,
-            coinbase_payment_wei=balances.get(self._env.coinbase, 0),
-            balance_changes_wei=balances,
-            accounts_read=accounts,
-            slots_read=slots,
-            slots_written=written,
-            contract_address=created,
-            block_gas=BlockGas(*block_gas) if self._env.fork >= Fork.AMSTERDAM else None,
-        )
-
-    def _watched(self, tx: Transaction, watched: tuple[Any, ...]) -> TxResult:
-        """Return the result with what was wanted beside it."""
-        report, (calls, meter) = watched
-        return replace(
-            self._report(tx, report),
-            calls=tuple([CallFrame(*call) for call in calls]),
-            analytics=meter and self._analytics(tx, *meter),
-        )
-
-    def _analytics(
-        self, tx: Transaction, opcodes: Mapping[int, tuple[int, int]], precompile: int, *accesses: int
-    ) -> TxAnalytics:
-        gas = {opcode: gas for opcode, (_, gas) in opcodes.items()}
-        return TxAnalytics(
-            gas_by_class(gas, precompile=precompile, intrinsic=intrinsic_gas(tx, self._env.fork)),
-            sum(times for times, _ in opcodes.values()),
-            *accesses,
-        )
+        return native().Tx(pack_transaction(tx, refused=refused))
 
     def _resolve(self, tx: Transaction, stop: Stop) -> Rejection | None:
         """Return why the transaction cannot be executed, or learn what it needs and return None."""

@@ -8,6 +8,7 @@ from struct import pack
 
 from mev_dagster.chain.keccak import keccak
 from mev_dagster.chain.transactions import Transaction
+from mev_dagster.evm.revm.told import ToldChanges
 from mev_dagster.evm.types import Account, AccountDiff
 from mev_dagster.evm.validate import blob_gas
 
@@ -44,6 +45,8 @@ _NO_CODE = bytes(32)
 
 def pack_changes(state_diff: Mapping[bytes, AccountDiff]) -> bytes:
     """Return a column of changed accounts, for the root after them (native/src/state_root.rs reads)."""
+    if isinstance(state_diff, ToldChanges):
+        return state_diff.packed()
     parts: list[bytes] = []
     for address, diff in state_diff.items():
         flags = (

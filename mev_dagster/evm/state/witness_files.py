@@ -8,7 +8,7 @@
 What is stated under a hash must have it. A list states none: what is wrong there is missing when needed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mev_dagster.chain.blocks import Header, decode_header, encode_header, header_hash
@@ -32,7 +32,7 @@ def witness_from_json(document: Any, *, parent: Header | None = None) -> Witness
     found = _unwrapped(document)
     try:
         nodes = _by_hash(found["state"], "state")
-        codes = _by_hash(found["codes"], "codes")
+        codes = _by_hash(found["codes"] or (), "codes")  # geth writes null where there are none
         keys = tuple(_contents(found.get("keys") or (), "keys"))
         headers = [_header(entry) for entry in _listed_headers(found)]
     except KeyError as error:
@@ -44,8 +44,29 @@ def witness_from_json(document: Any, *, parent: Header | None = None) -> Witness
     if not headers:
         return Witness(root_of_nodes(nodes), nodes, codes, {}, preimages=keys)
     newest = parent or max(headers, key=lambda header: header.number)
-    hashes = {header.number: header_hash(header) for header in headers}
+    hashes = _linked(newest, headers)
     return Witness(newest.state_root, nodes, codes, hashes, ancestors=tuple(headers), preimages=keys)
+
+
+def _linked(newest: Header, headers: Sequence[Header]) -> dict[int, bytes]:
+    """Return the ancestors' hashes by number; each is proven by the header above it, whatever their order."""
+    by_hash = {header_hash(header): header for header in headers}
+    hashes, at = {}, newest
+    by_hash.pop(header_hash(newest), None)
+    while True:
+        hashes[at.number] = header_hash(at)
+        above = by_hash.pop(at.parent_hash, None)
+        if above is None or above.number != at.number - 1:
+            break
+        at = above
+    # What is newer than the parent is the block itself, which some provers add; it is no ancestor.
+    apart = [header.number for header in by_hash.values() if header.number <= newest.number]
+    if apart:
+        raise InputError(
+            f"witness: headers: block {max(apart)} is no ancestor of block {newest.number} "
+            "by the headers given"
+        )
+    return hashes
 
 
 def witness_to_json(witness: Witness) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 
 from mev_dagster.chain.forks import BLOB_PARAMETERS, BlobParameters, Fork
 from mev_dagster.chain.networks import HOODI, MAINNET, SEPOLIA
-from mev_dagster.errors import InputError
-from mev_dagster.evm.node.forks import extended_by_config, schedule_of_config
+from mev_dagster.errors import InputError, NodeAnswerError, UnsupportedFork
+from mev_dagster.evm.node.forks import extended_by_config, schedule_of, schedule_of_config
 
 CONTRACTS = {
     "BEACON_ROOTS_ADDRESS": "0x1",
@@ -105,11 +105,54 @@ def test_a_network_that_is_not_known_runs_what_its_node_says():
             "whole numbers",
         ),
         ({**entry(LATER), "precompiles": {"X": "zz"}}, "unexpected form"),
+        ({**entry(LATER), "precompiles": None}, "unexpected form"),
+        ({**entry(LATER), "systemContracts": 5}, "unexpected form"),
+        ({**entry(LATER), "blobSchedule": None}, "unexpected form"),
+        ({k: v for k, v in entry(LATER).items() if k != "activationTime"}, "next: activationTime"),
+        (entry("soon"), "activationTime"),
+        (entry(-5), "activationTime"),
+        (entry(True), "activationTime"),
+        (entry(1 << 64), "activationTime"),
+        (entry(LATER, True, 2, 3), "whole numbers"),
+        (entry(LATER, 3, 6, 0), "fraction 0"),
+        (entry(LATER, -1, 6, 5), "target -1"),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_refused(following, reason):
     with pytest.raises(InputError, match=reason):
         told(following)
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"next": None}, {"current": {}, "next": []}, {"current": 5, "last": "x"}]
+)
+def test_an_answer_that_tells_of_no_fork_changes_nothing(config):
+    assert extended_by_config(MAINNET, config) == MAINNET
+
+
+class Node:
+    """A node that answers what it is asked from a table."""
+
+    shown_url = "http://made"
+
+    def __init__(self, chain_id, config):
+        self.answers = {"eth_chainId": hex(chain_id), "web3_clientVersion": "Made/v1", "eth_config": config}
+
+    def call(self, method, params=()):
+        return self.answers[method]
+
+    def batch_settled(self, requests):
+        return [self.answers[method] for method, _ in requests]
+
+
+def test_a_nodes_senseless_answer_is_told_with_the_node_whatever_its_chain():
+    for chain_id in (1, 777):
+        with pytest.raises(NodeAnswerError, match="http://made: eth_config"):
+            schedule_of(Node(chain_id, {"current": NOW, "next": {"activationTime": LATER}}))
+    assert schedule_of(Node(1, {"current": NOW, "next": None})) == MAINNET
+    assert schedule_of(Node(1, NodeAnswerError("no such method"))) == MAINNET
+    with pytest.raises(UnsupportedFork, match="no eth_config to ask"):
+        schedule_of(Node(777, None))
 
 
 def test_hoodi_follows_a_node_that_schedules_amsterdam():

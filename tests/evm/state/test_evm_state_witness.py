@@ -1,6 +1,7 @@
 """Witnesses in every form that others write; what is wrong is told, and roots are right on both paths."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import zstandard
@@ -54,13 +55,25 @@ def forms(document):
         "an answer": {"jsonrpc": "2.0", "id": 1, "result": plain | {"headers": rlp_headers}},
         "a prover's": {"block": {}, "witness": plain | {"ancestor_headers": headers}},
         "without ancestors": plain,
+        "without 0x": {
+            name: [item.removeprefix("0x") for item in items]
+            for name, items in (plain | {"headers": rlp_headers, "keys": keys}).items()
+        },
+        "ancestors newest first": plain | {"headers": headers[::-1]},
+        "ancestors in no order": plain | {"headers": [*rlp_headers[1::2], *rlp_headers[::2]]},
+        "nodes of other states": plain | {"state": [*document["state"], "0xc0", "0x80"], "headers": headers},
+        "without keys": plain | {"headers": rlp_headers},
+        "an answer's object": {"result": {"executionWitness": plain | {"headers": rlp_headers, "keys": []}}},
     }  # fmt: skip
 
 
 @pytest.mark.fixtures
 @pytest.mark.parametrize(
-    "form", ["geth", "reth", "reth's older", "an answer", "a prover's", "without ancestors"]
-)
+    "form",
+    ["geth", "reth", "reth's older", "an answer", "a prover's", "without ancestors", "without 0x",
+     "ancestors newest first", "ancestors in no order", "nodes of other states", "without keys",
+     "an answer's object"],
+)  # fmt: skip
 def test_a_block_is_executed_from_the_parents_root_to_its_own_by_any_form(block_and_witness, form):
     block, document = block_and_witness
     witness = witness_from_json(forms(document)[form])
@@ -78,6 +91,35 @@ def test_a_parents_header_anchors_a_witness_that_has_none(block_and_witness):
     witness = witness_from_json({"state": document["state"], "codes": document["codes"]}, parent=parent)
     assert witness.anchored
     assert witness.block_hash(parent.number) == block.header.parent_hash
+
+
+@pytest.mark.fixtures
+def test_an_ancestor_that_no_header_proves_is_refused(block_and_witness):
+    block, document = block_and_witness
+    headers = [header_from_rpc(one) for one in document["ancestors"]]
+    parent = max(headers, key=lambda header: header.number)
+    oldest = min(headers, key=lambda header: header.number)
+    for apart in (
+        replace(oldest, number=oldest.number - 5),
+        replace(oldest, extra_data=b"another"),
+        replace(parent, extra_data=b"another", number=parent.number - 1),
+    ):
+        given = [*headers, apart]
+        with pytest.raises(InputError, match=f"block {apart.number} is no ancestor of block {parent.number}"):
+            witness_from_json(document | {"ancestors": [to_hex(encode_header(one)) for one in given]})
+    with_itself = [*headers, block.header]
+    witness = witness_from_json(
+        document | {"ancestors": [to_hex(encode_header(one)) for one in with_itself]}, parent=parent
+    )
+    assert witness.state_root == parent.state_root
+
+
+@pytest.mark.fixtures
+def test_a_witness_that_is_empty_or_lacks_its_root_is_told_by_what_is_missing(block_and_witness):
+    block, document = block_and_witness
+    empty = witness_from_json({"state": [], "codes": None, "ancestors": document["ancestors"]})
+    with pytest.raises(MissingState, match="trie_node"):
+        run(block, empty)
 
 
 @pytest.mark.fixtures
