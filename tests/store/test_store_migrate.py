@@ -55,7 +55,7 @@ def test_a_column_that_became_nullable_is_widened(fresh: Store):
 def test_a_retention_time_follows_the_settings(fresh: Store):
     settings = fresh.settings.changed(retention={"days_sightings": 3})
     with open_store(settings, migrate=False) as store:
-        assert store.migrate().ttl_changed == ["sealed_blocks", "tx_rejects", "tx_sightings"]
+        assert store.migrate().ttl_changed == ["orders", "sealed_blocks", "tx_rejects", "tx_sightings"]
         assert store.migrate() == MigrationReport()
         assert "toIntervalDay(3)" in store.scalar(
             "SELECT create_table_query FROM system.tables WHERE database = 'older' AND name = 'tx_sightings'"

@@ -1,5 +1,6 @@
 """Dagster's queue holds what is not of a head; a run ends wherever it is; who waits grows in rank."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,10 +31,27 @@ from resources.runtime.warm_queue import Queue
 from resources.runtime.warm_worker import Interrupts
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an instance folder as `mev up` prepares it, to copy from."""
+    return prepare(Settings(home=tmp_path_factory.mktemp("prepared")))
+
+
+@pytest.fixture(scope="module")
+def retain_job():
+    from mev_dagster.definitions import defs
+
+    return defs().resolve_job_def("retain")
+
+
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def instance(tmp_path: Path, prepared: Path, retain_job, monkeypatch: pytest.MonkeyPatch):
     """Yield the instance that `mev up` prepares; what it is told to launch is only noted."""
-    monkeypatch.setenv("DAGSTER_HOME", str(prepare(Settings(home=tmp_path))))
+    home = tmp_path / "dagster"
+    shutil.copytree(prepared, home)
+    file = home / "dagster.yaml"
+    file.write_text(file.read_text().replace(str(prepared), str(home)))
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
     with DagsterInstance.get() as found:
         launched: list[str] = []
 
@@ -42,12 +60,11 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
         monkeypatch.setattr(found, "launch_run", launch_run)
         found.launched = launched  # type: ignore[attr-defined]
+        found.retain_job = retain_job  # type: ignore[attr-defined]
         yield found
 
 
 def submitted(instance, tags: dict[str, str], status=DagsterRunStatus.NOT_STARTED):
-    from mev_dagster.definitions import defs
-
     origin = RemoteJobOrigin(
         RemoteRepositoryOrigin(
             GrpcServerCodeLocationOrigin(host="127.0.0.1", port=1, location_name="mev_dagster"),
@@ -55,7 +72,7 @@ def submitted(instance, tags: dict[str, str], status=DagsterRunStatus.NOT_STARTE
         ),
         "retain",
     )
-    job = defs().resolve_job_def("retain")
+    job = instance.retain_job
     run = instance.create_run_for_job(job, tags=tags, status=status, remote_job_origin=origin)
     return instance.run_coordinator.submit_run(SubmitRunContext(run, workspace=None))
 
