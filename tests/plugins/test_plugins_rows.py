@@ -1,4 +1,4 @@
-"""The rows of `docs/extending.md` that are no plug-ins: in a copy of the tree, the places named are enough."""
+"""The rows of `docs/extending.md` that are no plug-ins: in a copy of the tree, what they name is enough."""
 
 import os
 import shutil
