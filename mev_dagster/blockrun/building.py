@@ -129,7 +129,7 @@ async def duty_of_any(
         try:
             return await duty_for(client, inputs, context, block)
         except (RelayUnreachable, RelayRefused, NodeAnswerError) as error:
-            troubles.append(f"{client.name}: {error}")
+            troubles.append(f"{client.name}: {error.code}: {error}")
     raise NoProposer("; ".join(troubles) or "none of the settings' relays can be used")
 
 
