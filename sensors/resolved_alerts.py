@@ -70,7 +70,9 @@ def _passed(instance: dg.DagsterInstance, check: dg.AssetCheckKey, key: str, sin
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(
         [check], partition_filter=PartitionKeyFilter(key=key)
     ).get(check)
-    return latest is not None and latest.status is Status.SUCCEEDED and latest.create_timestamp >= since
+    # The record's own time is of whole seconds: a pass of the second in which it failed would count as older.
+    event = None if latest is None or latest.status is not Status.SUCCEEDED else latest.event
+    return event is not None and event.timestamp >= since
 
 
 def _failing(instance: dg.DagsterInstance, key: str) -> bool:

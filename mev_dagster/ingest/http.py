@@ -11,7 +11,6 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,6 @@ from mev_dagster.telemetry.metrics import exposition
 MAX_WAIT_SECONDS = 60.0
 MAX_NAMED = 16
 """Alerts whose fate an answer tells one by one."""
-_STATUS_PAGE = (resources.files("mev_dagster.ingest") / "status_page.html").read_text()
 _PAGE_NAME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d)?")
 
 
@@ -100,7 +98,7 @@ def application(
     told = [] if commands is None else _told(commands)
 
     async def index(_: Request) -> Response:
-        return HTMLResponse(index_page(health(), not_ready(), reports), headers={"Cache-Control": "no-store"})
+        return HTMLResponse(index_page(not_ready(), reports), headers={"Cache-Control": "no-store"})
 
     async def metrics(_: Request) -> Response:
         body, content_type = exposition(registry)
@@ -117,9 +115,6 @@ def application(
     async def status(_: Request) -> Response:
         reasons = not_ready()
         return JSONResponse({"ready": not reasons, "reasons": reasons, **health(), **more()})
-
-    async def page(_: Request) -> Response:
-        return HTMLResponse(_STATUS_PAGE)
 
     async def next_head(request: Request) -> Response:
         try:
@@ -140,7 +135,6 @@ def application(
             Route("/readyz", readyz),
             Route("/heads", next_head),
             Route("/status", status),
-            Route("/", page),
             *told,
             *([] if reports is None else [_pages(reports)]),
         ]

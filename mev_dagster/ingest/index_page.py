@@ -1,29 +1,18 @@
-"""The page at the daemon's `/`: how it is, and where to look on."""
+"""The page at the daemon's `/`: how it is, kept up to date by the browser, and where to look on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
+from importlib import resources
 from pathlib import Path
-from typing import Any
 
 INDEXED = 48
 """Report pages that are listed, the newest first."""
+_PAGE = (resources.files("mev_dagster.ingest") / "status_page.html").read_text()
 
 
-def index_page(health: Mapping[str, Any], not_ready: Sequence[str], reports: Path | None) -> str:
-    """Return the page's text."""
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in health.items()
-    )
+def index_page(not_ready: Sequence[str], reports: Path | None) -> str:
+    """Return the page's text: the state as it is now, and the links, stand in it without a script too."""
     pages = sorted(reports.glob("*.html"), reverse=True)[:INDEXED] if reports is not None else []
     listed = "".join(f'<li><a href="reports/{escape(one.name)}">{escape(one.stem)}</a></li>' for one in pages)
     state = "ready" if not not_ready else f"not ready: {escape('; '.join(not_ready))}"
-    return (
-        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>ingest</title><style>body{font:14px/1.5 system-ui,sans-serif;margin:2rem}"
-        "th{text-align:left;padding-right:1rem}td{overflow-wrap:anywhere}:root{color-scheme:light dark}"
-        "</style>"
-        f"<h1>Ingest daemon</h1><p>{state}</p><table>{rows}</table><ul>"
-        '<li><a href="metrics">metrics</a></li><li><a href="healthz">health</a></li>'
-        '<li><a href="readyz">readiness</a></li></ul>'
-        f"<h2>Reports</h2><ul>{listed or '<li>none yet</li>'}</ul>"
-    )
+    return _PAGE.replace("{{state}}", state).replace("{{reports}}", listed or "<li>none yet</li>")

@@ -37,6 +37,16 @@ STORIES = [
         {1: 0, 2.5: 0, 4: 1, 6: 0},
     ),
     Story("LaneDown", {'mev_lane_up{instance="a",lane="capture"}': "1x4 0x30"}, {7: 0}),
+    Story(  # the first silence of a counter that was not there, then none for ten minutes
+        "LaneSilent",
+        {'mev_lane_silences_total{instance="a",lane="rpc",kind="heads"}': "_x8 1x80"},
+        {1: 0, 3: 1, 15: 0},
+    ),
+    Story(
+        "LaneSilent",
+        {'mev_lane_silences_total{instance="a",lane="rpc",kind="heads"}': "3x48 4x80"},
+        {11: 0, 14: 1, 26: 0},
+    ),
     Story(
         "HeadStale",
         {f"mev_head_age_seconds{I}": "2x4 15+15x11 2x20", **LIVE},
@@ -125,6 +135,16 @@ STORIES = [
         {7: 0, 16: 1, 20: 0},
     ),
     Story("BlocksNotSearched", {f"mev_head_block_number{I}": "0+1x80"}, {1: 0, 9: 1}),
+    Story(  # found at the first connect, and at another one later
+        "WrongChain",
+        {'mev_wrong_chain_total{instance="a",where="node"}': "_x8 1x80"},
+        {1: 0, 3: 1, 9: 0},
+    ),
+    Story(
+        "WrongChain",
+        {'mev_wrong_chain_total{instance="a",where="store"}': "1x40 2x80"},
+        {9: 0, 11: 1, 19: 0},
+    ),
     Story(
         "ExecutionStopped",
         {'mev_execution_stopped{instance="a:1",reason="unknown_fork"}': "0x4 4x8 0x8"},
