@@ -60,13 +60,17 @@ def digest(names: Iterable[str]) -> str:
 
 
 def _files(name: str) -> Iterator[tuple[str, Path]]:
-    spec = find_spec(name)
+    root, *inner = name.split(".")
+    spec = find_spec(root)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no source of {name}")
-    origin = Path(spec.origin)
-    if spec.submodule_search_locations is None:
-        yield origin.name, origin
+        raise ModuleNotFoundError(f"no source of {root}")
+    # By its place below the root: what finds a module for others need not say where its file is.
+    folder = Path(spec.origin).parent.joinpath(*inner)
+    module = folder.with_suffix(".py")
+    if inner and module.is_file():
+        yield module.name, module
         return
-    folder = origin.parent
     found = [path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()]
+    if not found:
+        raise ModuleNotFoundError(f"no source of {name}")
     yield from sorted((path.relative_to(folder).as_posix(), path) for path in found)
