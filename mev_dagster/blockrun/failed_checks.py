@@ -2,7 +2,7 @@
 
 import time
 
-from mev_dagster.store.alerts import raise_again
+from mev_dagster.store.alerts import raise_once
 from mev_dagster.store.client import Store
 
 NAME = "CheckFailed"
@@ -10,7 +10,7 @@ NAME = "CheckFailed"
 
 def raise_check_alert(store: Store, *, asset: str, check: str, number: int, why: str) -> None:
     """Write the alert row of a check that failed for a block; while it is open, once."""
-    raise_again(
+    raise_once(
         store,
         source="checks",
         labels={"alertname": NAME, "asset": asset, "check": check, "block": str(number)},
@@ -18,4 +18,5 @@ def raise_check_alert(store: Store, *, asset: str, check: str, number: int, why:
         blocks=(number,),
         action="none: the check blocks nothing; the alert is resolved once it passes",
         now_ns=time.time_ns(),
+        reopen=True,
     )

@@ -9,10 +9,7 @@ from typing import NamedTuple
 
 from mev_dagster.dex.constant_product import Hop, amount_out, least_amount_in
 from mev_dagster.dex.frontrun import moved
-from mev_dagster.dex.sizing import REACH
-
-SLOPE_BITS = 20
-"""Slopes are taken over 2^-20 of the range, where they stand above the rounding."""
+from mev_dagster.dex.sizing import REACH, peak_of
 
 
 class CrowdSandwich(NamedTuple):
@@ -58,27 +55,10 @@ def optimal_crowd_sandwich(sold: Sequence[int], hop: Hop, limit: int) -> CrowdSa
     """
     if limit <= 0:
         return None
-    peak = _peak(limit, sold, hop)
+    peak = peak_of(lambda size: crowd_sandwich(size, sold, hop).profit, limit)
     front_out = amount_out(peak, hop)
     steps = range(max(1, front_out - REACH), min(front_out + REACH + 1, hop.reserve_out))
     sizes = [peak, *(least_amount_in(wanted, hop) for wanted in steps)]
     tried = [crowd_sandwich(size, sold, hop) for size in sizes if 0 < size <= limit]
     best = max(tried, key=lambda one: (one.profit, -one.front_in))
     return best if best.profit > 0 else None
-
-
-def _peak(largest: int, sold: Sequence[int], hop: Hop) -> int:
-    def profit(size: int) -> int:
-        return crowd_sandwich(size, sold, hop).profit
-
-    step = max(1, largest >> SLOPE_BITS)
-    if largest <= step or profit(largest) >= profit(largest - step):
-        return largest
-    low, high = 1, largest - step
-    while low < high:
-        middle = (low + high) // 2
-        if profit(middle + step) > profit(middle):
-            low = middle + 1
-        else:
-            high = middle
-    return low

@@ -10,7 +10,7 @@ from math import isqrt
 from typing import NamedTuple, TypeAlias
 
 from mev_dagster.dex.constant_product import Hop, amount_in, amount_out, least_amount_in
-from mev_dagster.dex.sizing import REACH
+from mev_dagster.dex.sizing import REACH, peak_of
 
 
 def _quadratic_root(a: int, b: int, c: int) -> int:
@@ -150,7 +150,12 @@ def optimal_sandwich(victim: Victim, hop: Hop, limit: int) -> SandwichSize | Non
     largest = largest_frontrun(victim, hop, limit)
     if largest <= 0:
         return None
-    peak = _peak(largest, victim, hop)
+
+    def profit(size: int) -> int:
+        quote = sandwich_of(size, victim, hop)
+        return quote.profit if quote else 0
+
+    peak = peak_of(profit, largest)
     sizes = [peak]
     front_out = amount_out(peak, hop)
     for wanted in range(max(1, front_out - REACH), min(front_out + REACH + 1, hop.reserve_out)):
@@ -158,26 +163,3 @@ def optimal_sandwich(victim: Victim, hop: Hop, limit: int) -> SandwichSize | Non
     quotes = [sandwich_of(size, victim, hop) for size in sizes if size <= largest]
     best = max((quote for quote in quotes if quote), key=lambda quote: (quote.profit, -quote.front_in))
     return best if best.profit > 0 else None
-
-
-def _peak(largest: int, victim: Victim, hop: Hop) -> int:
-    """Return a size next to which profit stops rising.
-
-    Slopes are taken over 2^-20 of the range, where they stand above the rounding.
-    """
-
-    def profit(size: int) -> int:
-        quote = sandwich_of(size, victim, hop)
-        return quote.profit if quote else 0
-
-    step = max(1, largest >> 20)
-    if largest <= step or profit(largest) >= profit(largest - step):
-        return largest
-    low, high = 1, largest - step
-    while low < high:
-        middle = (low + high) // 2
-        if profit(middle + step) > profit(middle):
-            low = middle + 1
-        else:
-            high = middle
-    return low

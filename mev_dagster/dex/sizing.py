@@ -16,6 +16,9 @@ from mev_dagster.dex.constant_product import Fee, Hop, amounts_along
 REACH = 8
 """The answer is at least as good as every input this close to it, and every output step this close."""
 
+SLOPE_BITS = 20
+"""Slopes are taken over 2^-20 of the range, where they stand above the rounding."""
+
 ROUNDS = 64
 """Steps uphill before giving up: real pairs need one to six, amounts that round to nothing any number."""
 
@@ -170,3 +173,18 @@ def searched_cycle(quotes: Sequence[Quote], limit: int) -> CycleSize | None:
     for nearby in range(max(1, low - REACH), min(limit, high + REACH) + 1):
         size_of(nearby)
     return max(tried.values(), key=lambda size: (size.profit, -size.amounts[0]))
+
+
+def peak_of(profit: Callable[[int], int], largest: int) -> int:
+    """Return a size up to the largest next to which a profit with a single peak stops rising."""
+    step = max(1, largest >> SLOPE_BITS)
+    if largest <= step or profit(largest) >= profit(largest - step):
+        return largest
+    low, high = 1, largest - step
+    while low < high:
+        middle = (low + high) // 2
+        if profit(middle + step) > profit(middle):
+            low = middle + 1
+        else:
+            high = middle
+    return low

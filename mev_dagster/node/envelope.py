@@ -4,6 +4,8 @@ Providers write error codes as text, leave them out, answer ids as text, send ba
 heartbeats that are no JSON. What JSON-RPC 2.0 prescribes is read by the fast decoder, the rest by pieces.
 """
 
+from typing import Any
+
 import msgspec
 
 from mev_dagster.errors import NodeAnswerError, NodeMethodMissing, NodeRateLimited
@@ -128,6 +130,14 @@ def _integer(value: object) -> int | None:
         return int(value, 0)
     except ValueError:
         return None
+
+
+def plain(result: msgspec.Raw, *, address: str, method: str) -> Any:
+    """Return a call's result as plain Python values; raises `NodeAnswerError` where it cannot be read."""
+    try:
+        return msgspec.json.decode(result)
+    except UNREADABLE as error:
+        raise NodeAnswerError(f"{address} answered {method} unreadably: {error}") from error
 
 
 def _value(raw: msgspec.Raw | None) -> object:

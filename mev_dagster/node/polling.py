@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 
 from mev_dagster.errors import NodeAnswerError, NodeRateLimited, NodeTimeout, NodeUnreachable
-from mev_dagster.node.envelope import UNREADABLE, read_frame, refusal, shortened
+from mev_dagster.node.envelope import UNREADABLE, plain, read_frame, refusal, shortened
 from mev_dagster.node.http import basic_authorization
 from mev_dagster.node.link import CALL_TIMEOUT_SECONDS, LOOPBACK, MAX_MESSAGE_BYTES, Ended, Notified
 from mev_dagster.telemetry.clock import Clock
@@ -57,10 +57,7 @@ class PollingNode:
     async def call(self, method: str, *params: Any, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> Any:
         """Return the result of one request as plain Python values."""
         raw = await self.call_raw(method, *params, timeout_seconds=timeout_seconds)
-        try:
-            return msgspec.json.decode(raw)
-        except UNREADABLE as error:
-            raise NodeAnswerError(f"{self.address} answered {method} unreadably: {error}") from error
+        return plain(raw, address=self.address, method=method)
 
     async def call_raw(
         self, method: str, *params: Any, timeout_seconds: float = CALL_TIMEOUT_SECONDS

@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mev_dagster.errors import InputError, NodeAnswerError, NodeTimeout, NodeUnreachable
-from mev_dagster.node.envelope import UNREADABLE, NodeMessage, Notification, read_frame, refusal, shortened
+from mev_dagster.node.envelope import NodeMessage, Notification, plain, read_frame, refusal, shortened
 from mev_dagster.node.ipc import IpcSocket
 from mev_dagster.node.link import (
     CALL_TIMEOUT_SECONDS,
@@ -110,10 +110,7 @@ class NodeConnection:
     async def call(self, method: str, *params: Any, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> Any:
         """Return the result of one request as plain Python values."""
         raw = await self.call_raw(method, *params, timeout_seconds=timeout_seconds)
-        try:
-            return msgspec.json.decode(raw)
-        except UNREADABLE as error:
-            raise NodeAnswerError(f"{self.address} answered {method} unreadably: {error}") from error
+        return plain(raw, address=self.address, method=method)
 
     async def call_raw(
         self, method: str, *params: Any, timeout_seconds: float = CALL_TIMEOUT_SECONDS

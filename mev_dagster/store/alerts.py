@@ -56,32 +56,19 @@ def raise_once(
     blocks: Sequence[int],
     action: str,
     now_ns: int,
+    reopen: bool = False,
 ) -> None:
     """Raise an alert of the platform's own; what is said with the same labels again changes nothing.
 
-    Its id hangs on the labels alone, not on when it was noticed.
+    Its id hangs on the labels alone, not on when it was noticed. `reopen`: one that was resolved opens again.
     """
     alert_id = hashlib.sha256(_text(labels).encode()).digest()
-    if store.count(TABLE, {"alert_id": alert_id}):
-        return
-    alert = Alert(labels, summary, now_ns, None, source)
-    row = alert_row(alert, received_ns=now_ns, blocks=blocks, action=action)
-    store.replace(TABLE, {"alert_id": alert_id}, row)
-
-
-def raise_again(
-    store: Store,
-    *,
-    source: str,
-    labels: Mapping[str, str],
-    summary: str,
-    blocks: Sequence[int],
-    action: str,
-    now_ns: int,
-) -> None:
-    """Raise an alert of the platform's own as `raise_once` does, and open it again where it was resolved."""
-    alert_id = hashlib.sha256(_text(labels).encode()).digest()
-    if store.rows(ALERT_SQL, {"alert": alert_id.hex()}):
+    stands = (
+        store.rows(ALERT_SQL, {"alert": alert_id.hex()})
+        if reopen
+        else store.count(TABLE, {"alert_id": alert_id})
+    )
+    if stands:
         return
     alert = Alert(labels, summary, now_ns, None, source)
     row = alert_row(alert, received_ns=now_ns, blocks=blocks, action=action)

@@ -79,7 +79,8 @@ def alloc_of(state: Prestate) -> dict[str, Any]:
     }
 
 
-def _env(env: BlockEnv, state: Prestate, withdrawals: Sequence[Withdrawal]) -> dict[str, Any]:
+def env_of(env: BlockEnv) -> dict[str, Any]:
+    """Return what every one of geth's tools is told of a block."""
     document = {
         "currentCoinbase": to_hex(env.coinbase),
         "currentDifficulty": "0x0",
@@ -89,6 +90,12 @@ def _env(env: BlockEnv, state: Prestate, withdrawals: Sequence[Withdrawal]) -> d
         "currentTimestamp": hex(env.timestamp),
         "currentBaseFee": hex(env.base_fee_per_gas_wei or 0),
         "currentExcessBlobGas": hex(env.excess_blob_gas or 0),
+    }
+    return document | ({} if env.slot_number is None else {"slotNumber": hex(env.slot_number)})
+
+
+def _env(env: BlockEnv, state: Prestate, withdrawals: Sequence[Withdrawal]) -> dict[str, Any]:
+    return env_of(env) | {
         "parentBeaconBlockRoot": to_hex(env.parent_beacon_block_root or bytes(32)),
         "blockHashes": {
             **{str(number): to_hex(found) for number, found in state.block_hashes.items()},
@@ -105,7 +112,6 @@ def _env(env: BlockEnv, state: Prestate, withdrawals: Sequence[Withdrawal]) -> d
         ],
         "ommers": [],
     }
-    return document | ({} if env.slot_number is None else {"slotNumber": hex(env.slot_number)})
 
 
 def differences(

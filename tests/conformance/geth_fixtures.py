@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance_geth import built
-from conformance_t8n import alloc_of, name_of
+from conformance_t8n import alloc_of, env_of, name_of
 from t8n_blocks import MadeBlock
 
 from mev_dagster.chain.access_lists import access_list_hash
@@ -74,20 +74,8 @@ def state_test(made: MadeBlock, tx: Transaction, engine: SimulationEngine) -> di
     }
     if result.status is TxStatus.INVALID:
         post["expectException"] = result.error
-    document = {
-        "currentCoinbase": to_hex(env.coinbase),
-        "currentDifficulty": "0x0",
-        "currentRandom": to_hex(env.prev_randao),
-        "currentGasLimit": hex(env.gas_limit),
-        "currentNumber": hex(env.number),
-        "currentTimestamp": hex(env.timestamp),
-        "currentBaseFee": hex(env.base_fee_per_gas_wei or 0),
-        "currentExcessBlobGas": hex(env.excess_blob_gas or 0),
-    }
-    if env.slot_number is not None:
-        document["slotNumber"] = hex(env.slot_number)
     return {
-        "env": document,
+        "env": env_of(env),
         "pre": alloc_of(made.state),
         "transaction": _transaction(tx),
         "post": {name: [post]},
